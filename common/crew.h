@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * crew.h: what a job is written against. One header, C11, usable from C++.
+ *
+ * A job is one C file that exports one `struct crew_job`: a model function,
+ * which builds a graph, and a configure function, which says where the data
+ * is and for how long to train. The same object runs in one process and on a
+ * cluster of chief, workers, parameter servers and evaluator; only the
+ * environment variable TF_CONFIG differs. examples/mnist.c is a full job.
+ *
+ * Conventions
+ * - A function that can fail returns 0 (CREW_OK) or an enum crew_code and
+ *   fills `err`, its last parameter. Outputs are untouched on error.
+ * - Graph builders never fail and never return NULL: the first error sticks in
+ *   the graph with the op's name, shapes and the line of the call; ask once,
+ *   at the end, with crew_graph_status().
+ * - CREW_TAKES: the callee owns the argument, also on error. CREW_NULLABLE:
+ *   NULL is allowed. CREW_OUT: written by the callee. A pointer without a mark
+ *   is borrowed for the call and not NULL.
+ * - Threads: building a graph, and everything a job's functions are called
+ *   with, belongs to the calling thread.
+ * - Element counts, steps and dimensions are int64_t; sizes in bytes size_t.
+ */
+#ifndef CREW_H
+#define CREW_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CREW_API __attribute__((visibility("default")))
+#define CREW_OUT
+#define CREW_TAKES
+#define CREW_NULLABLE
+#define CREW_MUST_CHECK __attribute__((warn_unused_result))
+
+/* Raised whenever a struct of this header changes. A job built against another
+ * number is refused when it is loaded. */
+#define CREW_ABI_VERSION 1
+
+/* The library's release, e.g. "0.1.0". Owner: the library. */
+CREW_API const char *crew_version(void);
+
+/* ------------------------------------------------------------------ errors */
+
+/* The numbers are those of TensorFlow's error_codes.proto. */
+enum crew_code {
+    CREW_OK = 0,
+    CREW_CANCELLED = 1,
+    CREW_UNKNOWN = 2,
+    CREW_INVALID_ARGUMENT = 3,
+    CREW_DEADLINE_EXCEEDED = 4,
+    CREW_NOT_FOUND = 5,
+    CREW_ALREADY_EXISTS = 6,
+    CREW_PERMISSION_DENIED = 7,
+    CREW_RESOURCE_EXHAUSTED = 8,
+    CREW_FAILED_PRECONDITION = 9,
+    CREW_ABORTED = 10,
+    CREW_OUT_OF_RANGE = 11, /* end of input */
+    CREW_UNIMPLEMENTED = 12,
+    CREW_INTERNAL = 13,
+    CREW_UNAVAILABLE = 14,
+    CREW_DATA_LOSS = 15
+};
+
+/* One line of text: what happened, to which value, what to do. `exit_code` is
+ * what a program that gives up on this error exits with; 0 derives it from the
+ * code (docs/guide.md lists them). Zero-initialise before use. */
+struct crew_err {
+    int code;
+    int exit_code;
+    char msg[1024];
+};
+
+/* Set the error. The first one wins: an error that is already set is kept.
+ * Returns `code`, so that a function can end with `return crew_err_set(...)`. */
+CREW_API int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same, naming the exit code (64 usage, 65 bad data, 66 missing input,
+ * 73 cannot create, 74 I/O, 78 bad configuration, 138 peers unreachable). */
+CREW_API int crew_err_exit(struct crew_err *err,
+                           int code,
+                           int exit_code,
+                           const char *fmt,
+                           ...) __attribute__((format(printf, 4, 5)));
+
+/* Prefix the message with context and ": " while the error climbs. Returns
+ * err->code. */
+CREW_API int crew_err_wrap(struct crew_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "INVALID_ARGUMENT" for 3 and so on; "UNKNOWN" for what is no code. */
+CREW_API const char *crew_code_name(int code);
+
+/* The exit code a program ends with on this error. */
+CREW_API int crew_err_exit_code(const struct crew_err *err);
+
+/* ----------------------------------------------------------------- tensors */
+
+/* The numbers are those of TensorFlow's types.proto. */
+enum crew_dtype {
+    CREW_INVALID_DTYPE = 0,
+    CREW_FLOAT = 1,
+    CREW_DOUBLE = 2,
+    CREW_INT32 = 3,
+    CREW_UINT8 = 4,
+    CREW_STRING = 7,
+    CREW_INT64 = 9,
+    CREW_BOOL = 10
+};
+
+#define CREW_MAX_RANK 8
+
+/* Dimensions, outermost first. -1 is unknown (the batch). rank 0 is a scalar. */
+struct crew_shape {
+    int rank;
+    int64_t dim[CREW_MAX_RANK];
+};
+
+CREW_API struct crew_shape crew_scalar_shape(void);
+CREW_API struct crew_shape crew_shape1(int64_t a);
+CREW_API struct crew_shape crew_shape2(int64_t a, int64_t b);
+CREW_API struct crew_shape crew_shape4(int64_t a, int64_t b, int64_t c, int64_t d);
+
+/* ------------------------------------------------------------------ params */
+
+/* The job's hyper-parameters: --config's JSON object with --set key=value on
+ * top. A getter returns the value or `fallback`; asking declares the key, and a
+ * key given by the user that nobody asked for by the end of start-up is an
+ * error that names the nearest known one. A value of the wrong type is an error
+ * too (exit code 64), reported after configure() and model_fn() returned.
+ * Owner: returned strings live as long as the params. */
+struct crew_params;
+CREW_API double crew_params_float(const struct crew_params *,
+                                  const char *key,
+                                  double fallback);
+CREW_API int64_t crew_params_int(const struct crew_params *,
+                                 const char *key,
+                                 int64_t fallback);
+CREW_API bool crew_params_bool(const struct crew_params *,
+                               const char *key,
+                               bool fallback);
+CREW_API const char *crew_params_str(const struct crew_params *,
+                                     const char *key,
+                                     CREW_NULLABLE const char *fallback);
+
+/* ------------------------------------------------------------------- input */
+
+enum crew_mode { CREW_TRAIN = 0, CREW_EVAL = 1, CREW_PREDICT = 2 };
+
+/* A stream of elements. Its element (names, dtypes, shapes) is declared without
+ * opening a file; files are opened when the first element is asked for. The
+ * combinators take the dataset they are given and return a new one. */
+struct crew_dataset;
+
+/* Images and labels in the idx format of MNIST, plain or gzipped. One element
+ * is {feature: float32 (rows*cols) scaled to [0, 1], label: int32 ()}; rows and
+ * cols are declared here and checked against the file.
+ * Errors when read: NOT_FOUND (exit 66) no such file; DATA_LOSS (exit 65)
+ * truncated, corrupt, or another shape. Source: the MNIST page's idx format. */
+CREW_API struct crew_dataset *crew_dataset_idx(const char *images_path,
+                                               const char *labels_path,
+                                               const char *feature,
+                                               int64_t rows,
+                                               int64_t cols);
+/* Uniform shuffle in a buffer of `buffer` elements. seed 0: from the run's seed
+ * and the worker's place, so that workers read in different orders. */
+CREW_API struct crew_dataset *crew_dataset_shuffle(
+    CREW_TAKES struct crew_dataset *,
+    int64_t buffer,
+    uint64_t seed);
+/* times < 0: for ever. */
+CREW_API struct crew_dataset *crew_dataset_repeat(
+    CREW_TAKES struct crew_dataset *,
+    int64_t times);
+/* The first n elements. */
+CREW_API struct crew_dataset *crew_dataset_take(CREW_TAKES struct crew_dataset *,
+                                                int64_t n);
+/* Every num-th element beginning with `index`. */
+CREW_API struct crew_dataset *crew_dataset_shard(
+    CREW_TAKES struct crew_dataset *,
+    int64_t num,
+    int64_t index);
+/* Batches of `size`; the last one may be smaller unless drop_remainder. */
+CREW_API struct crew_dataset *crew_dataset_batch(
+    CREW_TAKES struct crew_dataset *,
+    int64_t size,
+    bool drop_remainder);
+
+/* What an input function may want to know. */
+struct crew_input_ctx {
+    enum crew_mode mode;
+    const struct crew_params *params;
+    int64_t num_workers;  /* trainers (chief and workers); 1 in one process */
+    int64_t worker_index; /* this trainer's place, 0 is the chief */
+    uint64_t seed;
+};
+
+/* Make the (batched) dataset. Called once at start and again for every
+ * evaluation. Owner: the caller gets the dataset. */
+typedef int (*crew_input_fn)(const struct crew_input_ctx *ctx,
+                             CREW_OUT struct crew_dataset **dataset,
+                             struct crew_err *err);
+
+/* ------------------------------------------------------------------- graph */
+
+struct crew_graph;
+struct crew_node;
+struct crew_features;
+struct crew_spec;
+struct crew_metric;
+
+enum crew_activation { CREW_LINEAR = 0, CREW_RELU, CREW_SIGMOID, CREW_TANH };
+enum crew_padding { CREW_VALID = 0, CREW_SAME };
+
+/* The graph's first error, or CREW_OK. Call it last in a model function. */
+CREW_API int crew_graph_status(const struct crew_graph *, struct crew_err *err);
+
+/* The input named `key`: float32 or int32 with the batch in front. An unknown
+ * key poisons the graph with the names there are. */
+CREW_API struct crew_node *crew_feature(const struct crew_features *,
+                                        const char *key);
+
+/* Prefix for the names of what is built until the matching pop. */
+CREW_API void crew_scope_push(struct crew_graph *, const char *name);
+CREW_API void crew_scope_pop(struct crew_graph *);
+
+/* How a variable begins. */
+enum crew_init_kind {
+    CREW_INIT_ZEROS = 0,
+    CREW_INIT_CONSTANT,
+    CREW_INIT_GLOROT_UNIFORM,
+    CREW_INIT_TRUNCATED_NORMAL
+};
+struct crew_init {
+    enum crew_init_kind kind;
+    float value; /* the constant, or the standard deviation */
+};
+
+/* A trainable float32 variable. Its scoped name is its identity in the graph,
+ * on the parameter servers, in checkpoints and in exports. */
+CREW_API struct crew_node *crew_variable(struct crew_graph *,
+                                         const char *name,
+                                         struct crew_shape,
+                                         struct crew_init);
+
+/* Give the op that made `x` another name (tf's name=). The name must be free. */
+CREW_API struct crew_node *crew_named(struct crew_graph *,
+                                      struct crew_node *x,
+                                      const char *name);
+
+/* Ops. Each names the TensorFlow op it is exported as. */
+CREW_API struct crew_node *crew_matmul(struct crew_graph *, /* MatMul */
+                                       struct crew_node *a, /* (m, k) */
+                                       struct crew_node *b); /* (k, n) */
+CREW_API struct crew_node *crew_bias_add(struct crew_graph *, /* BiasAdd */
+                                         struct crew_node *x, /* (..., n) */
+                                         struct crew_node *bias); /* (n) */
+CREW_API struct crew_node *crew_add(struct crew_graph *, /* AddV2, same shape */
+                                    struct crew_node *a,
+                                    struct crew_node *b);
+CREW_API struct crew_node *crew_mul(struct crew_graph *, /* Mul, same shape */
+                                    struct crew_node *a,
+                                    struct crew_node *b);
+CREW_API struct crew_node *crew_scale(struct crew_graph *, /* Mul by a Const */
+                                      struct crew_node *x,
+                                      float factor);
+CREW_API struct crew_node *crew_activate(struct crew_graph *, /* Relu, ... */
+                                         struct crew_node *x,
+                                         enum crew_activation);
+/* Reshape. One dimension may be -1. */
+CREW_API struct crew_node *crew_reshape(struct crew_graph *,
+                                        struct crew_node *x,
+                                        struct crew_shape shape);
+/* MaxPool, NHWC, square window and stride, padding VALID. */
+CREW_API struct crew_node *crew_max_pool2d(struct crew_graph *,
+                                           struct crew_node *x,
+                                           int64_t size,
+                                           int64_t stride);
+/* Inverted dropout: in CREW_TRAIN each element is kept with probability
+ * 1 - rate and divided by it; in other modes the identity. */
+CREW_API struct crew_node *crew_dropout(struct crew_graph *,
+                                        struct crew_node *x,
+                                        float rate,
+                                        enum crew_mode mode);
+CREW_API struct crew_node *crew_softmax(struct crew_graph *, /* Softmax */
+                                        struct crew_node *logits); /* (b, n) */
+CREW_API struct crew_node *crew_argmax(struct crew_graph *, /* ArgMax, int64 */
+                                       struct crew_node *x, /* (b, n) -> (b) */
+                                       int axis);
+/* Mean over everything: a scalar. */
+CREW_API struct crew_node *crew_reduce_mean(struct crew_graph *,
+                                            struct crew_node *x);
+
+/* Layers, as tf.layers: they make their variables `<name>/kernel` (Glorot
+ * uniform) and `<name>/bias` (zeros). name NULL: "dense", "dense_1", ...;
+ * "conv2d", "conv2d_1", ... */
+CREW_API struct crew_node *crew_dense(struct crew_graph *,
+                                      CREW_NULLABLE const char *name,
+                                      struct crew_node *x, /* (b, n) */
+                                      int64_t units,
+                                      enum crew_activation);
+CREW_API struct crew_node *crew_conv2d(struct crew_graph *, /* NHWC, stride 1 */
+                                       CREW_NULLABLE const char *name,
+                                       struct crew_node *x, /* (b, h, w, c) */
+                                       int64_t filters,
+                                       int64_t kernel_size,
+                                       enum crew_padding,
+                                       enum crew_activation);
+
+/* Losses: the mean over the batch, a scalar (tf.losses' default reduction,
+ * SUM_BY_NONZERO_WEIGHTS with weights 1). */
+CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
+    struct crew_graph *,
+    struct crew_node *labels,  /* (b) int32 or int64, in [0, n) */
+    struct crew_node *logits); /* (b, n) */
+
+/* Metrics over all batches of an evaluation. */
+CREW_API struct crew_metric *crew_metric_accuracy(struct crew_graph *,
+                                                  struct crew_node *labels,
+                                                  struct crew_node *classes);
+CREW_API struct crew_metric *crew_metric_mean(struct crew_graph *,
+                                              struct crew_node *x);
+
+/* -------------------------------------------------------------- optimizers */
+
+enum crew_optimizer_kind {
+    CREW_GRADIENT_DESCENT = 1,
+    CREW_MOMENTUM = 2,
+    CREW_ADAM = 3
+};
+
+/* An update rule with its constants. It runs where the variable lives: on its
+ * parameter server, or in the process when there is none. */
+struct crew_optimizer {
+    enum crew_optimizer_kind kind;
+    float learning_rate;
+    float momentum;
+    bool use_nesterov;
+    float beta1, beta2, epsilon;
+};
+CREW_API struct crew_optimizer crew_gradient_descent(double learning_rate);
+CREW_API struct crew_optimizer crew_momentum(double learning_rate,
+                                             double momentum,
+                                             bool use_nesterov);
+/* beta1 0.9, beta2 0.999, epsilon 1e-8: TensorFlow's AdamOptimizer. */
+CREW_API struct crew_optimizer crew_adam(double learning_rate);
+
+/* ----------------------------------------------------------- EstimatorSpec */
+
+/* What a model function returns, by mode: PREDICT needs predictions, EVAL a
+ * loss, TRAIN a loss and an optimizer. Fields a mode does not need are ignored,
+ * so one body serves all three. */
+CREW_API void crew_spec_prediction(struct crew_spec *,
+                                   const char *key,
+                                   struct crew_node *);
+CREW_API void crew_spec_loss(struct crew_spec *, struct crew_node *);
+CREW_API void crew_spec_minimize(struct crew_spec *, struct crew_optimizer);
+CREW_API void crew_spec_metric(struct crew_spec *,
+                               const char *key,
+                               struct crew_metric *);
+/* Name the signature under which the predictions are exported, beside
+ * "serving_default" (tf's export_outputs with one PredictOutput). */
+CREW_API void crew_spec_signature(struct crew_spec *, const char *name);
+/* A scalar for TensorBoard, written by the chief every save_summary_steps. */
+CREW_API void crew_spec_summary(struct crew_spec *,
+                                const char *tag,
+                                struct crew_node *);
+
+/* labels is NULL in CREW_PREDICT. */
+typedef int (*crew_model_fn)(struct crew_graph *graph,
+                             const struct crew_features *features,
+                             CREW_NULLABLE struct crew_node *labels,
+                             enum crew_mode mode,
+                             const struct crew_params *params,
+                             struct crew_spec *spec,
+                             struct crew_err *err);
+
+/* ------------------------------------------------------------------- hooks */
+
+/* tf's SessionRunHook. Any function may be NULL. Called on the training thread
+ * in the order the hooks were added; `end` only after a clean end. */
+struct crew_run_context {
+    int64_t global_step;  /* of the cluster, after this step (after_run) */
+    int64_t local_step;   /* this process's own count, from 1 */
+    float loss;           /* of this step (after_run) */
+    bool request_stop;    /* set to end training */
+};
+struct crew_hook_ops {
+    int (*begin)(void *self, struct crew_err *err);
+    int (*after_create_session)(void *self, int64_t step, struct crew_err *err);
+    int (*before_run)(void *self, struct crew_run_context *, struct crew_err *);
+    int (*after_run)(void *self, struct crew_run_context *, struct crew_err *);
+    int (*end)(void *self, int64_t global_step, struct crew_err *err);
+    void (*free)(void *self);
+};
+/* Owner: the spec frees it through ops->free. chief_only as in tf's
+ * training_chief_hooks. */
+CREW_API void crew_spec_hook(struct crew_spec *,
+                             const struct crew_hook_ops *ops,
+                             CREW_TAKES void *self,
+                             bool chief_only);
+
+/* --------------------------------------------------- how long, where, what */
+
+/* tf.estimator.RunConfig, by its field names. Filled with TensorFlow's defaults
+ * before configure() is called. */
+struct crew_run_config {
+    int64_t tf_random_seed;               /* -1: none, a random one is taken */
+    int64_t save_summary_steps;           /* 100; 0: off */
+    int64_t save_checkpoints_steps;       /* -1: not set */
+    double save_checkpoints_secs;         /* 600 when neither is set; -1: unset */
+    int64_t keep_checkpoint_max;          /* 5; 0: keep all */
+    double keep_checkpoint_every_n_hours; /* 10000 */
+    int64_t log_step_count_steps;         /* 100; 0: off */
+    double experimental_max_worker_delay_secs; /* 60 */
+    double session_creation_timeout_secs;      /* 7200 */
+};
+
+/* tf.estimator.TrainSpec. */
+struct crew_train_spec {
+    crew_input_fn input_fn;
+    int64_t max_steps; /* -1: until the input ends */
+};
+
+enum crew_exporter_kind { CREW_EXPORTER_LATEST = 1, CREW_EXPORTER_FINAL = 2 };
+
+/* tf.estimator.LatestExporter / FinalExporter: what is written under
+ * <model_dir>/export/<name>/<timestamp>/. */
+struct crew_exporter {
+    enum crew_exporter_kind kind;
+    const char *name;        /* a literal: lives as long as the job */
+    int64_t exports_to_keep; /* Latest: 5; 0: all */
+};
+
+#define CREW_MAX_EXPORTERS 4
+
+/* tf.estimator.EvalSpec. */
+struct crew_eval_spec {
+    crew_input_fn input_fn;
+    int64_t steps;                      /* 100; -1: to the end of the input */
+    CREW_NULLABLE const char *name;     /* results go to eval_<name>/ */
+    double start_delay_secs;            /* 120 */
+    double throttle_secs;               /* 600 */
+    int num_exporters;
+    struct crew_exporter exporters[CREW_MAX_EXPORTERS];
+};
+CREW_API void crew_eval_spec_add_exporter(struct crew_eval_spec *,
+                                          enum crew_exporter_kind,
+                                          const char *name);
+
+/* --------------------------------------------------------------------- job */
+
+/* The description of a job. */
+struct crew_job {
+    uint32_t abi_version; /* CREW_ABI_VERSION */
+    const char *name;
+    crew_model_fn model_fn;
+    int (*configure)(const struct crew_params *params,
+                     struct crew_run_config *run_config,
+                     struct crew_train_spec *train_spec,
+                     struct crew_eval_spec *eval_spec,
+                     struct crew_err *err);
+};
+
+/* Put once in the job's file: `CREW_JOB(my_job)`. */
+#define CREW_JOB(job)                                                         \
+    __attribute__((visibility("default"))) const struct crew_job *            \
+    crew_job_entry(void);                                                     \
+    const struct crew_job *crew_job_entry(void)                               \
+    {                                                                         \
+        return &(job);                                                        \
+    }                                                                         \
+    _Static_assert(sizeof(struct crew_job) > 0, "end of CREW_JOB")
+
+/* The main() of a program that is its own host: takes the flags of `crew run`
+ * but --job. Returns the exit code. */
+CREW_API int crew_job_main(const struct crew_job *job, int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
