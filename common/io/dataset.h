@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Datasets from the inside: a chain of small objects with one vtable. An element
+ * is an array of component values in the order of the spec; a batch has the batch
+ * dimension in front. Threads: one reader (the input thread). */
+#ifndef IO_DATASET_H
+#define IO_DATASET_H
+
+#include "base/env.h"
+#include "tensor/tensor.h"
+
+#define DATASET_MAX_COMPONENTS 16
+
+/* What an element holds, known without opening a file. */
+struct dataset_component {
+    char name[64];
+    enum crew_dtype dtype;
+    struct crew_shape shape; /* of one element; batched: -1 in front */
+    bool is_label;
+};
+struct dataset_spec {
+    int n;
+    struct dataset_component component[DATASET_MAX_COMPONENTS];
+    int64_t max_batch; /* of a batched dataset, else 0 */
+};
+
+struct dataset_ops {
+    /* Copy the next element's components to out[k] (as many bytes as the spec
+     * says; a batch: up to max_batch rows); *rows gets the batch's rows (1 when not
+     * batched). OUT_OF_RANGE at the end. */
+    int (*next)(struct crew_dataset *, void *const *out, int64_t *rows, struct crew_err *);
+    int (*rewind)(struct crew_dataset *, struct crew_err *); /* from the start; opens what is closed */
+    void (*free)(struct crew_dataset *);
+};
+struct crew_dataset {
+    const struct dataset_ops *ops;
+    struct dataset_spec spec;
+    CREW_NULLABLE struct crew_dataset *source; /* owned */
+    struct crew_err broken; /* a combinator was misused: reported by next and by dataset_check */
+};
+
+/* The constructor's sticky error, before anything is read. */
+CREW_MUST_CHECK int dataset_check(const struct crew_dataset *, struct crew_err *);
+void dataset_free(CREW_NULLABLE struct crew_dataset *);
+/* Shuffles with seed 0 down the chain take this one. */
+void dataset_set_seed(struct crew_dataset *, uint64_t seed);
+
+/* A reader with its own thread that keeps `depth` batches ready. */
+struct dataset_reader;
+struct dataset_batch {
+    int64_t rows;
+    void *data[DATASET_MAX_COMPONENTS]; /* 64-byte aligned, max_batch rows */
+};
+/* dataset must be batched (INVALID_ARGUMENT). Owner: the reader takes it.
+ * depth 0: no thread, read in the caller's. */
+CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *, int depth, CREW_OUT struct dataset_reader **, struct crew_err *);
+/* The next batch, valid until the next call. OUT_OF_RANGE at the end; errors stick. */
+CREW_MUST_CHECK int dataset_reader_next(struct dataset_reader *, CREW_OUT const struct dataset_batch **, struct crew_err *);
+const struct dataset_spec *dataset_reader_spec(const struct dataset_reader *);
+void dataset_reader_close(CREW_NULLABLE struct dataset_reader *);
+
+#endif
