@@ -14,6 +14,7 @@
 #ifndef RPC_PEER_H
 #define RPC_PEER_H
 
+#include "rpc/methods.h"
 #include "rpc/net.h"
 #include "proto/crew_rpc.pb-c.h"
 

@@ -12,6 +12,7 @@
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
+#include "rpc/methods.h"
 #include "rpc/net.h"
 #include "proto/crew_rpc.pb-c.h"
 

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "proto/crew_rpc.pb-c.h"
 #include "rpc/net.h"
 
 /* Owner: caller; close before uv_loop_close. */
@@ -19,6 +20,6 @@ CREW_MUST_CHECK int rpc_check_bind(const char *address, bool insecure_network, s
 
 /* Blocking: HELLO as ROLE_TOOL + HEALTH within timeout_ms. *reply is the caller's
  * to free with crew__health_reply__free_unpacked. */
-CREW_MUST_CHECK int rpc_probe(const char *address, uint64_t timeout_ms, CREW_OUT struct _Crew__HealthReply **reply, struct crew_err *);
+CREW_MUST_CHECK int rpc_probe(const char *address, uint64_t timeout_ms, CREW_OUT Crew__HealthReply **reply, struct crew_err *);
 
 #endif
