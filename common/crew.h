@@ -469,15 +469,19 @@ struct crew_job {
                      struct crew_err *err);
 };
 
-/* Put once in the job's file: `CREW_JOB(my_job)`. */
+/* Put once in the job's file: `CREW_JOB(my_job);`. */
+#ifdef __cplusplus
+#define CREW_EXTERN extern "C"
+#else
+#define CREW_EXTERN extern
+#endif
 #define CREW_JOB(job)                                                         \
-    __attribute__((visibility("default"))) const struct crew_job *            \
-    crew_job_entry(void);                                                     \
+    CREW_EXTERN CREW_API const struct crew_job *crew_job_entry(void);         \
     const struct crew_job *crew_job_entry(void)                               \
     {                                                                         \
         return &(job);                                                        \
     }                                                                         \
-    _Static_assert(sizeof(struct crew_job) > 0, "end of CREW_JOB")
+    CREW_EXTERN const struct crew_job *crew_job_entry(void)
 
 /* The main() of a program that is its own host: takes the flags of `crew run`
  * but --job. Returns the exit code. */
