@@ -29,8 +29,13 @@ struct dataset_ops {
      * says; a batch: up to max_batch rows); *rows gets the batch's rows (1 when not
      * batched). OUT_OF_RANGE at the end. */
     int (*next)(struct crew_dataset *, void *const *out, int64_t *rows, struct crew_err *);
-    int (*rewind)(struct crew_dataset *, struct crew_err *); /* from the start; opens what is closed */
-    void (*free)(struct crew_dataset *);
+    int (*rewind)(struct crew_dataset *, struct crew_err *); /* from the start */
+    CREW_NULLABLE void (*free)(struct crew_dataset *); /* what the ops own; not the struct */
+    /* Random access, or NULL: how many elements (opens the files), and the i-th. With it a
+     * shuffle moves places, not elements. */
+    CREW_NULLABLE int (*count)(struct crew_dataset *, int64_t *n, struct crew_err *);
+    CREW_NULLABLE void (*at)(struct crew_dataset *, int64_t i, void *const *out);
+    CREW_NULLABLE void (*set_seed)(struct crew_dataset *, uint64_t seed);
 };
 struct crew_dataset {
     const struct dataset_ops *ops;
@@ -38,6 +43,15 @@ struct crew_dataset {
     CREW_NULLABLE struct crew_dataset *source; /* owned */
     struct crew_err broken; /* a combinator was misused: reported by next and by dataset_check */
 };
+
+/* For the constructors: the head of a new dataset of `size` bytes over `source` (taken),
+ * whose spec and sticky error it inherits. */
+void *dataset_new(size_t size, const struct dataset_ops *, CREW_NULLABLE struct crew_dataset *source);
+/* Sources: one more component of the element. A name that is too long, or one
+ * component too many, breaks the dataset. */
+void dataset_add_component(struct crew_dataset *, const char *name, enum crew_dtype, struct crew_shape, bool is_label);
+/* Bytes of one element of component k (of one row, if batched). */
+size_t dataset_element_bytes(const struct dataset_spec *, int k);
 
 /* The constructor's sticky error, before anything is read. */
 CREW_MUST_CHECK int dataset_check(const struct crew_dataset *, struct crew_err *);

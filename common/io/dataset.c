@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Dataset combinators: repeat, take, shard and batch (shuffle has a file of its
+ * own). Each is a small object over its source; misuse sticks in `broken` and is
+ * reported by dataset_check() and by the first next(). Nothing is allocated while
+ * elements are read. */
+#include "io/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+void *dataset_new(size_t size,
+                  const struct dataset_ops *ops,
+                  struct crew_dataset *source)
+{
+    struct crew_dataset *d = xcalloc(1, size);
+
+    d->ops = ops;
+    d->source = source;
+    if (source != NULL) {
+        d->spec = source->spec;
+        d->broken = source->broken;
+    }
+    return d;
+}
+
+void dataset_add_component(struct crew_dataset *d,
+                           const char *name,
+                           enum crew_dtype dtype,
+                           struct crew_shape shape,
+                           bool is_label)
+{
+    struct dataset_component *c;
+
+    if (d->spec.n == DATASET_MAX_COMPONENTS) {
+        crew_err_set(&d->broken, CREW_INVALID_ARGUMENT,
+                     "dataset: more than %d components",
+                     DATASET_MAX_COMPONENTS);
+        return;
+    }
+    c = &d->spec.component[d->spec.n++];
+    if (strlen(name) >= sizeof c->name) {
+        crew_err_set(&d->broken, CREW_INVALID_ARGUMENT,
+                     "dataset: the name \"%.80s\" is too long", name);
+        return;
+    }
+    (void)snprintf(c->name, sizeof c->name, "%s", name);
+    c->dtype = dtype;
+    c->shape = shape;
+    c->is_label = is_label;
+}
+
+size_t dataset_element_bytes(const struct dataset_spec *spec, int k)
+{
+    const struct dataset_component *c = &spec->component[k];
+    size_t n = dtype_size(c->dtype);
+
+    for (int i = 0; i < c->shape.rank; i++) {
+        n *= c->shape.dim[i] < 0 ? 1 : (size_t)c->shape.dim[i];
+    }
+    return n;
+}
+
+int dataset_check(const struct crew_dataset *d, struct crew_err *err)
+{
+    if (d->broken.code != CREW_OK) {
+        *err = d->broken;
+    }
+    return err->code;
+}
+
+void dataset_free(struct crew_dataset *d)
+{
+    while (d != NULL) {
+        struct crew_dataset *source = d->source;
+
+        if (d->ops->free != NULL) {
+            d->ops->free(d);
+        }
+        free(d);
+        d = source;
+    }
+}
+
+void dataset_set_seed(struct crew_dataset *d, uint64_t seed)
+{
+    for (; d != NULL; d = d->source) {
+        if (d->ops->set_seed != NULL) {
+            d->ops->set_seed(d, seed);
+        }
+    }
+}
+
+static int end_of_input(struct crew_err *err)
+{
+    return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
+}
+
+static int source_next(struct crew_dataset *d,
+                       void *const *out,
+                       int64_t *rows,
+                       struct crew_err *err)
+{
+    return d->source->ops->next(d->source, out, rows, err);
+}
+
+static int source_rewind(struct crew_dataset *d, struct crew_err *err)
+{
+    return d->source->ops->rewind(d->source, err);
+}
+
+/* Elements are not batched where a combinator counts or batches them. */
+static void need_elements(struct crew_dataset *d, const char *what)
+{
+    if (d->spec.max_batch > 0) {
+        crew_err_set(&d->broken, CREW_INVALID_ARGUMENT,
+                     "crew_dataset_%s: comes before crew_dataset_batch, not "
+                     "after it",
+                     what);
+    }
+}
+
+/* ------------------------------------------------------------------ repeat */
+
+struct repeat {
+    struct crew_dataset base;
+    int64_t times, done;
+    bool any; /* this pass has given an element */
+};
+
+static int repeat_next(struct crew_dataset *base,
+                       void *const *out,
+                       int64_t *rows,
+                       struct crew_err *err)
+{
+    struct repeat *d = (struct repeat *)base;
+
+    while (d->times < 0 || d->done < d->times) {
+        struct crew_err end = {0};
+        int code = source_next(base, out, rows, &end);
+
+        if (code == CREW_OK) {
+            d->any = true;
+            return CREW_OK;
+        }
+        if (code != CREW_OUT_OF_RANGE) {
+            *err = end;
+            return code;
+        }
+        if (!d->any) { /* an empty source would be repeated for ever */
+            break;
+        }
+        d->any = false;
+        d->done++;
+        if (source_rewind(base, err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return end_of_input(err);
+}
+
+static int repeat_rewind(struct crew_dataset *base, struct crew_err *err)
+{
+    struct repeat *d = (struct repeat *)base;
+
+    d->done = 0;
+    d->any = false;
+    return source_rewind(base, err);
+}
+
+static const struct dataset_ops repeat_ops = {.next = repeat_next,
+                                              .rewind = repeat_rewind};
+
+struct crew_dataset *crew_dataset_repeat(struct crew_dataset *source,
+                                         int64_t times)
+{
+    struct repeat *d = dataset_new(sizeof *d, &repeat_ops, source);
+
+    d->times = times;
+    return &d->base;
+}
+
+/* ------------------------------------------------------------ take, shard */
+
+struct pick {
+    struct crew_dataset base;
+    int64_t limit;      /* take: how many; shard: -1 */
+    int64_t num, index; /* shard: every num-th from index on */
+    int64_t seen, given;
+};
+
+static int pick_next(struct crew_dataset *base,
+                     void *const *out,
+                     int64_t *rows,
+                     struct crew_err *err)
+{
+    struct pick *d = (struct pick *)base;
+
+    if (d->limit >= 0 && d->given >= d->limit) {
+        return end_of_input(err);
+    }
+    for (;;) {
+        int64_t place = d->seen;
+
+        if (source_next(base, out, rows, err) != CREW_OK) {
+            return err->code;
+        }
+        d->seen++;
+        if (place % d->num == d->index) {
+            d->given++;
+            return CREW_OK;
+        }
+    }
+}
+
+static int pick_rewind(struct crew_dataset *base, struct crew_err *err)
+{
+    struct pick *d = (struct pick *)base;
+
+    d->seen = 0;
+    d->given = 0;
+    return source_rewind(base, err);
+}
+
+static const struct dataset_ops pick_ops = {.next = pick_next,
+                                            .rewind = pick_rewind};
+
+struct crew_dataset *crew_dataset_take(struct crew_dataset *source, int64_t n)
+{
+    struct pick *d = dataset_new(sizeof *d, &pick_ops, source);
+
+    d->limit = n < 0 ? 0 : n;
+    d->num = 1;
+    return &d->base;
+}
+
+struct crew_dataset *crew_dataset_shard(struct crew_dataset *source,
+                                        int64_t num,
+                                        int64_t index)
+{
+    struct pick *d = dataset_new(sizeof *d, &pick_ops, source);
+
+    need_elements(&d->base, "shard");
+    if (num < 1 || index < 0 || index >= num) {
+        crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
+                     "crew_dataset_shard: index %lld of %lld", (long long)index,
+                     (long long)num);
+        num = 1;
+        index = 0;
+    }
+    d->limit = -1;
+    d->num = num;
+    d->index = index;
+    return &d->base;
+}
+
+/* ------------------------------------------------------------------- batch */
+
+struct batch {
+    struct crew_dataset base;
+    bool drop_remainder;
+    size_t bytes[DATASET_MAX_COMPONENTS]; /* of one element */
+};
+
+static int batch_next(struct crew_dataset *base,
+                      void *const *out,
+                      int64_t *rows,
+                      struct crew_err *err)
+{
+    struct batch *d = (struct batch *)base;
+    struct crew_err end = {0};
+    int64_t n = 0;
+
+    while (n < base->spec.max_batch) {
+        void *place[DATASET_MAX_COMPONENTS];
+        int64_t one;
+
+        for (int k = 0; k < base->spec.n; k++) {
+            place[k] = (char *)out[k] + (size_t)n * d->bytes[k];
+        }
+        if (source_next(base, place, &one, &end) != CREW_OK) {
+            break;
+        }
+        n++;
+    }
+    if (end.code != CREW_OK && end.code != CREW_OUT_OF_RANGE) {
+        *err = end;
+        return err->code;
+    }
+    if (n == 0 || (n < base->spec.max_batch && d->drop_remainder)) {
+        return end_of_input(err);
+    }
+    *rows = n;
+    return CREW_OK;
+}
+
+static int batch_rewind(struct crew_dataset *base, struct crew_err *err)
+{
+    return source_rewind(base, err);
+}
+
+static const struct dataset_ops batch_ops = {.next = batch_next,
+                                             .rewind = batch_rewind};
+
+struct crew_dataset *crew_dataset_batch(struct crew_dataset *source,
+                                        int64_t size,
+                                        bool drop_remainder)
+{
+    struct batch *d = dataset_new(sizeof *d, &batch_ops, source);
+
+    need_elements(&d->base, "batch");
+    if (size < 1) {
+        crew_err_exit(&d->base.broken, CREW_INVALID_ARGUMENT, 64,
+                      "crew_dataset_batch: a batch of %lld. Fix: at least 1",
+                      (long long)size);
+        size = 1;
+    }
+    d->drop_remainder = drop_remainder;
+    for (int k = 0; k < d->base.spec.n; k++) {
+        struct crew_shape *shape = &d->base.spec.component[k].shape;
+
+        d->bytes[k] = dataset_element_bytes(&d->base.spec, k);
+        if (shape->rank == CREW_MAX_RANK) {
+            crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
+                         "crew_dataset_batch: \"%s\" has rank %d already",
+                         d->base.spec.component[k].name, CREW_MAX_RANK);
+            continue;
+        }
+        for (int i = shape->rank; i > 0; i--) {
+            shape->dim[i] = shape->dim[i - 1];
+        }
+        shape->dim[0] = -1;
+        shape->rank++;
+    }
+    d->base.spec.max_batch = size;
+    return &d->base;
+}
