@@ -12,6 +12,10 @@
 
 #include "crew.h"
 
+/* The instruction set in use: "avx512", "avx2" or "generic". CREW_KERNELS in the
+ * environment asks for a lower one than the CPU has. */
+const char *kernels_isa(void);
+
 /* c (m, n) = a (m, k) b (k, n), or + c with accumulate. a or b are read
  * transposed (stored (k, m), (n, k)) on request. */
 void k_matmul(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
@@ -42,7 +46,7 @@ void k_scale(int64_t n, float alpha, const float *x, float *y);      /* y = alph
 struct conv2d_dims {
     int64_t batch, h, w, c_in, kh, kw, c_out, oh, ow, pad_top, pad_left;
 };
-/* Bytes of scratch a call below needs (one image's columns, twice). */
+/* Bytes of scratch a call below needs (a band of one image's columns). */
 size_t k_conv2d_scratch(const struct conv2d_dims *);
 void k_conv2d(const struct conv2d_dims *, const float *x, const float *filter,
               float *y, float *scratch);
