@@ -10,7 +10,7 @@
 #ifndef CONFIG_JSON_H
 #define CONFIG_JSON_H
 
-#include <cjson/cJSON.h>
+#include <cJSON.h>
 
 #include "crew.h"
 

@@ -15,7 +15,7 @@
 #ifndef GOLDEN_GOLDEN_H
 #define GOLDEN_GOLDEN_H
 
-#include <cjson/cJSON.h>
+#include <cJSON.h>
 
 #include "crew.h"
 
