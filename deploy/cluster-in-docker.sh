@@ -51,6 +51,7 @@ new_folder() {
     local n=1
     mkdir -p runs
     while ! mkdir "runs/docker-fashion-mnist-$n" 2>/dev/null; do
+        [ -e "runs/docker-fashion-mnist-$n" ] || exit 73
         n=$((n + 1))
     done
     echo "runs/docker-fashion-mnist-$n"

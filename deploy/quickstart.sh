@@ -11,9 +11,16 @@
 # Each run makes a new folder runs/fashion-mnist-N with the model and log.txt,
 # which has every line of every process. Exit status: that of the run
 # (docs/guide.md has the table); 70 if the build fails.
+#
+# Environment: TRAINCREW_RUNS, the folder in place of runs; TRAINCREW_BUILD, a
+# build folder whose programs are used as they are: nothing is installed or built.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+runs=${TRAINCREW_RUNS:-runs}
+bin=${TRAINCREW_BUILD:-build}/bin
+jobs=${TRAINCREW_BUILD:-build}/examples
 
 tty=no
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
@@ -32,14 +39,15 @@ build() {
     fi
 }
 
-# The first free numbered folder under runs/, made.
+# The first free numbered folder, made.
 new_run() {
     local n=1
-    mkdir -p runs
-    while ! mkdir "runs/fashion-mnist-$n" 2>/dev/null; do
+    mkdir -p "$runs"
+    while ! mkdir "$runs/fashion-mnist-$n" 2>/dev/null; do
+        [ -e "$runs/fashion-mnist-$n" ] || exit 73
         n=$((n + 1))
     done
-    echo "runs/fashion-mnist-$n"
+    echo "$runs/fashion-mnist-$n"
 }
 
 # Shows the cluster's lines as one progress line: redrawn on a terminal, else
@@ -91,22 +99,24 @@ report() {
 
 Next, look into the newest checkpoint, or train on from it in one process:
 
-  build/bin/crew ckpt ls ${prefix%.index}
-  build/bin/crew run --job build/examples/mnist.so --model-dir $run/model \\
+  $bin/crew ckpt ls ${prefix%.index}
+  $bin/crew run --job $jobs/mnist.so --model-dir $run/model \\
       --set optimizer=adam --set max_steps=1500
 END
 }
 
 main() {
     local run code=0
-    deploy/install-packages.sh build run data
-    echo "Building Traincrew"
-    build
+    if [ -z "${TRAINCREW_BUILD:-}" ]; then
+        deploy/install-packages.sh build run data
+        echo "Building Traincrew"
+        build
+    fi
     run=$(new_run)
     echo "Training a CNN on Fashion-MNIST: chief, 2 workers, 2 ps, evaluator"
     begin=$SECONDS
-    env -u TF_CONFIG build/bin/crew local --ps 2 --workers 2 --evaluator -- \
-        run --job build/examples/mnist.so --model-dir "$run/model" \
+    env -u TF_CONFIG "$bin/crew" local --ps 2 --workers 2 --evaluator -- \
+        run --job "$jobs/mnist.so" --model-dir "$run/model" \
         --set optimizer=adam --set learning_rate=0.001 \
         --set max_steps=1200 --set eval_steps=-1 \
         --set log_step_count_steps=20 "$@" 2>&1 |
