@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The trainer of a run in one process: variables live in the graph's own memory
+ * and the update rule runs here, on the training thread. Nothing waits, so
+ * nothing can be interrupted. A step whose gradients are not all finite is
+ * applied to no variable. */
+#include "cluster/trainer_local.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "cluster/finite.h"
+
+#include "base/banned.h"
+
+#define LOCAL_MAGIC 0x4c4f434cu
+
+struct local {
+    struct trainer base;
+    uint32_t magic;
+    const struct trainer_options *o;
+    const float **grads; /* of this step, NULL until ready */
+    struct optim_powers powers;
+    int64_t global_step;
+    bool over; /* left or stopped */
+    struct trainer_end end;
+};
+
+static struct local *local_of(struct trainer *t)
+{
+    struct local *l = CONTAINER_OF(t, struct local, base);
+    PRE(l->magic == LOCAL_MAGIC);
+    return l;
+}
+
+static int initialise(struct trainer *t, uint64_t epoch, int64_t global_step,
+                      const struct optim_powers *powers, struct crew_err *err)
+{
+    (void)epoch;
+    (void)err;
+    struct local *l = local_of(t);
+    l->global_step = global_step;
+    l->powers = *powers;
+    return CREW_OK;
+}
+
+static int begin(struct trainer *t, int64_t *global_step, struct crew_err *err)
+{
+    (void)err;
+    *global_step = local_of(t)->global_step;
+    return CREW_OK;
+}
+
+static bool reached(const struct local *l)
+{
+    return l->o->max_steps >= 0 && l->global_step >= l->o->max_steps;
+}
+
+static int next_step(struct trainer *t, struct crew_err *err)
+{
+    struct local *l = local_of(t);
+    for (int i = 0; i < l->o->num_vars; i++) {
+        l->grads[i] = NULL;
+    }
+    if (!l->over && !reached(l)) {
+        return CREW_OK;
+    }
+    l->end.step = l->global_step;
+    return crew_err_set(err, CREW_OUT_OF_RANGE, "training is over at step %lld",
+                        (long long)l->global_step);
+}
+
+static void grad_ready(struct trainer *t, int i, const float *grad)
+{
+    struct local *l = local_of(t);
+    PRE(i >= 0 && i < l->o->num_vars);
+    l->grads[i] = grad;
+}
+
+static int check_gradients(const struct local *l, struct crew_err *err)
+{
+    for (int i = 0; i < l->o->num_vars; i++) {
+        PRE(l->grads[i] != NULL);
+        int rc = finite_check(&l->o->vars[i], l->grads[i], err);
+        if (rc != CREW_OK) {
+            return rc;
+        }
+    }
+    return CREW_OK;
+}
+
+static int finish_step(struct trainer *t, int64_t *global_step,
+                       struct crew_err *err)
+{
+    struct local *l = local_of(t);
+    int rc = check_gradients(l, err);
+    if (rc != CREW_OK) {
+        return rc;
+    }
+    for (int i = 0; i < l->o->num_vars; i++) {
+        const struct trainer_var *v = &l->o->vars[i];
+        optim_apply(l->o->optimizer, &l->powers, v->n, v->value, v->slot,
+                    l->grads[i]);
+    }
+    optim_powers_advance(l->o->optimizer, &l->powers);
+    *global_step = ++l->global_step;
+    return CREW_OK;
+}
+
+static int leave(struct trainer *t, struct crew_err *err)
+{
+    (void)err;
+    local_of(t)->over = true;
+    return CREW_OK;
+}
+
+static int hold(struct trainer *t, int64_t *global_step, struct crew_err *err)
+{
+    (void)err;
+    *global_step = local_of(t)->global_step;
+    return CREW_OK;
+}
+
+static int read_state(struct trainer *t, struct optim_powers *powers,
+                      struct crew_err *err)
+{
+    (void)err;
+    *powers = local_of(t)->powers;
+    return CREW_OK;
+}
+
+static int release(struct trainer *t, struct crew_err *err)
+{
+    (void)t;
+    (void)err;
+    return CREW_OK;
+}
+
+static int saved(struct trainer *t, int64_t step, struct crew_err *err)
+{
+    (void)t;
+    (void)step;
+    (void)err;
+    return CREW_OK;
+}
+
+static int stop(struct trainer *t, int exit_code, int64_t step,
+                const char *reason, bool *evaluator, struct crew_err *err)
+{
+    (void)err;
+    struct local *l = local_of(t);
+    l->over = true;
+    l->end.exit_code = exit_code;
+    l->end.step = step;
+    (void)snprintf(l->end.reason, sizeof(l->end.reason), "%s", reason);
+    *evaluator = false;
+    return CREW_OK;
+}
+
+static int await_evaluator(struct trainer *t, double secs, struct crew_err *err)
+{
+    (void)t;
+    (void)secs;
+    (void)err;
+    return CREW_OK;
+}
+
+static void last_evaluation(struct trainer *t, char *line, size_t size,
+                            int64_t *step)
+{
+    (void)t;
+    (void)snprintf(line, size, "%s", "");
+    *step = 0;
+}
+
+static const struct trainer_end *end(const struct trainer *t)
+{
+    return &CONTAINER_OF(t, struct local, base)->end;
+}
+
+static void local_close(struct trainer *t)
+{
+    struct local *l = local_of(t);
+    l->magic = 0;
+    free(l->grads);
+    free(l);
+}
+
+static const struct trainer_ops local_ops = {
+    .initialise = initialise,
+    .begin = begin,
+    .next_step = next_step,
+    .grad_ready = grad_ready,
+    .finish_step = finish_step,
+    .leave = leave,
+    .hold = hold,
+    .read_state = read_state,
+    .release = release,
+    .saved = saved,
+    .stop = stop,
+    .await_evaluator = await_evaluator,
+    .last_evaluation = last_evaluation,
+    .end = end,
+    .close = local_close,
+};
+
+bool trainer_is_local(const struct trainer *t)
+{
+    return t->ops == &local_ops;
+}
+
+int trainer_local_open(const struct trainer_options *o, struct trainer **out,
+                       struct crew_err *err)
+{
+    (void)err;
+    struct local *l = xcalloc(1, sizeof(*l));
+    l->base.ops = &local_ops;
+    l->magic = LOCAL_MAGIC;
+    l->o = o;
+    l->grads = xcalloc((size_t)o->num_vars + 1, sizeof(l->grads[0]));
+    l->powers = optim_powers_initial(o->optimizer);
+    *out = &l->base;
+    return CREW_OK;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * PUSH_PULL. Each part is judged and applied alone, as soon as it is in, and
+ * answered at once with the granule's new values, whose bytes go out of the
+ * variable's own memory. So a push cut in the middle and sent again applies every
+ * granule once, and no push is ever kept here.
+ *
+ * Happy path: request -> (part: buffer, apply, ValuePart)* -> last part: the reply, on
+ * ps 0 with a ticket.
+ *
+ * Failure modes:
+ * - Fenced, an old epoch, not ready, ended: one error for the call; its parts are read
+ *   and dropped.
+ * - A duplicate: not applied; answered as if it had been.
+ * - A part of a call that is not the newest of its connection (the network has doubled a
+ *   frame): judged as any other, but not answered.
+ * - Wrong CRC, wrong size, no such granule: the connection is closed; the trainer comes
+ *   back and sends the step again. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "ps_impl.h"
+
+#include "base/banned.h"
+
+void *link_buffer(struct link *l, uint64_t size)
+{
+    const struct shard *s = l->ps->shard;
+    uint64_t most = s != NULL ? (uint64_t)s->max_count * sizeof(float) : 0;
+    if (size > most) {
+        return NULL;
+    }
+    if (size > l->buffer_size) {
+        struct crew_err err = {0};
+        void *p = NULL;
+        if (mem_try(1, most, "a gradient", &p, &err) != CREW_OK) {
+            return NULL;
+        }
+        free(l->buffer);
+        l->buffer = p;
+        l->buffer_size = most;
+    }
+    return l->buffer;
+}
+
+static void refuse_call(struct link *l, uint64_t call_id,
+                        const struct refusal *r)
+{
+    if (call_id == l->push_call && call_id != l->refused_call) {
+        l->refused_call = call_id;
+        link_error(l, RPC_PUSH_PULL, call_id, r);
+    }
+}
+
+void push_request(struct link *l, uint64_t call_id,
+                  const Crew__PushPullRequest *q)
+{
+    struct ps *ps = l->ps;
+    struct refusal r;
+    int member = -1;
+    if (call_id <= l->push_call) {
+        return; /* a double */
+    }
+    l->push_call = call_id;
+    if (!judge_state(ps, q->self, false, &member, &r)) {
+        refuse_call(l, call_id, &r);
+        return;
+    }
+    if (ps->o.index == 0 && q->completed != 0) {
+        meet_count(ps, member, q->completed);
+        meet_flush(ps);
+    }
+}
+
+void *push_dest(struct link *l, const struct rpc_in *in)
+{
+    const Crew__PushPart *part = (const Crew__PushPart *)rpc_session_unpack(
+        l->session, &crew__push_part__descriptor, in->header,
+        in->head.header_len);
+    if (part == NULL) {
+        return NULL;
+    }
+    const struct shard_granule *g = shard_find(l->ps->shard, part->granule);
+    if (g == NULL || in->head.payload_len != (uint64_t)g->count * sizeof(float)) {
+        return NULL;
+    }
+    return link_buffer(l, in->head.payload_len);
+}
+
+/* The ticket for the step after the one just pushed. */
+static void answer_end(struct link *l, uint64_t call_id, int member,
+                       uint64_t seq)
+{
+    struct ps *ps = l->ps;
+    Crew__PushPullReply reply = CREW__PUSH_PULL_REPLY__INIT;
+    Crew__Ticket ticket = CREW__TICKET__INIT;
+    if (ps->o.index == 0) {
+        enum steps_grant g = steps_ask_ahead(&ps->steps, member, seq, ps_now(ps));
+        ticket.grant = g == STEPS_GO ? CREW__TICKET__GRANT__GO
+                                     : CREW__TICKET__GRANT__WAIT;
+        ticket.global_step = ps->steps.global_step;
+        reply.ticket = &ticket;
+    }
+    rpc_reply(l->session, RPC_PUSH_PULL, call_id, &reply.base);
+}
+
+static bool apply(struct link *l, const Crew__Identity *who, int member,
+                  struct shard_granule *g, const float *grad)
+{
+    struct ps *ps = l->ps;
+    bool fresh = shard_apply(ps->shard, g, member, who->seq, grad);
+    if (fresh && ps->o.probe.applied != NULL) {
+        ps->o.probe.applied(ps->o.probe.self, (int)who->role, who->index,
+                            who->incarnation, who->seq, g->id);
+    }
+    return fresh;
+}
+
+void push_part(struct link *l, const struct rpc_in *in, void *payload)
+{
+    struct ps *ps = l->ps;
+    uint64_t call_id = in->head.call_id;
+    const Crew__PushPart *part = (const Crew__PushPart *)rpc_session_unpack(
+        l->session, &crew__push_part__descriptor, in->header,
+        in->head.header_len);
+    struct refusal r;
+    int member = -1;
+    if (part == NULL) {
+        return;
+    }
+    if (!judge_state(ps, part->self, false, &member, &r)) {
+        refuse_call(l, call_id, &r);
+        return;
+    }
+    bool answer = call_id == l->push_call && call_id != l->refused_call;
+    struct shard_granule *g =
+        payload != NULL ? shard_find(ps->shard, part->granule) : NULL;
+    if (g != NULL) {
+        Crew__ValuePart value = CREW__VALUE_PART__INIT;
+        value.granule = g->id;
+        value.duplicate = !apply(l, part->self, member, g, payload);
+        if (answer) {
+            rpc_reply_part(l->session, RPC_PUSH_PULL, call_id, &value.base,
+                           g->value, (size_t)g->count * sizeof(float), false);
+        }
+    }
+    if (answer && (in->head.flags & RPC_FLAG_END) != 0) {
+        answer_end(l, call_id, member, part->self->seq);
+    }
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the state gets here and out again: DECLARE, LOAD, READY, PULL.
+ *
+ *   EMPTY --DECLARE of the chief, complete--> LOADING --READY--> READY
+ *   any   --DECLARE with a higher epoch-----> LOADING
+ *
+ * A chief that comes back with the same model loads into the same memory, so its
+ * return costs none. With another model the old memory is kept until the
+ * connections are gone that may still send from it.
+ *
+ * Everything may be repeated: DECLARE and READY of the current epoch change nothing
+ * a second time; a LOAD that comes after READY is not taken in. */
+#include <stdlib.h>
+
+#include "ps_impl.h"
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+static void fail(struct link *l, enum rpc_method method, uint64_t call_id,
+                 const struct crew_err *err)
+{
+    struct refusal r;
+    refuse_err(&r, err);
+    link_error(l, method, call_id, &r);
+}
+
+void state_release(struct ps *ps)
+{
+    shard_free(ps->shard);
+    ps->shard = NULL;
+    declare_release(&ps->declaration);
+}
+
+void grave_leave(struct link *l)
+{
+    struct grave *g = l->grave;
+    l->grave = NULL;
+    if (g != NULL && --g->links == 0) {
+        shard_free(g->shard);
+        free(g);
+    }
+}
+
+/* The old shard's bytes may be queued on any data connection but `keep`. */
+static void bury(struct ps *ps, struct link *keep)
+{
+    struct grave *g = xcalloc(1, sizeof(*g));
+    g->shard = ps->shard;
+    ps->shard = NULL;
+    for (struct link *l = ps->links; l != NULL; l = l->next) {
+        if (l != keep && !l->control && l->grave == NULL) {
+            l->grave = g;
+            g->links++;
+            link_close(l);
+        }
+    }
+    if (g->links == 0) {
+        shard_free(g->shard);
+        free(g);
+    }
+}
+
+static bool same_as_now(const struct ps *ps, const struct declaration *d)
+{
+    struct crew_err ignored = {0};
+    return ps->shard != NULL &&
+           declare_compare(&ps->declaration, d, &ignored) == CREW_OK;
+}
+
+/* The chief's declaration is complete: from here on it is the state. */
+static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
+{
+    struct ps *ps = l->ps;
+    struct declaration *d = &l->declaration;
+    if (same_as_now(ps, d)) {
+        shard_restart(ps->shard);
+    } else {
+        struct shard *fresh = NULL;
+        int rc = shard_new(&d->optimizer, d->places, d->num_places,
+                           ps->members.num, &fresh, err);
+        if (rc != CREW_OK) {
+            return crew_err_wrap(err, "ps/%u", ps->o.index);
+        }
+        if (ps->shard != NULL) {
+            bury(ps, l);
+        }
+        ps->shard = fresh;
+        declare_release(&ps->declaration);
+        ps->declaration = *d;
+        declare_init(d);
+    }
+    ps->epoch = epoch;
+    ps->phase = CREW__PHASE__LOADING;
+    steps_halt(&ps->steps);
+    return CREW_OK;
+}
+
+static void reply_declared(struct link *l, uint64_t call_id)
+{
+    Crew__DeclareReply reply = CREW__DECLARE_REPLY__INIT;
+    reply.epoch = l->ps->epoch;
+    rpc_reply(l->session, RPC_DECLARE, call_id, &reply.base);
+}
+
+static bool judge_declare(struct ps *ps, const Crew__Identity *who,
+                          struct refusal *r)
+{
+    int member = -1;
+    if (who->role != CREW__ROLE__ROLE_CHIEF) {
+        return judge_state(ps, who, true, &member, r);
+    }
+    if (!judge_incarnation(ps, who, &member, r)) {
+        return false;
+    }
+    if (ps->end.phase != END_RUNNING) {
+        refuse(r, CREW_OUT_OF_RANGE, 0, CREW__REFUSAL__STOPPED,
+               "the job has ended: %s", ps->end.reason);
+        return false;
+    }
+    if (who->epoch < ps->epoch || who->epoch == 0) {
+        refuse(r, CREW_ABORTED, 138, CREW__REFUSAL__STALE_EPOCH,
+               "epoch %llu is over: epoch %llu has another owner; this chief "
+               "stops",
+               (unsigned long long)who->epoch, (unsigned long long)ps->epoch);
+        r->error.epoch = ps->epoch;
+        return false;
+    }
+    return true;
+}
+
+void state_declare(struct link *l, uint64_t call_id,
+                   const Crew__DeclareRequest *q)
+{
+    struct ps *ps = l->ps;
+    struct refusal r;
+    struct crew_err err = {0};
+    if (!judge_declare(ps, q->self, &r)) {
+        link_error(l, RPC_DECLARE, call_id, &r);
+        return;
+    }
+    int rc = declare_add(&l->declaration, q, &err);
+    if (rc == CREW_OK && l->declaration.complete && q->last) {
+        rc = q->self->epoch > ps->epoch
+                 ? adopt(l, q->self->epoch, &err)
+                 : declare_compare(&ps->declaration, &l->declaration, &err);
+        declare_release(&l->declaration);
+    }
+    if (rc != CREW_OK) {
+        fail(l, RPC_DECLARE, call_id, &err);
+        return;
+    }
+    reply_declared(l, call_id);
+}
+
+/* LOAD and READY are the chief's. */
+static bool judge_chief(struct ps *ps, const Crew__Identity *who,
+                        struct refusal *r)
+{
+    int member = -1;
+    if (!judge_state(ps, who, true, &member, r)) {
+        return false;
+    }
+    if (who->role != CREW__ROLE__ROLE_CHIEF) {
+        refuse(r, CREW_PERMISSION_DENIED, 78, CREW__REFUSAL__MISMATCH,
+               "only the chief initialises the state");
+        return false;
+    }
+    return true;
+}
+
+void state_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
+{
+    struct refusal r;
+    if (!judge_chief(l->ps, q->self, &r)) {
+        link_error(l, RPC_LOAD, call_id, &r);
+        return;
+    }
+    l->load_call = call_id;
+    if (l->ps->shard->num_granules == 0) {
+        Crew__LoadReply reply = CREW__LOAD_REPLY__INIT;
+        rpc_reply(l->session, RPC_LOAD, call_id, &reply.base);
+    }
+}
+
+/* The place of a LOAD's values, and its granule; NULL when it may not write. */
+static float *load_place(struct link *l, const struct rpc_in *in,
+                         const Crew__LoadPart **part, struct shard_granule **g)
+{
+    struct ps *ps = l->ps;
+    struct refusal r;
+    const Crew__LoadPart *p = (const Crew__LoadPart *)rpc_session_unpack(
+        l->session, &crew__load_part__descriptor, in->header,
+        in->head.header_len);
+    if (p == NULL || ps->phase != CREW__PHASE__LOADING ||
+        !judge_chief(ps, p->self, &r)) {
+        return NULL;
+    }
+    *part = p;
+    *g = shard_find(ps->shard, p->granule);
+    if (*g == NULL ||
+        in->head.payload_len != (uint64_t)(*g)->count * sizeof(float)) {
+        return NULL;
+    }
+    return shard_slot(ps->shard, *g, p->slot);
+}
+
+void *state_load_dest(struct link *l, const struct rpc_in *in)
+{
+    const Crew__LoadPart *part = NULL;
+    struct shard_granule *g = NULL;
+    float *place = load_place(l, in, &part, &g);
+    return place != NULL ? (void *)place : link_buffer(l, in->head.payload_len);
+}
+
+void state_load_part(struct link *l, const struct rpc_in *in, void *payload)
+{
+    const Crew__LoadPart *part = NULL;
+    struct shard_granule *g = NULL;
+    float *place = load_place(l, in, &part, &g);
+    if (place == NULL || payload != place) {
+        return; /* late, or not the chief's: it lies in the buffer */
+    }
+    shard_set_loaded(g, part->slot);
+    if (part->slot == 0) {
+        g->powers = (struct optim_powers){part->beta1_power, part->beta2_power};
+    }
+    if ((in->head.flags & RPC_FLAG_END) != 0 &&
+        in->head.call_id == l->load_call) {
+        Crew__LoadReply reply = CREW__LOAD_REPLY__INIT;
+        reply.granules = shard_loaded(l->ps->shard);
+        rpc_reply(l->session, RPC_LOAD, in->head.call_id, &reply.base);
+    }
+}
+
+static void begin(struct ps *ps, const Crew__ReadyRequest *q)
+{
+    ps->phase = CREW__PHASE__READY;
+    steps_begin(&ps->steps, q->global_step, q->max_steps,
+                q->save_checkpoints_steps, q->save_checkpoints_secs, ps_now(ps));
+    ps_notice(ps, LOG_INFO, "ready at step %lld, epoch %llu",
+              (long long)q->global_step, (unsigned long long)ps->epoch);
+    if (ps->o.probe.ready != NULL) {
+        ps->o.probe.ready(ps->o.probe.self, ps->epoch, q->global_step);
+    }
+}
+
+void state_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
+{
+    struct ps *ps = l->ps;
+    struct refusal r;
+    if (!judge_chief(ps, q->self, &r)) {
+        link_error(l, RPC_READY, call_id, &r);
+        return;
+    }
+    if (shard_loaded(ps->shard) != ps->shard->num_granules) {
+        refuse(&r, CREW_FAILED_PRECONDITION, 0, CREW__REFUSAL__NONE,
+               "READY before all values are loaded");
+        link_error(l, RPC_READY, call_id, &r);
+        return;
+    }
+    if (ps->phase == CREW__PHASE__LOADING) {
+        begin(ps, q);
+    }
+    Crew__ReadyReply reply = CREW__READY_REPLY__INIT;
+    rpc_reply(l->session, RPC_READY, call_id, &reply.base);
+}
+
+void state_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
+{
+    struct ps *ps = l->ps;
+    struct refusal r;
+    int member = -1;
+    if (!judge_state(ps, q->self, false, &member, &r)) {
+        link_error(l, RPC_PULL, call_id, &r);
+        return;
+    }
+    const struct shard *s = ps->shard;
+    uint32_t slots = q->slots ? (uint32_t)s->num_slots : 0;
+    for (uint32_t i = 0; i < s->num_granules; i++) {
+        struct shard_granule *g = &s->granules[i];
+        for (uint32_t k = 0; k <= slots; k++) {
+            Crew__ValuePart part = CREW__VALUE_PART__INIT;
+            part.granule = g->id;
+            part.slot = k;
+            part.beta1_power = g->powers.beta1_power;
+            part.beta2_power = g->powers.beta2_power;
+            /* For a save nothing changes meanwhile: cover it. */
+            rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
+                           shard_slot(s, g, k), (size_t)g->count * sizeof(float),
+                           q->slots);
+        }
+    }
+    Crew__PullReply reply = CREW__PULL_REPLY__INIT;
+    reply.granules = s->num_granules;
+    rpc_reply(l->session, RPC_PULL, call_id, &reply.base);
+}

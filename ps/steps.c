@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tickets and the counting of steps. */
+#include "steps.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+/* How long trainers go on without a chief when no save policy says. */
+#define DEFAULT_SAVE_MS 600000u
+
+void steps_init(struct steps *s, int num_members)
+{
+    *s = (struct steps){.num = num_members, .max_steps = -1, .saved_step = -1};
+    s->trainers = xcalloc((size_t)num_members, sizeof(s->trainers[0]));
+    for (int i = 0; i < num_members; i++) {
+        s->trainers[i].fresh = true;
+    }
+}
+
+void steps_release(struct steps *s)
+{
+    free(s->trainers);
+    s->trainers = NULL;
+}
+
+void steps_begin(struct steps *s, int64_t global_step, int64_t max_steps,
+                 int64_t save_steps, double save_secs, uint64_t now)
+{
+    s->running = true;
+    s->hold = false;
+    s->global_step = global_step;
+    s->max_steps = max_steps;
+    s->save_steps = save_steps;
+    s->save_ms = save_secs > 0 ? (uint64_t)(save_secs * 1000.0) : 0;
+    if (save_steps <= 0 && s->save_ms == 0) {
+        s->save_ms = DEFAULT_SAVE_MS;
+    }
+    s->policy_step = global_step;
+    s->policy_ms = now;
+    for (int i = 0; i < s->num; i++) {
+        steps_reset(s, i);
+    }
+}
+
+void steps_halt(struct steps *s)
+{
+    s->running = false;
+    s->hold = false;
+}
+
+/* The numbers of requests go on: a new epoch does not make a process forget
+ * what it has asked, nor a late double harmless. */
+void steps_reset(struct steps *s, int member)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    t->granted = t->completed;
+    t->fresh = true;
+}
+
+void steps_join(struct steps *s, int member)
+{
+    s->trainers[member] = (struct steps_trainer){.fresh = true};
+}
+
+void steps_chief(struct steps *s, bool alive)
+{
+    s->chief_alive = alive;
+    if (!alive) {
+        s->hold = false;
+    }
+}
+
+bool steps_accept(struct steps *s, int member, uint64_t request)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    if (request < t->request) {
+        return false;
+    }
+    t->request = request;
+    return true;
+}
+
+static void count_from(struct steps_trainer *t, uint64_t seq)
+{
+    t->completed = seq;
+    t->granted = seq;
+    t->fresh = false;
+}
+
+int steps_complete(struct steps *s, int member, uint64_t seq)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    if (t->fresh || !s->running || seq <= t->completed || seq > t->granted) {
+        return 0;
+    }
+    int n = (int)(seq - t->completed);
+    t->completed = seq;
+    s->global_step += n;
+    return n;
+}
+
+uint32_t steps_under_way(const struct steps *s)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < s->num; i++) {
+        n += s->trainers[i].granted - s->trainers[i].completed;
+    }
+    return (uint32_t)n;
+}
+
+/* Without a chief: only as far as its next save would have come, so that a
+ * chief that does come back loses no more than it would have alone. */
+static bool save_due(const struct steps *s, int64_t promised, uint64_t now)
+{
+    bool by_steps = s->save_steps > 0 && promised - s->policy_step >= s->save_steps;
+    bool by_time = s->save_ms > 0 && now - s->policy_ms >= s->save_ms;
+    return by_steps || by_time;
+}
+
+static enum steps_grant grant(struct steps *s, struct steps_trainer *t,
+                              uint64_t seq, uint64_t now)
+{
+    int64_t promised = s->global_step + (int64_t)steps_under_way(s);
+    if (s->max_steps >= 0 && promised >= s->max_steps) {
+        return s->global_step >= s->max_steps ? STEPS_OVER : STEPS_WAIT;
+    }
+    if (s->hold || (!s->chief_alive && save_due(s, promised, now))) {
+        return STEPS_WAIT;
+    }
+    t->granted = seq + 1;
+    return STEPS_GO;
+}
+
+enum steps_grant steps_ask(struct steps *s, int member, uint64_t seq,
+                           uint64_t now)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    if (!s->running) {
+        return STEPS_WAIT;
+    }
+    if (t->fresh) {
+        count_from(t, seq);
+    }
+    if (seq != t->completed) {
+        return STEPS_WAIT; /* late: it has gone further since */
+    }
+    if (t->granted > seq) {
+        return STEPS_GO; /* asked again: the answer was lost */
+    }
+    return grant(s, t, seq, now);
+}
+
+enum steps_grant steps_ask_ahead(struct steps *s, int member, uint64_t seq,
+                                 uint64_t now)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    /* Only while `seq` itself is under way: later it is TICKET that asks. */
+    if (!s->running || t->fresh || seq != t->completed + 1 || seq > t->granted) {
+        return STEPS_WAIT;
+    }
+    if (t->granted > seq) {
+        return STEPS_GO;
+    }
+    enum steps_grant g = grant(s, t, seq, now);
+    return g == STEPS_OVER ? STEPS_WAIT : g;
+}
+
+void steps_leave(struct steps *s, int member)
+{
+    struct steps_trainer *t = &s->trainers[member];
+    t->granted = t->completed;
+}
+
+void steps_hold(struct steps *s)
+{
+    s->hold = true;
+}
+
+void steps_release_hold(struct steps *s)
+{
+    s->hold = false;
+}
+
+void steps_saved(struct steps *s, int64_t step, uint64_t now)
+{
+    s->saved_step = step;
+    s->policy_step = step;
+    s->policy_ms = now;
+}
