@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The areas may overlap. */
 void rpc_copy(void *to, const void *from, size_t n);
 uint64_t rpc_copied_bytes(void);
 

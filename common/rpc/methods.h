@@ -4,6 +4,10 @@
 #ifndef RPC_METHODS_H
 #define RPC_METHODS_H
 
+#include <protobuf-c/protobuf-c.h>
+
+#include "crew.h"
+
 #define RPC_METHODS(X)                   \
     X(1, HELLO, Hello, HelloReply)       \
     X(2, DECLARE, DeclareRequest, DeclareReply) \
@@ -26,7 +30,11 @@ enum rpc_method {
 #undef ROW
 };
 
+/* "PUSH_PULL"; "?" for what is no method. */
 const char *rpc_method_name(int method);
+/* The message of a request or an answer; NULL for what is no method. */
+CREW_NULLABLE const ProtobufCMessageDescriptor *rpc_method_request(int method);
+CREW_NULLABLE const ProtobufCMessageDescriptor *rpc_method_reply(int method);
 
 #define RPC_PROTOCOL 1u
 

@@ -54,15 +54,16 @@ struct rpc_conn_events {
     void *(*payload_dest)(struct rpc_conn *, const struct rpc_in *);
     /* The whole frame is in; payload is payload_dest's answer, NULL without one. */
     void (*on_frame)(struct rpc_conn *, const struct rpc_in *, void *payload);
-    /* It is over: refused, reset, closed by the peer (why says so), or by
-     * rpc_conn_close (why->code CANCELLED). Exactly once. */
+    /* It is over. Exactly once. why->code: UNAVAILABLE (refused, reset, closed by the
+     * other end), DATA_LOSS (what came is no frame, or payload_dest refused it),
+     * CANCELLED (net->close). why->msg does not name the other end. */
     void (*on_close)(struct rpc_conn *, const struct crew_err *why);
 };
 
 /* A frame to send. Lives with the submitter until done, which is called exactly
  * once, from the loop. header and payload are borrowed till then. */
 struct rpc_out {
-    struct rpc_head head; /* header_len, payload_len and the CRC are filled in */
+    struct rpc_head head; /* whole: lengths and payload CRC are the submitter's */
     const uint8_t *header;
     const void *payload;
     void (*done)(struct rpc_out *, bool sent);
@@ -104,7 +105,8 @@ struct rpc_net {
      * comes as on_close. */
     struct rpc_conn *(*connect)(struct rpc_net *, const char *address, const struct rpc_conn_events *, void *self);
     void (*send)(struct rpc_conn *, struct rpc_out *);
-    /* Close: frames not yet sent complete with sent = false, then on_close. */
+    /* Close: frames not yet sent complete with sent = false, then on_close. Closing
+     * again changes nothing; a frame sent after it completes with sent = false. */
     void (*close)(struct rpc_conn *);
     /* Fire once after ms. Setting again moves it. */
     void (*timer_set)(struct rpc_net *, struct rpc_timer *, uint64_t ms);

@@ -47,7 +47,8 @@ struct rpc_call {
     void *(*payload_dest)(struct rpc_call *, const struct rpc_in *);
     void (*on_part)(struct rpc_call *, const struct rpc_in *);
     /* reply is NULL and err set when it failed: UNAVAILABLE (lost), DEADLINE_EXCEEDED,
-     * or the server's error (then *error is its message). Answers are unpacked in the
+     * CANCELLED (rpc_peer_close) or the server's error (then *error is its message).
+     * err->code is 0 when it went well. Answers are unpacked in the
      * peer's arena and live during the callback. */
     void (*on_done)(struct rpc_call *, const ProtobufCMessage *reply, CREW_NULLABLE const Crew__Error *error, const struct crew_err *err);
     void *self;
@@ -55,16 +56,26 @@ struct rpc_call {
     struct rpc_peer *peer;
     uint64_t id;
     uint16_t method;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms, timeout_ms;
+    int fail_code; /* why it never went out */
     struct rpc_call *next;
     int parts_in_flight;
+    bool overdue;         /* its deadline passed; the connection is being dropped */
+    struct rpc_in answer; /* came before its parts were gone: header is a copy */
 };
 
 /* Begin. timeout_ms 0: none. When the peer is down: on_done with UNAVAILABLE, from
- * the loop. */
+ * the loop. A call that times out with parts under way, up or down, takes the
+ * connection with it, as their memory is only then free of the kernel. */
 void rpc_call_start(struct rpc_peer *, struct rpc_call *, enum rpc_method, const ProtobufCMessage *request, uint64_t timeout_ms);
-/* One part up. The payload is borrowed until on_done. `end`: the last one. crc: cover
- * the payload (it must not change until it is sent). */
+/* One part up, before on_done. The payload (at most RPC_MAX_PAYLOAD bytes) is borrowed
+ * until on_done. `end`: the last one. crc: cover the payload (it must not change until
+ * it is sent). */
 void rpc_call_part(struct rpc_call *, const ProtobufCMessage *header, const void *payload, size_t n, bool crc, bool end);
+
+/* Within payload_dest and on_part: the part's header (in->header), guarded and
+ * unpacked into the peer's arena; it lives during the callback. NULL when it is not
+ * well-formed (then refuse the part). */
+CREW_NULLABLE const ProtobufCMessage *rpc_call_unpack(struct rpc_call *, const ProtobufCMessageDescriptor *, const struct rpc_in *);
 
 #endif
