@@ -37,7 +37,13 @@ extern "C" {
 #define CREW_OUT
 #define CREW_TAKES
 #define CREW_NULLABLE
+/* A result that must be looked at, or thrown away by a cast to void, which gcc does
+ * not accept as an answer; clang does and watches over it. */
+#ifdef __clang__
 #define CREW_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define CREW_MUST_CHECK
+#endif
 
 /* Raised whenever a struct of this header changes. A job built against another
  * number is refused when it is loaded. */
