@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One evaluation, read from top to bottom: build, restore, run the batches, log,
+ * write, export. */
+#include "estimator/evaluate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "estimator/signals.h"
+#include "hooks/events.h"
+#include "metrics/metrics.h"
+#include "base/banned.h"
+
+/* What one evaluation holds. */
+struct session {
+    struct run *run;
+    struct model *model;
+    struct plan *plan;
+    struct dataset_reader *input;
+    struct weights weights;
+    struct metric_state *metrics;
+    double loss_total;
+    int64_t batches;
+    int64_t global_step;
+};
+
+void evaluator_init(struct evaluator *e, struct run *run)
+{
+    *e = (struct evaluator){.run = run, .last_step = -1};
+    if (run->es.name != NULL && run->es.name[0] != '\0') {
+        char *name = xasprintf("eval_%s", run->es.name);
+
+        e->dir = path_join(run->model_dir, name);
+        free(name);
+    } else {
+        e->dir = path_join(run->model_dir, "eval");
+    }
+}
+
+void evaluator_release(struct evaluator *e)
+{
+    event_writer_close(e->events);
+    free(e->dir);
+    *e = (struct evaluator){0};
+}
+
+static void session_release(struct session *s)
+{
+    dataset_reader_close(s->input);
+    plan_free(s->plan);
+    weights_release(&s->weights);
+    model_free(s->model);
+    free(s->metrics);
+}
+
+/* The loss and what the metrics want, each once. Owner: caller, free(). */
+static struct crew_node **collect_fetches(const struct crew_spec *spec, int *n)
+{
+    struct crew_node **fetches =
+        xcalloc((size_t)spec->num_metrics * 2 + 1, sizeof *fetches);
+
+    fetches[0] = spec->loss;
+    *n = 1;
+    for (int i = 0; i < spec->num_metrics; i++) {
+        struct crew_node *inputs[2];
+        int k = metric_inputs(spec->metrics[i].metric, inputs);
+
+        for (int j = 0; j < k; j++) {
+            bool known = false;
+
+            for (int f = 0; f < *n; f++) {
+                known = known || fetches[f] == inputs[j];
+            }
+            if (!known) {
+                fetches[(*n)++] = inputs[j];
+            }
+        }
+    }
+    return fetches;
+}
+
+static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
+{
+    int n;
+    struct crew_node **fetches = collect_fetches(s->model->spec, &n);
+
+    if (plan_new(s->model->graph, fetches, n, NULL, max_batch, &s->plan, err) ==
+        CREW_OK) {
+        for (int i = 0; i < s->weights.num_vars; i++) {
+            plan_bind_var(s->plan, i, s->weights.vars[i].value);
+        }
+    }
+    free(fetches);
+    return err->code;
+}
+
+/* UTC; `between` stands between date and time: "T", or "-" where TensorFlow's text
+ * has that. */
+static void log_time(struct crew_env *env, const char *what, char between)
+{
+    time_t now = (time_t)env->wall_time(env);
+    struct tm utc;
+
+    (void)gmtime_r(&now, &utc);
+    env_log(env, LOG_INFO, "%s evaluation at %04d-%02d-%02d%c%02d:%02d:%02d",
+            what, utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, between,
+            utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+/* Build the graph and load the checkpoint. */
+static int open_session(struct session *s, const char *prefix, struct crew_err *err)
+{
+    struct crew_env *env = s->run->env;
+    struct crew_dataset *dataset = NULL;
+    struct dataset_spec element;
+
+    if (run_open_input(s->run, CREW_EVAL, &dataset, err) != CREW_OK) {
+        return err->code;
+    }
+    element = dataset->spec;
+    if (dataset_reader_open(dataset, 2, &s->input, err) != CREW_OK ||
+        run_build_model(s->run, CREW_EVAL, &element, &s->model, err) !=
+            CREW_OK) {
+        return err->code;
+    }
+    log_time(env, "Starting", 'T');
+    env_log(env, LOG_INFO, "Graph was finalized.");
+    env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
+    if (weights_new(s->model->graph, NULL, false, &s->weights, err) != CREW_OK ||
+        weights_restore(&s->weights, env, prefix, &s->global_step, err) !=
+            CREW_OK ||
+        make_plan(s, element.max_batch, err) != CREW_OK) {
+        return err->code;
+    }
+    s->metrics = xcalloc((size_t)s->model->spec->num_metrics + 1,
+                         sizeof *s->metrics);
+    env_log(env, LOG_INFO, "Running local_init_op.");
+    env_log(env, LOG_INFO, "Done running local_init_op.");
+    return CREW_OK;
+}
+
+/* tf's _StopAfterNEvalsHook: every batch below 20, else each tenth part. */
+static void log_batch(struct session *s, int64_t steps)
+{
+    int64_t every = steps < 20 ? 1 : steps / 10;
+
+    if (steps > 0 && (s->batches % every == 0 || s->batches == steps)) {
+        env_log(s->run->env, LOG_INFO, "Evaluation [%lld/%lld]",
+                (long long)s->batches, (long long)steps);
+    }
+}
+
+static int run_batch(struct session *s,
+                     const struct dataset_batch *batch,
+                     struct crew_err *err)
+{
+    struct plan_feed feeds[DATASET_MAX_COMPONENTS];
+    int n = model_feeds(s->model, batch, feeds);
+    const struct crew_spec *spec = s->model->spec;
+    struct crew_shape shape;
+
+    if (plan_forward(s->plan, feeds, n, batch->rows, 0, 0, err) != CREW_OK) {
+        return err->code;
+    }
+    s->loss_total +=
+        (double)*(const float *)plan_value(s->plan, spec->loss, &shape);
+    for (int i = 0; i < spec->num_metrics; i++) {
+        metric_update(spec->metrics[i].metric, &s->metrics[i], s->plan);
+    }
+    s->batches++;
+    return CREW_OK;
+}
+
+static int run_batches(struct session *s, struct crew_err *err)
+{
+    struct crew_env *env = s->run->env;
+    uint64_t begin = env->now_ns(env);
+    int64_t steps = s->run->es.steps;
+
+    while (steps < 0 || s->batches < steps) {
+        const struct dataset_batch *batch;
+        struct crew_err e = {0};
+
+        if (signals_check(err) != CREW_OK) {
+            return err->code;
+        }
+        if (dataset_reader_next(s->input, &batch, &e) != CREW_OK) {
+            if (e.code == CREW_OUT_OF_RANGE) {
+                break;
+            }
+            return crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+        }
+        if (run_batch(s, batch, err) != CREW_OK) {
+            return err->code;
+        }
+        log_batch(s, steps);
+    }
+    env_log(env, LOG_INFO, "Inference Time : %.5fs",
+            (double)(env->now_ns(env) - begin) / 1e9);
+    log_time(env, "Finished", '-');
+    if (s->batches == 0) {
+        env_log(env, LOG_WARN, "The evaluation's input is empty: no batch was "
+                               "evaluated.");
+    }
+    return CREW_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct event_scalar *)a)->tag,
+                  ((const struct event_scalar *)b)->tag);
+}
+
+static struct event_scalar *sorted_items(const struct session *s, int *n)
+{
+    const struct crew_spec *spec = s->model->spec;
+    struct event_scalar *items = xcalloc((size_t)spec->num_metrics + 1, sizeof *items);
+
+    *n = 0;
+    items[(*n)++] = (struct event_scalar){
+        "loss", s->batches > 0 ? (float)(s->loss_total / (double)s->batches)
+                               : 0.0f};
+    for (int i = 0; i < spec->num_metrics; i++) {
+        items[(*n)++] =
+            (struct event_scalar){spec->metrics[i].key, metric_value(&s->metrics[i])};
+    }
+    qsort(items, (size_t)*n, sizeof *items, by_key);
+    return items;
+}
+
+/* "accuracy = 0.66875, global_step = 100, loss = 0.9084296" */
+static void result_line(const struct event_scalar *items,
+                        int n,
+                        int64_t step,
+                        char *line,
+                        size_t size)
+{
+    struct strbuf text;
+    bool step_done = false;
+    char number[40];
+
+    strbuf_init(&text);
+    for (int i = 0; i < n; i++) {
+        if (!step_done && strcmp(items[i].tag, "global_step") > 0) {
+            strbuf_addf(&text, "%sglobal_step = %lld", i > 0 ? ", " : "",
+                        (long long)step);
+            step_done = true;
+        }
+        strbuf_addf(&text, "%s%s = %s", text.len > 0 ? ", " : "", items[i].tag,
+                    hook_float_text(items[i].value, number, sizeof number));
+    }
+    if (!step_done) {
+        strbuf_addf(&text, ", global_step = %lld", (long long)step);
+    }
+    (void)snprintf(line, size, "%s", text.data);
+    strbuf_release(&text);
+}
+
+static void write_events(struct evaluator *e,
+                         const struct event_scalar *items,
+                         int n,
+                         int64_t step,
+                         const char *prefix)
+{
+    struct crew_env *env = e->run->env;
+
+    if (e->events == NULL) {
+        hook_events_open(env, e->dir, &e->events);
+    }
+    hook_event_evaluation(e->events, env, step, items, n, prefix);
+}
+
+static void report(struct evaluator *e,
+                   const struct session *s,
+                   const char *prefix,
+                   struct eval_result *result)
+{
+    struct crew_env *env = e->run->env;
+    int n;
+    struct event_scalar *items = sorted_items(s, &n);
+
+    result->global_step = s->global_step;
+    result_line(items, n, s->global_step, result->line, sizeof result->line);
+    env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
+            (long long)s->global_step, result->line);
+    write_events(e, items, n, s->global_step, prefix);
+    env_log(env, LOG_INFO,
+            "Saving 'checkpoint_path' summary for global step %lld: %s",
+            (long long)s->global_step, prefix);
+    free(items);
+}
+
+int evaluator_run(struct evaluator *e,
+                  const char *prefix,
+                  bool is_final,
+                  struct eval_result *result,
+                  struct crew_err *err)
+{
+    struct session s = {.run = e->run};
+
+    if (open_session(&s, prefix, err) == CREW_OK &&
+        run_batches(&s, err) == CREW_OK) {
+        report(e, &s, prefix, result);
+        e->last_step = s.global_step;
+        (void)snprintf(e->run->evaluation, sizeof e->run->evaluation, "%s",
+                       result->line);
+    }
+    session_release(&s);
+    if (err->code != CREW_OK) {
+        return err->code;
+    }
+    return exporters_run(e->run, prefix, is_final, err);
+}

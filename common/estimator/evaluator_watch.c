@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The evaluator's decisions. */
+#include "estimator/evaluator_watch.h"
+
+#include "base/banned.h"
+
+static bool is_last(const struct watch *w, int64_t step)
+{
+    if (step < 0) {
+        return false;
+    }
+    return (w->max_steps > 0 && step >= w->max_steps) ||
+           (w->ended && w->end_code == 0 && step >= w->end_step);
+}
+
+/* When the next evaluation may begin. */
+static double due_at(const struct watch *w)
+{
+    if (w->ended || is_last(w, w->newest_step)) {
+        return 0;
+    }
+    return w->evaluated_step >= 0 ? w->evaluation_began + w->throttle_secs
+                                  : w->started + w->start_delay_secs;
+}
+
+static struct watch_decision wait_for(double secs)
+{
+    return (struct watch_decision){
+        .action = WATCH_WAIT,
+        .secs = secs < WATCH_POLL_SECS ? secs : WATCH_POLL_SECS};
+}
+
+struct watch_decision watch_decide(const struct watch *w, double now)
+{
+    struct watch_decision d = {0};
+
+    if (is_last(w, w->evaluated_step)) {
+        d.action = w->final_done ? WATCH_DONE : WATCH_EXPORT_FINAL;
+        return d;
+    }
+    if (w->ended && w->end_code != 0) {
+        d.action = WATCH_STOPPED;
+        return d;
+    }
+    if (w->newest_step > w->evaluated_step) {
+        double due = due_at(w);
+
+        if (now < due) {
+            return wait_for(due - now);
+        }
+        d.action = WATCH_EVALUATE;
+        d.is_final = is_last(w, w->newest_step);
+        return d;
+    }
+    if (w->ended) {
+        if (now - w->ended_at < WATCH_LAST_CHECKPOINT_SECS) {
+            return wait_for(WATCH_POLL_SECS);
+        }
+        d.action = WATCH_NO_CHECKPOINT;
+        return d;
+    }
+    if (w->lost) {
+        d.action = WATCH_LOST;
+        return d;
+    }
+    return wait_for(WATCH_POLL_SECS);
+}

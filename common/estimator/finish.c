@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Endings: finished before it began, stopped, failed, done. */
+#include "estimator/finish.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "checkpoint/crewdir.h"
+#include "estimator/signals.h"
+#include "base/banned.h"
+
+const char *finish_reason(const struct training *t)
+{
+    switch (t->stop) {
+    case STOP_INPUT_END:
+        return "end of input";
+    case STOP_HOOK:
+        return "a hook asked to stop";
+    case STOP_GOAL:
+        return "max_steps reached";
+    case STOP_SIGNAL:
+        return "stopped by a signal";
+    default:
+        return "failed";
+    }
+}
+
+char *run_checkpoint_path(const struct run *run, int64_t step)
+{
+    return xasprintf("%s/model.ckpt-%lld", run->model_dir, (long long)step);
+}
+
+int run_check_model_dir(struct run *run, struct crew_err *err)
+{
+    struct crew_env *env = run->env;
+    char *probe = path_join(run->model_dir, ".crew/write-probe");
+    struct env_file *file = NULL;
+
+    if (crewdir_make(env, run->model_dir, err) == CREW_OK &&
+        env->fs->create(env->fs, probe, false, &file, err) == CREW_OK) {
+        (void)env->fs->close(file, err);
+        (void)env->fs->unlink(env->fs, probe, err);
+    }
+    free(probe);
+    if (err->code == CREW_OK) {
+        return CREW_OK;
+    }
+    err->exit_code = 73;
+    return crew_err_wrap(err, "--model-dir %s cannot be written",
+                         run->model_dir);
+}
+
+void run_log_wait(void *run, const char *line)
+{
+    struct run *r = run;
+
+    env_log(r->env, LOG_INFO, "%s", line);
+}
+
+void run_log_notice(void *run, enum env_level level, const char *line)
+{
+    struct run *r = run;
+
+    env_log(r->env, level, "%s", line);
+}
+
+int run_fail(struct crew_env *env, const struct crew_err *err)
+{
+    env_log(env, LOG_ERROR, "%s", err->msg);
+    return crew_err_exit_code(err);
+}
+
+int finish_signalled(const struct training *t)
+{
+    int number = signals_pending();
+    const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
+
+    if (t->saved_step >= 0) {
+        env_log(t->run->env, LOG_INFO,
+                "Stopped by %s at step %lld; %s/model.ckpt-%lld is saved. To "
+                "resume, run the same command again.",
+                name, (long long)t->step, t->run->model_dir,
+                (long long)t->saved_step);
+    } else {
+        env_log(t->run->env, LOG_INFO,
+                "Stopped by %s. To resume, run the same command again.", name);
+    }
+    return 128 + number;
+}
+
+int finish_failed(struct training *t, const struct crew_err *err)
+{
+    int code = crew_err_exit_code(err);
+    struct crew_err ignored = {0};
+    bool evaluator;
+
+    if (signals_pending() != 0 && err->code == CREW_CANCELLED) {
+        code = finish_signalled(t);
+    } else {
+        env_log(t->run->env, LOG_ERROR, "%s", err->msg);
+    }
+    /* 138: it is the cluster that has gone, there is nobody to tell; 78: it is
+     * the cluster that does not want us. */
+    if (t->is_chief && t->trainer != NULL && t->began && code != 138 &&
+        code != 78) {
+        (void)t->trainer->ops->stop(t->trainer, code, t->step, err->msg,
+                                    &evaluator, &ignored);
+    } else if (t->saved_step >= 0 && code == 138) {
+        env_log(t->run->env, LOG_INFO,
+                "The newest checkpoint is %s/model.ckpt-%lld. To resume, "
+                "start the processes again.",
+                t->run->model_dir, (long long)t->saved_step);
+    }
+    return code;
+}
+
+bool run_is_finished(struct run *run, int64_t *step)
+{
+    struct crewdir_done done;
+    struct crew_err err = {0};
+    bool found = false;
+
+    if (crewdir_read_done(run->env, run->model_dir, &found, &done, &err) !=
+            CREW_OK ||
+        !found) {
+        return false;
+    }
+    if (run->ts.max_steps > 0 && done.step >= run->ts.max_steps) {
+        env_log(run->env, LOG_INFO,
+                "Skipping training since max_steps has already saved.");
+        env_log(run->env, LOG_INFO,
+                "The job in %s has ended at step %lld (%s). For more, raise "
+                "max_steps or give another --model-dir.",
+                run->model_dir, (long long)done.step, done.reason);
+        *step = done.step;
+        return true;
+    }
+    return false;
+}
+
+bool run_is_trained(struct run *run, int64_t *step)
+{
+    char *prefix = ckpt_named(run->env, run->model_dir);
+    bool trained = prefix != NULL && run->ts.max_steps > 0 &&
+                   ckpt_step(prefix) >= run->ts.max_steps;
+
+    if (trained) {
+        *step = ckpt_step(prefix);
+        env_log(run->env, LOG_INFO,
+                "Skipping training since max_steps has already saved.");
+    }
+    free(prefix);
+    return trained;
+}
+
+void run_print_result(const struct run *run, int64_t step)
+{
+    if (run->evaluation[0] != '\0') {
+        (void)printf("%s\n", run->evaluation);
+    }
+    (void)printf("model_dir   %s\n", run->model_dir);
+    (void)printf("checkpoint  %s/model.ckpt-%lld\n", run->model_dir,
+                 (long long)step);
+    for (int i = 0; i < run->num_exports; i++) {
+        (void)printf("export      %s\n", run->exports[i]);
+    }
+    (void)printf("next        crew ckpt ls %s\n", run->model_dir);
+    (void)printf("            crew events dump %s\n", run->model_dir);
+    (void)printf("            tensorboard --logdir %s\n", run->model_dir);
+    if (run->num_exports > 0) {
+        (void)printf("            saved_model_cli show --all --dir %s\n",
+                     run->exports[run->num_exports - 1]);
+    }
+    (void)fflush(stdout);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ways a training process ends, and what it says. */
+#ifndef ESTIMATOR_FINISH_H
+#define ESTIMATOR_FINISH_H
+
+#include "estimator/train.h"
+
+/* For DONE: "max_steps reached", ... */
+const char *finish_reason(const struct training *);
+
+/* Stopped by a signal, everything saved: says how to resume. The exit code. */
+int finish_signalled(const struct training *);
+
+/* An error: logs it; if the cluster still hears us (a chief), tells it. The exit
+ * code. A wait that a signal ended is no error. */
+int finish_failed(struct training *, const struct crew_err *);
+
+/* <model_dir>/model.ckpt-<step>. Owner: caller. */
+char *run_checkpoint_path(const struct run *, int64_t step);
+
+#endif

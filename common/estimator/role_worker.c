@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A worker: listens, waits its turn, trains until the cluster says that it is over.
+ * It writes nothing into model_dir. */
+#include "estimator/finish.h"
+#include "estimator/signals.h"
+#include "estimator/train.h"
+#include "base/banned.h"
+
+/* tf's stagger: 5 s a place, at most max_worker_delay. The server is up already, so
+ * that others can see this process. */
+static void start_delay(struct run *run)
+{
+    double most = run->rc.experimental_max_worker_delay_secs;
+    double delay = 5.0 * (double)run->trainer_index;
+
+    delay = delay < most ? delay : most;
+    if (delay > 0) {
+        env_log(run->env, LOG_INFO,
+                "Waiting %d secs before starting training.", (int)delay);
+        signals_sleep(delay);
+    }
+}
+
+static int train(struct training *t, struct run *run, struct crew_err *err)
+{
+    struct training_listener none = {0};
+
+    if (training_open(t, run, false, none, err) != CREW_OK) {
+        return err->code;
+    }
+    start_delay(run);
+    if (signals_check(err) != CREW_OK || training_start(t, err) != CREW_OK ||
+        training_loop(t, err) != CREW_OK) {
+        return err->code;
+    }
+    return training_end(t, err);
+}
+
+/* The cluster has ended; with which code, and why? */
+static int ended(const struct training *t)
+{
+    const struct trainer_end *end = t->trainer->ops->end(t->trainer);
+
+    if (end->exit_code != 0) {
+        env_log(t->run->env, LOG_INFO, "The job has been stopped: %s.",
+                end->reason);
+    }
+    return end->exit_code;
+}
+
+int run_worker(struct run *run)
+{
+    struct training t = {0};
+    struct crew_err err = {0};
+    int64_t step;
+    int code;
+
+    if (run_is_finished(run, &step)) {
+        return 0;
+    }
+    env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");
+    if (train(&t, run, &err) == CREW_OK) {
+        code = t.stop == STOP_SIGNAL
+                   ? finish_signalled(&t)
+                   : (t.stop == STOP_GOAL ? ended(&t) : 0);
+    } else if (err.code == CREW_OUT_OF_RANGE && t.trainer != NULL) {
+        env_log(run->env, LOG_INFO, "The job has already ended.");
+        code = ended(&t);
+    } else {
+        code = finish_failed(&t, &err);
+    }
+    training_close(&t);
+    return code;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * EstimatorSpec, and the public functions that fill it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "estimator/spec.h"
+#include "optim/optim.h"
+#include "tensor/tensor.h"
+#include "base/banned.h"
+
+struct crew_spec *spec_new(void)
+{
+    return xcalloc(1, sizeof(struct crew_spec));
+}
+
+void spec_free(struct crew_spec *spec)
+{
+    if (spec == NULL) {
+        return;
+    }
+    for (int i = 0; i < spec->num_hooks; i++) {
+        if (spec->hooks[i].self != NULL && spec->hooks[i].ops->free != NULL) {
+            spec->hooks[i].ops->free(spec->hooks[i].self);
+        }
+    }
+    free(spec->predictions);
+    free(spec->metrics);
+    free(spec->summaries);
+    free(spec->hooks);
+    free(spec);
+}
+
+static void *grown(void *items, int n, size_t size)
+{
+    return xrealloc(items, ((size_t)n + 1) * size);
+}
+
+void crew_spec_prediction(struct crew_spec *spec,
+                          const char *key,
+                          struct crew_node *node)
+{
+    for (int i = 0; i < spec->num_predictions; i++) {
+        if (strcmp(spec->predictions[i].key, key) == 0) {
+            (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                                "prediction '%s' is given twice", key);
+            return;
+        }
+    }
+    spec->predictions = grown(spec->predictions, spec->num_predictions,
+                              sizeof *spec->predictions);
+    spec->predictions[spec->num_predictions++] =
+        (struct spec_prediction){.key = key, .node = node};
+}
+
+void crew_spec_loss(struct crew_spec *spec, struct crew_node *loss)
+{
+    spec->loss = loss;
+}
+
+void crew_spec_minimize(struct crew_spec *spec, struct crew_optimizer optimizer)
+{
+    struct crew_err err = {0};
+
+    if (optim_check(&optimizer, &err) != CREW_OK) {
+        (void)crew_err_exit(&spec->broken, err.code, 1, "%s", err.msg);
+        return;
+    }
+    spec->optimizer = optimizer;
+    spec->minimizes = true;
+}
+
+void crew_spec_metric(struct crew_spec *spec,
+                      const char *key,
+                      struct crew_metric *metric)
+{
+    if (strcmp(key, "loss") == 0 || strcmp(key, "global_step") == 0) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "Metric with name \"%s\" is not allowed, because "
+                            "Estimator already defines a default metric with "
+                            "the same name.",
+                            key);
+        return;
+    }
+    spec->metrics =
+        grown(spec->metrics, spec->num_metrics, sizeof *spec->metrics);
+    spec->metrics[spec->num_metrics++] =
+        (struct spec_metric){.key = key, .metric = metric};
+}
+
+void crew_spec_signature(struct crew_spec *spec, const char *name)
+{
+    spec->signature = name;
+}
+
+void crew_spec_summary(struct crew_spec *spec,
+                       const char *tag,
+                       struct crew_node *node)
+{
+    spec->summaries =
+        grown(spec->summaries, spec->num_summaries, sizeof *spec->summaries);
+    spec->summaries[spec->num_summaries++] =
+        (struct spec_prediction){.key = tag, .node = node};
+}
+
+void crew_spec_hook(struct crew_spec *spec,
+                    const struct crew_hook_ops *ops,
+                    void *self,
+                    bool chief_only)
+{
+    spec->hooks = grown(spec->hooks, spec->num_hooks, sizeof *spec->hooks);
+    spec->hooks[spec->num_hooks++] = (struct spec_hook){
+        .ops = ops, .self = self, .chief_only = chief_only};
+}
+
+static int check_scalar(const struct crew_node *node,
+                        const char *what,
+                        struct crew_err *err)
+{
+    const struct crew_shape *shape = node_shape(node);
+    char text[128];
+
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->dim[i] != 1) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "%s must be scalar, given shape: %s", what,
+                                 shape_text(shape, text, sizeof text));
+        }
+    }
+    if (node_dtype(node) != CREW_FLOAT) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "%s must be float32, given: %s", what,
+                             dtype_name(node_dtype(node)));
+    }
+    return CREW_OK;
+}
+
+static int check_loss(const struct crew_spec *spec, struct crew_err *err)
+{
+    if (spec->loss == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1, "Missing loss.");
+    }
+    return check_scalar(spec->loss, "Loss", err);
+}
+
+int spec_check(const struct crew_spec *spec,
+               enum crew_mode mode,
+               struct crew_err *err)
+{
+    if (spec->broken.code != CREW_OK) {
+        return crew_err_exit(err, spec->broken.code, spec->broken.exit_code,
+                             "%s", spec->broken.msg);
+    }
+    if (mode == CREW_PREDICT) {
+        return spec->num_predictions > 0
+                   ? CREW_OK
+                   : crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                   "Missing predictions.");
+    }
+    if (check_loss(spec, err) != CREW_OK || mode == CREW_EVAL) {
+        return err->code;
+    }
+    if (!spec->minimizes) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "Missing train_op. Call crew_spec_minimize() in "
+                             "the model function");
+    }
+    for (int i = 0; i < spec->num_summaries; i++) {
+        if (check_scalar(spec->summaries[i].node, "A summary", err) != CREW_OK) {
+            return crew_err_wrap(err, "summary '%s'", spec->summaries[i].key);
+        }
+    }
+    return CREW_OK;
+}

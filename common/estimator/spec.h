@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * EstimatorSpec: what a model function has returned, by crew_spec_* calls.
+ * Threads: one. */
+#ifndef ESTIMATOR_SPEC_H
+#define ESTIMATOR_SPEC_H
+
+#include "graph/graph.h"
+
+struct spec_prediction {
+    const char *key; /* the job's literal */
+    struct crew_node *node;
+};
+struct spec_metric {
+    const char *key;
+    struct crew_metric *metric; /* the graph's */
+};
+struct spec_hook {
+    const struct crew_hook_ops *ops;
+    void *self; /* owned; NULL once a hook list has it */
+    bool chief_only;
+};
+
+struct crew_spec {
+    struct spec_prediction *predictions;
+    int num_predictions;
+    struct spec_metric *metrics;
+    int num_metrics;
+    struct spec_prediction *summaries;
+    int num_summaries;
+    struct spec_hook *hooks;
+    int num_hooks;
+    struct crew_node *loss;
+    struct crew_optimizer optimizer;
+    bool minimizes;
+    const char *signature;
+    struct crew_err broken; /* the first misuse of a crew_spec_* call */
+};
+
+/* Owner: caller, spec_free(). */
+struct crew_spec *spec_new(void);
+void spec_free(CREW_NULLABLE struct crew_spec *);
+
+/* Is everything there that `mode` needs? Errors: INVALID_ARGUMENT (exit 1) in
+ * TensorFlow's words: "Missing loss.", "Missing predictions.", ... */
+CREW_MUST_CHECK int spec_check(const struct crew_spec *,
+                               enum crew_mode mode,
+                               struct crew_err *);
+
+#endif

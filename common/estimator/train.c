@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A training session from its opening to its end; see train.h for the order. */
+#include "estimator/train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "checkpoint/crewdir.h"
+#include "estimator/progress.h"
+#include "estimator/signals.h"
+#include "hooks/events.h"
+#include "base/banned.h"
+
+/* Batches read ahead by the input thread. */
+#define READ_AHEAD 2
+
+/* ------------------------------------------------------------------ opening */
+
+static int open_trainer(struct training *t, struct crew_err *err)
+{
+    struct run *run = t->run;
+
+    t->options = (struct trainer_options){
+        .env = run->env,
+        .tf = run->tf,
+        .optimizer = &t->weights.optimizer,
+        .vars = t->weights.vars,
+        .num_vars = t->weights.num_vars,
+        .max_steps = run->ts.max_steps,
+        .save_checkpoints_steps = run->rc.save_checkpoints_steps,
+        .save_checkpoints_secs = run->rc.save_checkpoints_secs,
+        .session_creation_timeout_secs = run->rc.session_creation_timeout_secs,
+        .insecure_network = run->opt.insecure_network,
+        .bind = run->opt.bind,
+        .on_wait = run_log_wait,
+        .on_notice = run_log_notice,
+        .self = run,
+    };
+    if (run->tf == NULL) {
+        return trainer_local_open(&t->options, &t->trainer, err);
+    }
+    env_log(run->env, LOG_INFO, "Start server.");
+    return trainer_cluster_open(&t->options, &t->trainer, err);
+}
+
+/* The graph made ready: the loss and the model's scalars are fetched. */
+static int make_plan(struct training *t, int64_t max_batch, struct crew_err *err)
+{
+    const struct crew_spec *spec = t->model->spec;
+    struct crew_node **fetches =
+        xcalloc((size_t)spec->num_summaries + 1, sizeof *fetches);
+    int n = 0;
+
+    fetches[n++] = spec->loss;
+    for (int i = 0; i < spec->num_summaries; i++) {
+        if (spec->summaries[i].node != spec->loss) {
+            fetches[n++] = spec->summaries[i].node;
+        }
+    }
+    (void)plan_new(t->model->graph, fetches, n, spec->loss, max_batch, &t->plan,
+                   err);
+    free(fetches);
+    for (int i = 0; err->code == CREW_OK && i < t->weights.num_vars; i++) {
+        plan_bind_var(t->plan, i, t->weights.vars[i].value);
+        if (plan_grad(t->plan, i) == NULL) {
+            return crew_err_exit(
+                err, CREW_INVALID_ARGUMENT, 1,
+                "variable %s: the loss does not depend on it, so that it "
+                "cannot be trained; leave it out of mode train",
+                t->weights.vars[i].name);
+        }
+    }
+    if (err->code != CREW_OK && err->exit_code == 0) {
+        err->exit_code = 1;
+    }
+    return err->code;
+}
+
+static int open_input(struct training *t,
+                      struct dataset_spec *element,
+                      struct crew_err *err)
+{
+    struct crew_dataset *dataset = NULL;
+
+    if (run_open_input(t->run, CREW_TRAIN, &dataset, err) != CREW_OK) {
+        return err->code;
+    }
+    *element = dataset->spec;
+    return dataset_reader_open(dataset, READ_AHEAD, &t->input, err);
+}
+
+/* In a signal handler. */
+static void interrupt(void *trainer)
+{
+    trainer_interrupt(trainer);
+}
+
+int training_open(struct training *t,
+                  struct run *run,
+                  bool is_chief,
+                  struct training_listener listener,
+                  struct crew_err *err)
+{
+    struct dataset_spec element;
+
+    *t = (struct training){.run = run,
+                           .is_chief = is_chief,
+                           .listener = listener,
+                           .saved_step = -1};
+    hook_list_init(&t->hooks);
+    if (open_input(t, &element, err) != CREW_OK ||
+        model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
+                    err) != CREW_OK ||
+        weights_new(t->model->graph, &t->model->spec->optimizer, is_chief,
+                  &t->weights, err) != CREW_OK ||
+        make_plan(t, element.max_batch, err) != CREW_OK) {
+        return err->code;
+    }
+    if (open_trainer(t, err) != CREW_OK) {
+        return err->code;
+    }
+    signals_on_interrupt(interrupt, t->trainer);
+    return CREW_OK;
+}
+
+/* -------------------------------------------------------------------- hooks */
+
+static const char *summary_tag(void *self, int i)
+{
+    const struct training *t = self;
+
+    return t->model->spec->summaries[i].key;
+}
+
+static float summary_value(void *self, int i)
+{
+    const struct training *t = self;
+    struct crew_shape shape;
+
+    return *(const float *)plan_value(
+        t->plan, t->model->spec->summaries[i].node, &shape);
+}
+
+static void last_evaluation(void *self, char *line, size_t size, int64_t *step)
+{
+    struct training *t = self;
+
+    if (t->run->evaluation[0] != '\0') {
+        (void)snprintf(line, size, "%s", t->run->evaluation);
+        *step = t->evaluation_step;
+        return;
+    }
+    t->trainer->ops->last_evaluation(t->trainer, line, size, step);
+}
+
+/* The model's own hooks; the list takes them. */
+static void add_spec_hooks(struct training *t, bool chief_only)
+{
+    struct crew_spec *spec = t->model->spec;
+
+    for (int i = 0; i < spec->num_hooks; i++) {
+        struct spec_hook *h = &spec->hooks[i];
+
+        if (h->chief_only == chief_only) {
+            hook_list_add(&t->hooks, h->ops, h->self);
+            h->self = NULL;
+        }
+    }
+}
+
+/* MonitoredTrainingSession's order. */
+static void add_hooks(struct training *t)
+{
+    struct run *run = t->run;
+    struct hook_scalars scalars = {.n = t->model->spec->num_summaries,
+                                   .tag = summary_tag,
+                                   .value = summary_value,
+                                   .self = t};
+
+    if (t->is_chief) {
+        hook_events_open(run->env, run->model_dir, &t->events);
+        training_add_saver(t);
+        add_spec_hooks(t, true);
+        if (run->rc.log_step_count_steps > 0) {
+            hook_add_step_counter(&t->hooks, run->env,
+                                  run->rc.log_step_count_steps, t->events);
+        }
+        if (run->rc.save_summary_steps > 0) {
+            hook_add_summary(&t->hooks, run->env, run->rc.save_summary_steps,
+                             t->events, scalars);
+        }
+    }
+    if (run->rc.log_step_count_steps > 0) {
+        hook_add_logging(&t->hooks, run->env, run->rc.log_step_count_steps);
+    }
+    add_spec_hooks(t, false);
+    if (t->is_chief) {
+        progress_add_hook(&t->hooks, run->env, run->ts.max_steps,
+                          run->opt.quiet, last_evaluation, t);
+    }
+}
+
+/* ----------------------------------------------------------------- starting */
+
+int training_restore_or_init(struct training *t,
+                             int64_t *step,
+                             struct crew_err *err)
+{
+    struct run *run = t->run;
+    char *prefix = NULL;
+    int64_t named_step;
+
+    if (ckpt_latest(run->env, run->model_dir, &prefix, &named_step, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    if (prefix == NULL) {
+        weights_init(&t->weights, t->model->graph, run->seed);
+        *step = 0;
+        return CREW_OK;
+    }
+    env_log(run->env, LOG_INFO, "Restoring parameters from %s", prefix);
+    (void)weights_restore(&t->weights, run->env, prefix, step, err);
+    free(prefix);
+    return err->code;
+}
+
+static int start_chief(struct training *t, struct crew_err *err)
+{
+    struct run *run = t->run;
+
+    if (crewdir_make(run->env, run->model_dir, err) != CREW_OK ||
+        crewdir_claim_epoch(run->env, run->model_dir, run->who, &t->epoch,
+                            err) != CREW_OK ||
+        crewdir_remove_done(run->env, run->model_dir, err) != CREW_OK ||
+        ckpt_history_open(run->env, run->model_dir,
+                          run->rc.keep_checkpoint_max,
+                          run->rc.keep_checkpoint_every_n_hours, &t->history,
+                          err) != CREW_OK ||
+        training_restore_or_init(t, &t->step, err) != CREW_OK) {
+        return err->code;
+    }
+    t->start_step = t->step;
+    return t->trainer->ops->initialise(t->trainer, t->epoch, t->step,
+                                       &t->weights.powers, err);
+}
+
+int training_start(struct training *t, struct crew_err *err)
+{
+    struct crew_env *env = t->run->env;
+
+    env_log(env, LOG_INFO, "Calling model_fn.");
+    env_log(env, LOG_INFO, "Done calling model_fn.");
+    env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
+    add_hooks(t);
+    if (hook_list_begin(&t->hooks, err) != CREW_OK) {
+        return err->code;
+    }
+    env_log(env, LOG_INFO, "Graph was finalized.");
+    if (t->is_chief && start_chief(t, err) != CREW_OK) {
+        return err->code;
+    }
+    env_log(env, LOG_INFO, "Running local_init_op.");
+    env_log(env, LOG_INFO, "Done running local_init_op.");
+    /* The chief's first save comes before any worker's first step. */
+    if (t->is_chief &&
+        hook_list_after_create_session(&t->hooks, t->step, err) != CREW_OK) {
+        return err->code;
+    }
+    if (t->trainer->ops->begin(t->trainer, &t->step, err) != CREW_OK) {
+        return err->code;
+    }
+    t->began = true;
+    if (!t->is_chief) {
+        t->start_step = t->step;
+        return hook_list_after_create_session(&t->hooks, t->step, err);
+    }
+    return CREW_OK;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+int training_end(struct training *t, struct crew_err *err)
+{
+    struct crew_env *env = t->run->env;
+    char loss[40];
+
+    t->ending = true;
+    if (t->stop == STOP_INPUT_END || t->stop == STOP_HOOK ||
+        t->stop == STOP_SIGNAL) {
+        struct crew_err ignored = {0};
+
+        /* A ps that has gone is noticed by the save, or does not matter. */
+        (void)t->trainer->ops->leave(t->trainer, &ignored);
+    }
+    if (hook_list_end(&t->hooks, t->step, err) != CREW_OK) {
+        return err->code;
+    }
+    if (t->local_steps == 0 && t->stop != STOP_SIGNAL) {
+        env_log(env, LOG_WARN,
+                "Training with estimator made no steps. Perhaps input is empty "
+                "or misspecified.");
+    }
+    env_log(env, LOG_INFO, "Loss for final step: %s.",
+            t->local_steps > 0 ? hook_float_text(t->loss, loss, sizeof loss)
+                               : "None");
+    return CREW_OK;
+}
+
+void training_close(struct training *t)
+{
+    signals_on_interrupt(NULL, NULL);
+    hook_list_release(&t->hooks);
+    if (t->trainer != NULL) {
+        t->trainer->ops->close(t->trainer);
+    }
+    event_writer_close(t->events);
+    ckpt_history_free(t->history);
+    dataset_reader_close(t->input);
+    plan_free(t->plan);
+    weights_release(&t->weights);
+    model_free(t->model);
+    *t = (struct training){0};
+}

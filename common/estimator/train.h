@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One training session, the same for one process, a chief and a worker: what
+ * differs is the trainer behind it and what the chief does besides.
+ *
+ *   training_open    model, plan, input, memory, trainer
+ *   training_start   chief: restore or initialise, save; worker: wait for it
+ *   training_loop    train_loop.c, read from top to bottom
+ *   training_end     hooks' end (the last save), "Loss for final step"
+ *   training_close
+ *
+ * Threads: all of it on the training thread. */
+#ifndef ESTIMATOR_TRAIN_H
+#define ESTIMATOR_TRAIN_H
+
+#include "checkpoint/save.h"
+#include "cluster/trainer.h"
+#include "estimator/run.h"
+#include "estimator/weights.h"
+#include "hooks/hooks.h"
+
+/* Why the loop ended. */
+enum training_stop {
+    STOP_GOAL = 0,  /* max_steps, or the cluster has ended: see trainer's end() */
+    STOP_INPUT_END, /* this process's input is at its end */
+    STOP_HOOK,      /* a hook asked for it */
+    STOP_SIGNAL,    /* SIGINT or SIGTERM */
+    STOP_ERROR      /* see err */
+};
+
+/* Called after each save, as a CheckpointSaverListener (local evaluation). last: no
+ * more saves will come. Both may be NULL. */
+struct training_listener {
+    int (*after_save)(void *self, int64_t step, bool last, struct crew_err *);
+    int (*end)(void *self, int64_t step, struct crew_err *);
+    void *self;
+};
+
+struct training {
+    struct run *run;
+    bool is_chief; /* or all in one process */
+    struct training_listener listener;
+    struct model *model;
+    struct plan *plan;
+    struct dataset_reader *input;
+    struct weights weights;
+    struct trainer_options options;
+    struct trainer *trainer;
+    struct hook_list hooks;
+    struct event_writer *events; /* chief */
+    struct ckpt_history *history; /* chief: which checkpoints are kept */
+    uint64_t epoch;               /* chief: this life's number */
+    bool began;
+    bool ending;
+    enum training_stop stop;
+    int64_t step;       /* global, as last heard */
+    int64_t start_step; /* at the start of this session */
+    int64_t local_steps;
+    int64_t saved_step; /* newest on disk by this session, -1 */
+    float loss;
+    int64_t evaluation_step; /* of run->evaluation */
+};
+
+CREW_MUST_CHECK int training_open(struct training *, struct run *, bool is_chief,
+                                  struct training_listener, struct crew_err *);
+CREW_MUST_CHECK int training_start(struct training *, struct crew_err *);
+/* Fills stop. Returns an error with STOP_ERROR only. */
+CREW_MUST_CHECK int training_loop(struct training *, struct crew_err *);
+CREW_MUST_CHECK int training_end(struct training *, struct crew_err *);
+void training_close(struct training *);
+
+/* Restore the newest checkpoint of model_dir into the state, or initialise it; logs
+ * which. *step: 0 for a fresh one. */
+CREW_MUST_CHECK int training_restore_or_init(struct training *, CREW_OUT int64_t *step, struct crew_err *);
+/* The chief's saver_ops (saving.c). */
+void training_add_saver(struct training *);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the hooks write for TensorBoard. Curves are no reason to stop training: an
+ * event that cannot be written (a full disk) is a warning. events NULL: nothing is
+ * written. */
+#ifndef HOOKS_EVENTS_H
+#define HOOKS_EVENTS_H
+
+#include "hooks/hooks.h"
+
+void hook_event_scalar(CREW_NULLABLE struct event_writer *,
+                       struct crew_env *,
+                       int64_t step,
+                       const char *tag,
+                       float value);
+/* SessionLog START. */
+void hook_event_start(CREW_NULLABLE struct event_writer *,
+                      struct crew_env *,
+                      int64_t step);
+/* SessionLog CHECKPOINT with "<model_dir>/model.ckpt". */
+void hook_event_checkpoint(CREW_NULLABLE struct event_writer *,
+                           struct crew_env *,
+                           int64_t step,
+                           const char *model_dir);
+
+/* One evaluation: its scalars as one event, then checkpoint_path. */
+void hook_event_evaluation(CREW_NULLABLE struct event_writer *,
+                           struct crew_env *,
+                           int64_t step,
+                           const struct event_scalar *,
+                           int n,
+                           const char *checkpoint_path);
+/* The folder's writer; *events stays NULL, after a warning, if it cannot be made. */
+void hook_events_open(struct crew_env *,
+                      const char *dir,
+                      CREW_OUT struct event_writer **events);
+
+#endif

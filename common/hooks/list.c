@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The list of hooks a session runs through. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "hooks/hooks.h"
+#include "base/banned.h"
+
+void hook_list_init(struct hook_list *list)
+{
+    *list = (struct hook_list){0};
+}
+
+void hook_list_release(struct hook_list *list)
+{
+    for (int i = 0; i < list->n; i++) {
+        if (list->items[i].ops->free != NULL) {
+            list->items[i].ops->free(list->items[i].self);
+        }
+    }
+    free(list->items);
+    hook_list_init(list);
+}
+
+void hook_list_add(struct hook_list *list,
+                   const struct crew_hook_ops *ops,
+                   void *self)
+{
+    size_t n = (size_t)list->n + 1;
+
+    list->items = xrealloc(list->items, n * sizeof *list->items);
+    list->items[list->n++] = (struct hook_entry){.ops = ops, .self = self};
+}
+
+/* A hook that failed and did not say what the process is to end with: training
+ * has failed (1). */
+static int failed(struct crew_err *err)
+{
+    if (err->exit_code == 0 && err->code != CREW_CANCELLED) {
+        err->exit_code = 1;
+    }
+    return err->code;
+}
+
+int hook_list_begin(struct hook_list *list, struct crew_err *err)
+{
+    for (int i = 0; i < list->n; i++) {
+        const struct hook_entry *h = &list->items[i];
+
+        if (h->ops->begin != NULL && h->ops->begin(h->self, err) != CREW_OK) {
+            return failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
+int hook_list_after_create_session(struct hook_list *list,
+                                   int64_t step,
+                                   struct crew_err *err)
+{
+    for (int i = 0; i < list->n; i++) {
+        const struct hook_entry *h = &list->items[i];
+
+        if (h->ops->after_create_session != NULL &&
+            h->ops->after_create_session(h->self, step, err) != CREW_OK) {
+            return failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
+int hook_list_before_run(struct hook_list *list,
+                         struct crew_run_context *ctx,
+                         struct crew_err *err)
+{
+    for (int i = 0; i < list->n; i++) {
+        const struct hook_entry *h = &list->items[i];
+
+        if (h->ops->before_run != NULL &&
+            h->ops->before_run(h->self, ctx, err) != CREW_OK) {
+            return failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
+int hook_list_after_run(struct hook_list *list,
+                        struct crew_run_context *ctx,
+                        struct crew_err *err)
+{
+    for (int i = 0; i < list->n; i++) {
+        const struct hook_entry *h = &list->items[i];
+
+        if (h->ops->after_run != NULL &&
+            h->ops->after_run(h->self, ctx, err) != CREW_OK) {
+            return failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
+int hook_list_end(struct hook_list *list,
+                  int64_t global_step,
+                  struct crew_err *err)
+{
+    int code = CREW_OK;
+
+    for (int i = 0; i < list->n; i++) {
+        const struct hook_entry *h = &list->items[i];
+        struct crew_err e = {0};
+
+        if (h->ops->end != NULL &&
+            h->ops->end(h->self, global_step, &e) != CREW_OK &&
+            code == CREW_OK) {
+            (void)failed(&e);
+            code = crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+        }
+    }
+    return code;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CheckpointSaverHook: saves when the session is created, whenever its timer is
+ * due, and at the end if the step has moved since.
+ *
+ * A save that fails (a full disk) while training runs is one error line; the next
+ * trigger tries again. The first of a session must work, for a folder that cannot
+ * be written is a mistake better learnt now; the last one is tried a few times
+ * more, and if it cannot be made the process ends with 138 so that a launcher
+ * starts it again. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "hooks/events.h"
+#include "hooks/hooks.h"
+#include "base/banned.h"
+
+struct saver {
+    struct saver_options o;
+    struct hook_timer timer;
+    int64_t saved_step; /* what is on disk; -1: nothing yet */
+};
+
+/* Says what it does in TensorFlow's words. On success `step` is on disk. */
+static int announce_and_write(struct saver *h, int64_t step, struct crew_err *err)
+{
+    struct crew_env *env = h->o.env;
+
+    if (step == h->saved_step) {
+        return h->o.ops->release(h->o.self, err);
+    }
+    env_log(env, LOG_INFO,
+            "Calling checkpoint listeners before saving checkpoint %lld...",
+            (long long)step);
+    env_log(env, LOG_INFO, "Saving checkpoints for %lld into %s/model.ckpt.",
+            (long long)step, h->o.model_dir);
+    if (h->o.ops->write(h->o.self, step, err) != CREW_OK) {
+        return err->code;
+    }
+    h->saved_step = step;
+    (void)hook_timer_update(&h->timer, step, env->now_ns(env), NULL, NULL);
+    hook_event_checkpoint(h->o.events, env, step, h->o.model_dir);
+    env_log(env, LOG_INFO,
+            "Calling checkpoint listeners after saving checkpoint %lld...",
+            (long long)step);
+    return CREW_OK;
+}
+
+static int after_save(struct saver *h,
+                      int64_t step,
+                      bool *request_stop,
+                      struct crew_err *err)
+{
+    if (h->o.ops->after_save == NULL) {
+        return CREW_OK;
+    }
+    return h->o.ops->after_save(h->o.self, step, request_stop, err);
+}
+
+static int saver_after_create_session(void *self,
+                                      int64_t step,
+                                      struct crew_err *err)
+{
+    struct saver *h = self;
+    bool stop = false;
+
+    if (announce_and_write(h, step, err) != CREW_OK) {
+        return err->code;
+    }
+    return after_save(h, step, &stop, err);
+}
+
+/* A save in the middle of training. Only what ends training is an error. */
+static int save_now(struct saver *h, bool *request_stop, struct crew_err *err)
+{
+    struct crew_env *env = h->o.env;
+    struct crew_err e = {0};
+    int64_t step;
+
+    if (h->o.ops->hold(h->o.self, &step, &e) != CREW_OK) {
+        if (e.code != CREW_DEADLINE_EXCEEDED) {
+            return crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+        }
+        env_log(env, LOG_WARN,
+                "This save is skipped: %s. Training goes on; the next save "
+                "tries again.",
+                e.msg);
+        return CREW_OK;
+    }
+    if (announce_and_write(h, step, &e) != CREW_OK) {
+        if (e.code == CREW_CANCELLED || e.code == CREW_ABORTED ||
+            e.exit_code == 138) {
+            return crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+        }
+        env_log(env, LOG_ERROR,
+                "Could not save checkpoint %lld: %s. Training goes on; the "
+                "next save tries again.",
+                (long long)step, e.msg);
+        return CREW_OK;
+    }
+    return after_save(h, step, request_stop, err);
+}
+
+static int saver_after_run(void *self,
+                           struct crew_run_context *ctx,
+                           struct crew_err *err)
+{
+    struct saver *h = self;
+    uint64_t now = h->o.env->now_ns(h->o.env);
+    bool stop = false;
+
+    if (!hook_timer_due(&h->timer, ctx->global_step, now)) {
+        return CREW_OK;
+    }
+
+    /* Skipped and failed saves count as triggered: the next try is a full
+     * interval away. */
+    (void)hook_timer_update(&h->timer, ctx->global_step, now, NULL, NULL);
+    if (save_now(h, &stop, err) != CREW_OK) {
+        return err->code;
+    }
+    ctx->request_stop = ctx->request_stop || stop;
+    return CREW_OK;
+}
+
+static int last_save(struct saver *h, int64_t *step, struct crew_err *err)
+{
+    struct crew_env *env = h->o.env;
+
+    for (int i = 0;; i++) {
+        struct crew_err e = {0};
+
+        if (h->o.ops->hold(h->o.self, step, &e) == CREW_OK &&
+            announce_and_write(h, *step, &e) == CREW_OK) {
+            return CREW_OK;
+        }
+        if (i >= h->o.final_retries) {
+            return crew_err_exit(err, CREW_UNAVAILABLE, 138,
+                                 "could not save the last checkpoint: %s",
+                                 e.msg);
+        }
+        env_log(env, LOG_ERROR,
+                "Could not save the last checkpoint: %s. Trying again.", e.msg);
+        h->o.wait(h->o.self, 1.0);
+    }
+}
+
+static int saver_end(void *self, int64_t global_step, struct crew_err *err)
+{
+    struct saver *h = self;
+    int64_t step = h->saved_step;
+    bool stop = false;
+
+    if (global_step != h->saved_step) {
+        if (last_save(h, &step, err) != CREW_OK) {
+            return err->code;
+        }
+        if (after_save(h, step, &stop, err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return h->o.ops->end != NULL ? h->o.ops->end(h->o.self, step, err) : CREW_OK;
+}
+
+static const struct crew_hook_ops saver_hook_ops = {
+    .after_create_session = saver_after_create_session,
+    .after_run = saver_after_run,
+    .end = saver_end,
+    .free = free,
+};
+
+void hook_add_saver(struct hook_list *list, const struct saver_options *options)
+{
+    struct saver *h = xcalloc(1, sizeof *h);
+
+    h->o = *options;
+    h->saved_step = -1;
+    hook_timer_init(&h->timer, options->secs, options->steps);
+    hook_list_add(list, &saver_hook_ops, h);
+}
