@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The core's limit for fp32: multiply-adds on registers alone, in enough
- * independent chains to hide their latency, with the widest vectors there are. */
+ * independent chains to hide their latency, with the widest vectors there are.
+ */
 #include "bench.h"
 
 #ifdef __x86_64__
@@ -10,11 +11,12 @@
 
 #include "base/banned.h"
 
-/* 8 multiply-adds a chain between jumps: a jump after each takes a cycle of 13. */
+/* 8 multiply-adds a chain between jumps: a jump after each takes a cycle of 13.
+ */
 enum { CHAINS = 12, UNROLLED = 8 * CHAINS, ROUNDS = 25000 };
 
-/* Where results go and numbers come from, so that no work is dropped: a compiler
- * that knows that a chain begins with 1 knows that it stays 1. */
+/* Where results go and numbers come from, so that no work is dropped: a
+ * compiler that knows that a chain begins with 1 knows that it stays 1. */
 static volatile float sink, source = 0.5f;
 
 #ifdef __x86_64__
@@ -97,9 +99,9 @@ struct peak {
     double flops;
 };
 
-static void call_loop(void *self)
+static void call_loop(void* self)
 {
-    struct peak *p = self;
+    struct peak* p = self;
     p->flops = p->loop();
 }
 

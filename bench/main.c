@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * crew-bench: measures rows and holds each against the limit of this machine.
- * Exit code 0: all goals met; 1: some below; 64: no such row; else the error's. */
+ * Exit code 0: all goals met; 1: some below; 64: no such row; else the error's.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 #include "base/banned.h"
 
-static const struct bench_row *const tables[] = {
+static const struct bench_row* const tables[] = {
     bench_compute_rows,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
@@ -26,16 +27,17 @@ double bench_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int ascending(const void *a, const void *b)
+static int ascending(const void* a, const void* b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = *(const double*)a, y = *(const double*)b;
     return x < y ? -1 : x > y;
 }
 
 enum { MAX_CALLS = 10000, MIN_CALLS = 3 };
 
-struct bench_time bench_measure(double seconds, void (*call)(void *self),
-                                void *self)
+struct bench_time bench_measure(double seconds,
+                                void (*call)(void* self),
+                                void* self)
 {
     static double times[MAX_CALLS];
     size_t n = 0;
@@ -53,9 +55,9 @@ struct bench_time bench_measure(double seconds, void (*call)(void *self),
 static void print_cpu(void)
 {
     char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
+    FILE* f = fopen("/proc/cpuinfo", "r");
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        char *colon = strchr(line, ':');
+        char* colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
             printf("CPU: %s", colon + 2);
             break;
@@ -80,15 +82,15 @@ static void print_head(void)
 }
 
 /* Whether the goal is met. */
-static bool print_result(const char *name, const struct bench_result *r)
+static bool print_result(const char* name, const struct bench_result* r)
 {
     double ratio = r->limit > 0 ? r->ours / r->limit : NAN;
     bool ok = r->goal <= 0 ||
               (r->lower_is_better ? ratio <= r->goal : ratio >= r->goal);
     char goal[16] = "-";
     if (r->goal > 0) {
-        snprintf(goal, sizeof(goal), "%s%.2f", r->lower_is_better ? "<=" : ">=",
-                 r->goal);
+        snprintf(goal, sizeof(goal), "%s%.2f",
+                 r->lower_is_better ? "<=" : ">=", r->goal);
     }
     printf("%-14s %10.4g %10.4g %-9s %7.3f %7s  %s%s%s\n", name, r->ours,
            r->limit, r->unit, ratio, goal,
@@ -98,7 +100,7 @@ static bool print_result(const char *name, const struct bench_result *r)
     return ok;
 }
 
-static bool wanted(const char *name, int argc, char **argv)
+static bool wanted(const char* name, int argc, char** argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], name) == 0) {
@@ -108,10 +110,10 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc <= 1;
 }
 
-static const struct bench_row *find_row(const char *name)
+static const struct bench_row* find_row(const char* name)
 {
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
             if (strcmp(r->name, name) == 0) {
                 return r;
             }
@@ -124,17 +126,17 @@ static void print_list(void)
 {
     printf("usage: crew-bench [row...]\n\nRows (all when none is named):\n");
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
             printf("  %-14s %s\n", r->name, r->what);
         }
     }
 }
 
-static int run_rows(int argc, char **argv)
+static int run_rows(int argc, char** argv)
 {
     bool all_ok = true;
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
             if (!wanted(r->name, argc, argv)) {
                 continue;
             }
@@ -150,7 +152,7 @@ static int run_rows(int argc, char **argv)
     return all_ok ? 0 : 1;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--list") == 0) {

@@ -6,7 +6,7 @@
 #include "kernels/kernels.h"
 
 /* Input elements that one output pixel sees. */
-static inline int64_t conv_depth(const struct conv2d_dims *d)
+static inline int64_t conv_depth(const struct conv2d_dims* d)
 {
     return d->kh * d->kw * d->c_in;
 }
@@ -15,7 +15,8 @@ static inline int64_t conv_depth(const struct conv2d_dims *d)
 struct conv_clip {
     int64_t from, to;
 };
-static inline struct conv_clip conv_clip(int64_t start, int64_t len,
+static inline struct conv_clip conv_clip(int64_t start,
+                                         int64_t len,
                                          int64_t limit)
 {
     struct conv_clip c = {start < 0 ? -start : 0, limit - start};

@@ -9,7 +9,7 @@
 
 #include "base/banned.h"
 
-static const char *const names[SIMD_LEVELS] = {"generic", "avx2", "avx512"};
+static const char* const names[SIMD_LEVELS] = {"generic", "avx2", "avx512"};
 
 /* The set in use, or -1 until the first call. Two threads that both find -1
  * come to the same answer. */
@@ -21,16 +21,16 @@ static bool cpu_has(enum simd_level wanted)
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     switch (wanted) {
-    case SIMD_GENERIC:
-        return true;
-    case SIMD_AVX2:
-        return avx2;
-    case SIMD_AVX512:
-        return avx2 && __builtin_cpu_supports("avx512f") &&
-               __builtin_cpu_supports("avx512cd") &&
-               __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl");
+        case SIMD_GENERIC:
+            return true;
+        case SIMD_AVX2:
+            return avx2;
+        case SIMD_AVX512:
+            return avx2 && __builtin_cpu_supports("avx512f") &&
+                   __builtin_cpu_supports("avx512cd") &&
+                   __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl");
     }
     return false;
 #else
@@ -50,7 +50,7 @@ bool simd_use(enum simd_level wanted)
 /* What CREW_KERNELS names if the CPU has it, else the best the CPU has. */
 static int choose(void)
 {
-    const char *forced = getenv("CREW_KERNELS");
+    const char* forced = getenv("CREW_KERNELS");
     for (int i = 0; forced != NULL && i < SIMD_LEVELS; i++) {
         if (strcmp(forced, names[i]) == 0 && simd_use((enum simd_level)i)) {
             return i;
@@ -69,26 +69,26 @@ static inline int current(void)
     return now >= 0 ? now : choose();
 }
 
-const char *kernels_isa(void)
+const char* kernels_isa(void)
 {
     return names[current()];
 }
 
 #ifdef __x86_64__
-#define SIMD(result, name, parameters, arguments)                           \
-    result name##_generic parameters;                                       \
-    result name##_avx2 parameters;                                          \
-    result name##_avx512 parameters;                                        \
-    result name parameters                                                  \
-    {                                                                       \
-        switch (current()) {                                                \
-        case SIMD_AVX512:                                                   \
-            return name##_avx512 arguments;                                 \
-        case SIMD_AVX2:                                                     \
-            return name##_avx2 arguments;                                   \
-        default:                                                            \
-            return name##_generic arguments;                                \
-        }                                                                   \
+#define SIMD(result, name, parameters, arguments) \
+    result name##_generic parameters;             \
+    result name##_avx2 parameters;                \
+    result name##_avx512 parameters;              \
+    result name parameters                        \
+    {                                             \
+        switch (current()) {                      \
+            case SIMD_AVX512:                     \
+                return name##_avx512 arguments;   \
+            case SIMD_AVX2:                       \
+                return name##_avx2 arguments;     \
+            default:                              \
+                return name##_generic arguments;  \
+        }                                         \
     }
 #else
 #define SIMD(result, name, parameters, arguments) \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The arithmetic under the graph's ops: pure functions on raw pointers with
- * explicit sizes, each forward beside its backward. Layout is TensorFlow's: NHWC
- * activations, HWIO filters, row-major matrices. Matrix products are OpenBLAS's
- * with one thread (blas.h); the rest is plain C written for the vectoriser.
+ * explicit sizes, each forward beside its backward. Layout is TensorFlow's:
+ * NHWC activations, HWIO filters, row-major matrices. Matrix products are
+ * OpenBLAS's with one thread (blas.h); the rest is plain C written for the
+ * vectoriser.
  *
  * Backward functions ADD into gradients named d_x ("accumulate") unless they
  * say "written". Threads: any, on disjoint outputs; scratch is the caller's. */
@@ -12,33 +13,56 @@
 
 #include "crew.h"
 
-/* The instruction set in use: "avx512", "avx2" or "generic". CREW_KERNELS in the
- * environment asks for a lower one than the CPU has. */
-const char *kernels_isa(void);
+/* The instruction set in use: "avx512", "avx2" or "generic". CREW_KERNELS in
+ * the environment asks for a lower one than the CPU has. */
+const char* kernels_isa(void);
 
 /* c (m, n) = a (m, k) b (k, n), or + c with accumulate. a or b are read
  * transposed (stored (k, m), (n, k)) on request. */
-void k_matmul(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
-              const float *a, const float *b, bool accumulate, float *c);
+void k_matmul(bool trans_a,
+              bool trans_b,
+              int64_t m,
+              int64_t n,
+              int64_t k,
+              const float* a,
+              const float* b,
+              bool accumulate,
+              float* c);
 
 /* y (rows, n) = x (rows, n) + bias (n). y may be x. */
-void k_bias_add(int64_t rows, int64_t n, const float *x, const float *bias, float *y);
+void k_bias_add(int64_t rows,
+                int64_t n,
+                const float* x,
+                const float* bias,
+                float* y);
 /* d_bias (n) += column sums of dy (rows, n). */
-void k_bias_add_backward(int64_t rows, int64_t n, const float *dy, float *d_bias);
+void k_bias_add_backward(int64_t rows,
+                         int64_t n,
+                         const float* dy,
+                         float* d_bias);
 
 /* Elementwise. y may be x. Backward takes y, the forward's result (relu: 0 at
  * 0). dx += dy * f'(x). */
-void k_relu(int64_t n, const float *x, float *y);
-void k_relu_backward(int64_t n, const float *y, const float *dy, float *dx);
-void k_sigmoid(int64_t n, const float *x, float *y);
-void k_sigmoid_backward(int64_t n, const float *y, const float *dy, float *dx);
-void k_tanh(int64_t n, const float *x, float *y);
-void k_tanh_backward(int64_t n, const float *y, const float *dy, float *dx);
-void k_add(int64_t n, const float *a, const float *b, float *y);
-void k_mul(int64_t n, const float *a, const float *b, float *y);
-void k_axpy(int64_t n, float alpha, const float *x, float *y); /* y += alpha x */
-void k_mul_acc(int64_t n, const float *a, const float *b, float *y); /* y += a b */
-void k_scale(int64_t n, float alpha, const float *x, float *y);      /* y = alpha x */
+void k_relu(int64_t n, const float* x, float* y);
+void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx);
+void k_sigmoid(int64_t n, const float* x, float* y);
+void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx);
+void k_tanh(int64_t n, const float* x, float* y);
+void k_tanh_backward(int64_t n, const float* y, const float* dy, float* dx);
+void k_add(int64_t n, const float* a, const float* b, float* y);
+void k_mul(int64_t n, const float* a, const float* b, float* y);
+void k_axpy(int64_t n,
+            float alpha,
+            const float* x,
+            float* y); /* y += alpha x */
+void k_mul_acc(int64_t n,
+               const float* a,
+               const float* b,
+               float* y); /* y += a b */
+void k_scale(int64_t n,
+             float alpha,
+             const float* x,
+             float* y); /* y = alpha x */
 
 /* Convolution, stride 1: x (batch, h, w, c_in), filter (kh, kw, c_in, c_out),
  * y (batch, oh, ow, c_out). SAME puts the odd row/column at bottom/right.
@@ -47,13 +71,20 @@ struct conv2d_dims {
     int64_t batch, h, w, c_in, kh, kw, c_out, oh, ow, pad_top, pad_left;
 };
 /* Bytes of scratch a call below needs (a band of one image's columns). */
-size_t k_conv2d_scratch(const struct conv2d_dims *);
-void k_conv2d(const struct conv2d_dims *, const float *x, const float *filter,
-              float *y, float *scratch);
+size_t k_conv2d_scratch(const struct conv2d_dims*);
+void k_conv2d(const struct conv2d_dims*,
+              const float* x,
+              const float* filter,
+              float* y,
+              float* scratch);
 /* d_filter += ; d_x += unless NULL (not needed: the input). */
-void k_conv2d_backward(const struct conv2d_dims *, const float *x,
-                       const float *filter, const float *dy,
-                       CREW_NULLABLE float *d_x, float *d_filter, float *scratch);
+void k_conv2d_backward(const struct conv2d_dims*,
+                       const float* x,
+                       const float* filter,
+                       const float* dy,
+                       CREW_NULLABLE float* d_x,
+                       float* d_filter,
+                       float* scratch);
 
 /* Max pooling, NHWC, VALID, square window. arg (batch, oh, ow, c) receives the
  * place of the first maximum in its window, row-major (0 .. size*size-1); the
@@ -61,29 +92,57 @@ void k_conv2d_backward(const struct conv2d_dims *, const float *x,
 struct pool2d_dims {
     int64_t batch, h, w, c, size, stride, oh, ow;
 };
-void k_max_pool2d(const struct pool2d_dims *, const float *x, float *y, uint8_t *arg);
-void k_max_pool2d_backward(const struct pool2d_dims *, const uint8_t *arg, const float *dy, float *dx);
+void k_max_pool2d(const struct pool2d_dims*,
+                  const float* x,
+                  float* y,
+                  uint8_t* arg);
+void k_max_pool2d_backward(const struct pool2d_dims*,
+                           const uint8_t* arg,
+                           const float* dy,
+                           float* dx);
 
 /* Inverted dropout: y = keep ? x / (1 - rate) : 0. Element i is kept or not by
  * Philox at (seed, stream, i): the backward pass draws the same numbers. */
-void k_dropout(int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x, float *y);
-void k_dropout_backward(int64_t n, float rate, uint64_t seed, uint64_t stream, const float *dy, float *dx);
+void k_dropout(int64_t n,
+               float rate,
+               uint64_t seed,
+               uint64_t stream,
+               const float* x,
+               float* y);
+void k_dropout_backward(int64_t n,
+                        float rate,
+                        uint64_t seed,
+                        uint64_t stream,
+                        const float* dy,
+                        float* dx);
 
 /* Rows of logits (rows, n). */
-void k_softmax(int64_t rows, int64_t n, const float *logits, float *y);
-void k_softmax_backward(int64_t rows, int64_t n, const float *y, const float *dy, float *dx);
+void k_softmax(int64_t rows, int64_t n, const float* logits, float* y);
+void k_softmax_backward(int64_t rows,
+                        int64_t n,
+                        const float* y,
+                        const float* dy,
+                        float* dx);
 /* The first maximum of each row. */
-void k_argmax(int64_t rows, int64_t n, const float *x, int64_t *y);
+void k_argmax(int64_t rows, int64_t n, const float* x, int64_t* y);
 /* loss (rows) and prob (rows, n), kept for backward. Errors: returns the row of
  * the first label outside [0, n), else -1. */
-int64_t k_sparse_softmax_xent(int64_t rows, int64_t n, const float *logits,
-                              const int64_t *labels, float *loss, float *prob);
+int64_t k_sparse_softmax_xent(int64_t rows,
+                              int64_t n,
+                              const float* logits,
+                              const int64_t* labels,
+                              float* loss,
+                              float* prob);
 /* d_logits += d_loss[row] * (prob - onehot(label)). */
-void k_sparse_softmax_xent_backward(int64_t rows, int64_t n, const float *prob,
-                                    const int64_t *labels, const float *d_loss, float *d_logits);
+void k_sparse_softmax_xent_backward(int64_t rows,
+                                    int64_t n,
+                                    const float* prob,
+                                    const int64_t* labels,
+                                    const float* d_loss,
+                                    float* d_logits);
 /* Sum in double. */
-double k_sum(int64_t n, const float *x);
+double k_sum(int64_t n, const float* x);
 /* Whether all are finite; else *first gets the first index that is not. */
-bool k_all_finite(int64_t n, const float *x, CREW_OUT int64_t *first);
+bool k_all_finite(int64_t n, const float* x, CREW_OUT int64_t* first);
 
 #endif

@@ -2,51 +2,91 @@
  * The functions of simd/, which are compiled once for each instruction set:
  * SIMD(result, name, (parameters), (arguments)). No include guard: the list is
  * used with different SIMDs. */
-SIMD(void, k_relu, (int64_t n, const float *x, float *y), (n, x, y))
-SIMD(void, k_relu_backward,
-     (int64_t n, const float *y, const float *dy, float *dx), (n, y, dy, dx))
-SIMD(void, k_sigmoid_backward,
-     (int64_t n, const float *y, const float *dy, float *dx), (n, y, dy, dx))
-SIMD(void, k_tanh_backward,
-     (int64_t n, const float *y, const float *dy, float *dx), (n, y, dy, dx))
-SIMD(void, k_add, (int64_t n, const float *a, const float *b, float *y),
+SIMD(void, k_relu, (int64_t n, const float* x, float* y), (n, x, y))
+SIMD(void,
+     k_relu_backward,
+     (int64_t n, const float* y, const float* dy, float* dx),
+     (n, y, dy, dx))
+SIMD(void,
+     k_sigmoid_backward,
+     (int64_t n, const float* y, const float* dy, float* dx),
+     (n, y, dy, dx))
+SIMD(void,
+     k_tanh_backward,
+     (int64_t n, const float* y, const float* dy, float* dx),
+     (n, y, dy, dx))
+SIMD(void,
+     k_add,
+     (int64_t n, const float* a, const float* b, float* y),
      (n, a, b, y))
-SIMD(void, k_mul, (int64_t n, const float *a, const float *b, float *y),
+SIMD(void,
+     k_mul,
+     (int64_t n, const float* a, const float* b, float* y),
      (n, a, b, y))
-SIMD(void, k_axpy, (int64_t n, float alpha, const float *x, float *y),
+SIMD(void,
+     k_axpy,
+     (int64_t n, float alpha, const float* x, float* y),
      (n, alpha, x, y))
-SIMD(void, k_mul_acc, (int64_t n, const float *a, const float *b, float *y),
+SIMD(void,
+     k_mul_acc,
+     (int64_t n, const float* a, const float* b, float* y),
      (n, a, b, y))
-SIMD(void, k_scale, (int64_t n, float alpha, const float *x, float *y),
+SIMD(void,
+     k_scale,
+     (int64_t n, float alpha, const float* x, float* y),
      (n, alpha, x, y))
-SIMD(double, k_sum, (int64_t n, const float *x), (n, x))
-SIMD(uint32_t, k_any_not_finite, (int64_t n, const float *x), (n, x))
-SIMD(void, k_bias_add,
-     (int64_t rows, int64_t n, const float *x, const float *bias, float *y),
+SIMD(double, k_sum, (int64_t n, const float* x), (n, x))
+SIMD(uint32_t, k_any_not_finite, (int64_t n, const float* x), (n, x))
+SIMD(void,
+     k_bias_add,
+     (int64_t rows, int64_t n, const float* x, const float* bias, float* y),
      (rows, n, x, bias, y))
-SIMD(void, k_bias_add_backward,
-     (int64_t rows, int64_t n, const float *dy, float *d_bias),
+SIMD(void,
+     k_bias_add_backward,
+     (int64_t rows, int64_t n, const float* dy, float* d_bias),
      (rows, n, dy, d_bias))
-SIMD(void, k_max_pool2d,
-     (const struct pool2d_dims *d, const float *x, float *y, uint8_t *arg),
+SIMD(void,
+     k_max_pool2d,
+     (const struct pool2d_dims* d, const float* x, float* y, uint8_t* arg),
      (d, x, y, arg))
-SIMD(void, k_max_pool2d_backward,
-     (const struct pool2d_dims *d, const uint8_t *arg, const float *dy,
-      float *dx),
+SIMD(void,
+     k_max_pool2d_backward,
+     (const struct pool2d_dims* d,
+      const uint8_t* arg,
+      const float* dy,
+      float* dx),
      (d, arg, dy, dx))
-SIMD(void, k_dropout,
-     (int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x,
-      float *y),
+SIMD(void,
+     k_dropout,
+     (int64_t n,
+      float rate,
+      uint64_t seed,
+      uint64_t stream,
+      const float* x,
+      float* y),
      (n, rate, seed, stream, x, y))
-SIMD(void, k_dropout_backward,
-     (int64_t n, float rate, uint64_t seed, uint64_t stream, const float *dy,
-      float *dx),
+SIMD(void,
+     k_dropout_backward,
+     (int64_t n,
+      float rate,
+      uint64_t seed,
+      uint64_t stream,
+      const float* dy,
+      float* dx),
      (n, rate, seed, stream, dy, dx))
-SIMD(void, k_add_columns,
-     (const struct conv2d_dims *d, const float *col, int64_t oy0, int64_t rows,
-      float *image),
+SIMD(void,
+     k_add_columns,
+     (const struct conv2d_dims* d,
+      const float* col,
+      int64_t oy0,
+      int64_t rows,
+      float* image),
      (d, col, oy0, rows, image))
-SIMD(void, k_add_columns_1,
-     (const struct conv2d_dims *d, const float *col, int64_t oy0, int64_t rows,
-      float *image),
+SIMD(void,
+     k_add_columns_1,
+     (const struct conv2d_dims* d,
+      const float* col,
+      int64_t oy0,
+      int64_t rows,
+      float* image),
      (d, col, oy0, rows, image))

@@ -36,7 +36,8 @@ struct crew_optimizer crew_gradient_descent(double learning_rate)
     };
 }
 
-struct crew_optimizer crew_momentum(double learning_rate, double momentum,
+struct crew_optimizer crew_momentum(double learning_rate,
+                                    double momentum,
                                     bool use_nesterov)
 {
     return (struct crew_optimizer){
@@ -60,54 +61,56 @@ struct crew_optimizer crew_adam(double learning_rate)
 
 /* What differs between rules, beside the arithmetic. */
 struct rule {
-    const char *name;
+    const char* name;
     int num_slots;
-    const char *slot_names[OPTIM_MAX_SLOTS];
+    const char* slot_names[OPTIM_MAX_SLOTS];
 };
 
-static const struct rule *rule_of(enum crew_optimizer_kind kind)
+static const struct rule* rule_of(enum crew_optimizer_kind kind)
 {
     static const struct rule gradient_descent = {"GradientDescent", 0, {NULL}};
     static const struct rule momentum = {"Momentum", 1, {"Momentum"}};
     static const struct rule adam = {"Adam", 2, {"Adam", "Adam_1"}};
     switch (kind) {
-    case CREW_GRADIENT_DESCENT:
-        return &gradient_descent;
-    case CREW_MOMENTUM:
-        return &momentum;
-    case CREW_ADAM:
-        return &adam;
+        case CREW_GRADIENT_DESCENT:
+            return &gradient_descent;
+        case CREW_MOMENTUM:
+            return &momentum;
+        case CREW_ADAM:
+            return &adam;
     }
     return NULL;
 }
 
-int optim_num_slots(const struct crew_optimizer *o)
+int optim_num_slots(const struct crew_optimizer* o)
 {
-    const struct rule *rule = rule_of(o->kind);
+    const struct rule* rule = rule_of(o->kind);
     PRE(rule != NULL);
     return rule->num_slots;
 }
 
-const char *optim_slot_name(const struct crew_optimizer *o, int slot)
+const char* optim_slot_name(const struct crew_optimizer* o, int slot)
 {
     PRE(slot >= 0 && slot < optim_num_slots(o));
     return rule_of(o->kind)->slot_names[slot];
 }
 
-float optim_slot_initial(const struct crew_optimizer *o, int slot)
+float optim_slot_initial(const struct crew_optimizer* o, int slot)
 {
     PRE(slot >= 0 && slot < optim_num_slots(o));
     return 0.0f;
 }
 
-const char *optim_kind_name(enum crew_optimizer_kind kind)
+const char* optim_kind_name(enum crew_optimizer_kind kind)
 {
-    const struct rule *rule = rule_of(kind);
+    const struct rule* rule = rule_of(kind);
     return rule == NULL ? NULL : rule->name;
 }
 
-static int check_finite(const char *rule, const char *what, float value,
-                        struct crew_err *err)
+static int check_finite(const char* rule,
+                        const char* what,
+                        float value,
+                        struct crew_err* err)
 {
     if (isfinite(value)) {
         return CREW_OK;
@@ -118,7 +121,7 @@ static int check_finite(const char *rule, const char *what, float value,
 }
 
 /* At 1 a power never moves and Adam divides by 1 - 1. */
-static int check_beta(const char *what, float value, struct crew_err *err)
+static int check_beta(const char* what, float value, struct crew_err* err)
 {
     if (value >= 0.0f && value < 1.0f) {
         return CREW_OK;
@@ -128,9 +131,9 @@ static int check_beta(const char *what, float value, struct crew_err *err)
                         (double)value);
 }
 
-int optim_check(const struct crew_optimizer *o, struct crew_err *err)
+int optim_check(const struct crew_optimizer* o, struct crew_err* err)
 {
-    const struct rule *rule = rule_of(o->kind);
+    const struct rule* rule = rule_of(o->kind);
     if (rule == NULL) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
                             "unknown optimizer kind %d; make it with "
@@ -149,13 +152,13 @@ int optim_check(const struct crew_optimizer *o, struct crew_err *err)
     return rc;
 }
 
-struct optim_powers optim_powers_initial(const struct crew_optimizer *o)
+struct optim_powers optim_powers_initial(const struct crew_optimizer* o)
 {
     return (struct optim_powers){o->beta1, o->beta2};
 }
 
-void optim_powers_advance(const struct crew_optimizer *o,
-                          struct optim_powers *powers)
+void optim_powers_advance(const struct crew_optimizer* o,
+                          struct optim_powers* powers)
 {
     if (o->kind == CREW_ADAM) {
         powers->beta1_power *= o->beta1;
@@ -163,18 +166,22 @@ void optim_powers_advance(const struct crew_optimizer *o,
     }
 }
 
-CLONES static void apply_gradient_descent(int64_t n, float lr,
-                                          float *restrict var,
-                                          const float *restrict grad)
+CLONES static void apply_gradient_descent(int64_t n,
+                                          float lr,
+                                          float* restrict var,
+                                          const float* restrict grad)
 {
     for (int64_t i = 0; i < n; i++) {
         var[i] -= grad[i] * lr;
     }
 }
 
-CLONES static void apply_momentum(int64_t n, float lr, float momentum,
-                                  float *restrict var, float *restrict accum,
-                                  const float *restrict grad)
+CLONES static void apply_momentum(int64_t n,
+                                  float lr,
+                                  float momentum,
+                                  float* restrict var,
+                                  float* restrict accum,
+                                  const float* restrict grad)
 {
     for (int64_t i = 0; i < n; i++) {
         accum[i] = accum[i] * momentum + grad[i];
@@ -182,9 +189,12 @@ CLONES static void apply_momentum(int64_t n, float lr, float momentum,
     }
 }
 
-CLONES static void apply_nesterov(int64_t n, float lr, float momentum,
-                                  float *restrict var, float *restrict accum,
-                                  const float *restrict grad)
+CLONES static void apply_nesterov(int64_t n,
+                                  float lr,
+                                  float momentum,
+                                  float* restrict var,
+                                  float* restrict accum,
+                                  const float* restrict grad)
 {
     for (int64_t i = 0; i < n; i++) {
         accum[i] = accum[i] * momentum + grad[i];
@@ -197,9 +207,12 @@ struct adam_step {
     float alpha, one_minus_beta1, one_minus_beta2, epsilon;
 };
 
-CLONES static void apply_adam(int64_t n, struct adam_step s,
-                              float *restrict var, float *restrict m,
-                              float *restrict v, const float *restrict grad)
+CLONES static void apply_adam(int64_t n,
+                              struct adam_step s,
+                              float* restrict var,
+                              float* restrict m,
+                              float* restrict v,
+                              const float* restrict grad)
 {
     for (int64_t i = 0; i < n; i++) {
         m[i] += (grad[i] - m[i]) * s.one_minus_beta1;
@@ -208,8 +221,8 @@ CLONES static void apply_adam(int64_t n, struct adam_step s,
     }
 }
 
-static struct adam_step adam_step_of(const struct crew_optimizer *o,
-                                     const struct optim_powers *powers)
+static struct adam_step adam_step_of(const struct crew_optimizer* o,
+                                     const struct optim_powers* powers)
 {
     return (struct adam_step){
         .alpha = o->learning_rate * sqrtf(1.0f - powers->beta2_power) /
@@ -220,26 +233,30 @@ static struct adam_step adam_step_of(const struct crew_optimizer *o,
     };
 }
 
-void optim_apply(const struct crew_optimizer *o,
-                 const struct optim_powers *powers, int64_t n, float *var,
-                 float *const slots[OPTIM_MAX_SLOTS], const float *grad)
+void optim_apply(const struct crew_optimizer* o,
+                 const struct optim_powers* powers,
+                 int64_t n,
+                 float* var,
+                 float* const slots[OPTIM_MAX_SLOTS],
+                 const float* grad)
 {
     PRE(rule_of(o->kind) != NULL);
     switch (o->kind) {
-    case CREW_GRADIENT_DESCENT:
-        apply_gradient_descent(n, o->learning_rate, var, grad);
-        break;
-    case CREW_MOMENTUM:
-        if (o->use_nesterov) {
-            apply_nesterov(n, o->learning_rate, o->momentum, var, slots[0],
-                           grad);
-        } else {
-            apply_momentum(n, o->learning_rate, o->momentum, var, slots[0],
-                           grad);
-        }
-        break;
-    case CREW_ADAM:
-        apply_adam(n, adam_step_of(o, powers), var, slots[0], slots[1], grad);
-        break;
+        case CREW_GRADIENT_DESCENT:
+            apply_gradient_descent(n, o->learning_rate, var, grad);
+            break;
+        case CREW_MOMENTUM:
+            if (o->use_nesterov) {
+                apply_nesterov(n, o->learning_rate, o->momentum, var, slots[0],
+                               grad);
+            } else {
+                apply_momentum(n, o->learning_rate, o->momentum, var, slots[0],
+                               grad);
+            }
+            break;
+        case CREW_ADAM:
+            apply_adam(n, adam_step_of(o, powers), var, slots[0], slots[1],
+                       grad);
+            break;
     }
 }

@@ -17,10 +17,10 @@ static const struct golden_tolerance tolerance = {1e-5, 1e-6};
 /* A case's arrays by name, as float32. */
 struct input {
     struct golden_array array;
-    float *x;
+    float* x;
 };
 
-static struct input take(const cJSON *group, const char *key)
+static struct input take(const cJSON* group, const char* key)
 {
     struct input in;
     golden_array_read(golden_member(group, key), &in.array);
@@ -28,15 +28,15 @@ static struct input take(const cJSON *group, const char *key)
     return in;
 }
 
-static void drop(struct input *in)
+static void drop(struct input* in)
 {
     golden_array_release(&in->array);
     free(in->x);
 }
 
-static float *filled(int64_t n, float value)
+static float* filled(int64_t n, float value)
 {
-    float *x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
+    float* x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
     for (int64_t i = 0; x != NULL && i < n; i++) {
         x[i] = value;
     }
@@ -46,8 +46,11 @@ static float *filled(int64_t n, float value)
     return x;
 }
 
-static void same(struct golden_report *report, const cJSON *group,
-                 const char *key, const float *got, int64_t n)
+static void same(struct golden_report* report,
+                 const cJSON* group,
+                 const char* key,
+                 const float* got,
+                 int64_t n)
 {
     struct golden_array want;
     golden_array_read(golden_member(group, key), &want);
@@ -56,8 +59,11 @@ static void same(struct golden_report *report, const cJSON *group,
 }
 
 /* A gradient that was added to ones. */
-static void same_gradient(struct golden_report *report, const cJSON *c,
-                          const char *key, float *got, int64_t n)
+static void same_gradient(struct golden_report* report,
+                          const cJSON* c,
+                          const char* key,
+                          float* got,
+                          int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         got[i] -= 1.0f;
@@ -65,32 +71,37 @@ static void same_gradient(struct golden_report *report, const cJSON *c,
     same(report, golden_member(c, "gradients"), key, got, n);
 }
 
-static const cJSON *attribute(const cJSON *c, const char *key)
+static const cJSON* attribute(const cJSON* c, const char* key)
 {
     return golden_member(golden_member(c, "attributes"), key);
 }
 
 /* Whether an attribute is [value, value]. */
-static bool both_are(const cJSON *c, const char *key, int64_t value)
+static bool both_are(const cJSON* c, const char* key, int64_t value)
 {
-    const cJSON *pair = attribute(c, key);
+    const cJSON* pair = attribute(c, key);
     return cJSON_GetArraySize(pair) == 2 &&
            golden_int(cJSON_GetArrayItem(pair, 0)) == value &&
            golden_int(cJSON_GetArrayItem(pair, 1)) == value;
 }
 
-static bool padding_is(const cJSON *c, const char *padding)
+static bool padding_is(const cJSON* c, const char* padding)
 {
     return strcmp(golden_text(golden_member(c, "attributes"), "padding"),
                   padding) == 0;
 }
 
-static struct conv2d_dims conv_dims(const struct crew_shape *x,
-                                    const struct crew_shape *f, bool same_size)
+static struct conv2d_dims conv_dims(const struct crew_shape* x,
+                                    const struct crew_shape* f,
+                                    bool same_size)
 {
     struct conv2d_dims d = {
-        .batch = x->dim[0], .h = x->dim[1],  .w = x->dim[2],
-        .c_in = x->dim[3],  .kh = f->dim[0], .kw = f->dim[1],
+        .batch = x->dim[0],
+        .h = x->dim[1],
+        .w = x->dim[2],
+        .c_in = x->dim[3],
+        .kh = f->dim[0],
+        .kw = f->dim[1],
         .c_out = f->dim[3],
     };
     d.oh = same_size ? d.h : d.h - d.kh + 1;
@@ -101,21 +112,21 @@ static struct conv2d_dims conv_dims(const struct crew_shape *x,
 }
 
 /* Each case function returns false when we have no such op. */
-static bool case_conv2d(const cJSON *c, struct golden_report *report)
+static bool case_conv2d(const cJSON* c, struct golden_report* report)
 {
     if (!both_are(c, "strides", 1)) {
         return false;
     }
     golden_case(report, "conv2d");
-    const cJSON *inputs = golden_member(c, "inputs");
+    const cJSON* inputs = golden_member(c, "inputs");
     struct input x = take(inputs, "x"), f = take(inputs, "filter");
     struct input dy = take(c, "cotangent");
     struct conv2d_dims d =
         conv_dims(&x.array.shape, &f.array.shape, padding_is(c, "SAME"));
     int64_t n = d.batch * d.oh * d.ow * d.c_out;
     float *y = filled(n, 7), *dx = filled(x.array.n, 1);
-    float *df = filled(f.array.n, 1);
-    float *scratch = filled((int64_t)(k_conv2d_scratch(&d) / 4) + 1, 0);
+    float* df = filled(f.array.n, 1);
+    float* scratch = filled((int64_t)(k_conv2d_scratch(&d) / 4) + 1, 0);
     k_conv2d(&d, x.x, f.x, y, scratch);
     same(report, c, "output", y, n);
     k_conv2d_backward(&d, x.x, f.x, dy.x, dx, df, scratch);
@@ -131,7 +142,7 @@ static bool case_conv2d(const cJSON *c, struct golden_report *report)
     return true;
 }
 
-static bool case_max_pool(const cJSON *c, struct golden_report *report)
+static bool case_max_pool(const cJSON* c, struct golden_report* report)
 {
     int64_t size = golden_int(cJSON_GetArrayItem(attribute(c, "ksize"), 0));
     int64_t stride = golden_int(cJSON_GetArrayItem(attribute(c, "strides"), 0));
@@ -142,13 +153,13 @@ static bool case_max_pool(const cJSON *c, struct golden_report *report)
     golden_case(report, "max_pool %ld stride %ld", (long)size, (long)stride);
     struct input x = take(golden_member(c, "inputs"), "x");
     struct input dy = take(c, "cotangent");
-    const int64_t *dim = x.array.shape.dim;
+    const int64_t* dim = x.array.shape.dim;
     struct pool2d_dims d = {dim[0], dim[1], dim[2], dim[3], size, stride, 0, 0};
     d.oh = (d.h - size) / stride + 1;
     d.ow = (d.w - size) / stride + 1;
     int64_t n = d.batch * d.oh * d.ow * d.c;
     float *y = filled(n, 7), *dx = filled(x.array.n, 1);
-    uint8_t *arg = (uint8_t *)filled(n, 0);
+    uint8_t* arg = (uint8_t*)filled(n, 0);
     k_max_pool2d(&d, x.x, y, arg);
     same(report, c, "output", y, n);
     if (n == dy.array.n) {
@@ -164,9 +175,9 @@ static bool case_max_pool(const cJSON *c, struct golden_report *report)
 }
 
 struct activation {
-    const char *name;
-    void (*forward)(int64_t, const float *, float *);
-    void (*backward)(int64_t, const float *, const float *, float *);
+    const char* name;
+    void (*forward)(int64_t, const float*, float*);
+    void (*backward)(int64_t, const float*, const float*, float*);
 };
 static const struct activation activations[] = {
     {"relu", k_relu, k_relu_backward},
@@ -174,7 +185,7 @@ static const struct activation activations[] = {
     {"tanh", k_tanh, k_tanh_backward},
 };
 
-static const struct activation *find_activation(const char *name)
+static const struct activation* find_activation(const char* name)
 {
     for (size_t i = 0; i < sizeof(activations) / sizeof(activations[0]); i++) {
         if (strcmp(activations[i].name, name) == 0) {
@@ -184,9 +195,9 @@ static const struct activation *find_activation(const char *name)
     return NULL;
 }
 
-static bool case_activation(const cJSON *c, struct golden_report *report)
+static bool case_activation(const cJSON* c, struct golden_report* report)
 {
-    const struct activation *f = find_activation(golden_text(c, "op"));
+    const struct activation* f = find_activation(golden_text(c, "op"));
     golden_case(report, "%s", f->name);
     struct input x = take(golden_member(c, "inputs"), "x");
     struct input dy = take(c, "cotangent");
@@ -203,7 +214,7 @@ static bool case_activation(const cJSON *c, struct golden_report *report)
     return true;
 }
 
-static bool case_softmax(const cJSON *c, struct golden_report *report)
+static bool case_softmax(const cJSON* c, struct golden_report* report)
 {
     golden_case(report, "softmax");
     struct input x = take(golden_member(c, "inputs"), "x");
@@ -222,12 +233,12 @@ static bool case_softmax(const cJSON *c, struct golden_report *report)
     return true;
 }
 
-static bool case_matmul(const cJSON *c, struct golden_report *report)
+static bool case_matmul(const cJSON* c, struct golden_report* report)
 {
     bool ta = cJSON_IsTrue(attribute(c, "transpose_a"));
     bool tb = cJSON_IsTrue(attribute(c, "transpose_b"));
     golden_case(report, "matmul transpose %d %d", ta, tb);
-    const cJSON *inputs = golden_member(c, "inputs");
+    const cJSON* inputs = golden_member(c, "inputs");
     struct input a = take(inputs, "a"), b = take(inputs, "b");
     struct input dy = take(c, "cotangent");
     int64_t m = a.array.shape.dim[ta ? 1 : 0];
@@ -257,10 +268,10 @@ static bool case_matmul(const cJSON *c, struct golden_report *report)
     return true;
 }
 
-static bool case_bias_add(const cJSON *c, struct golden_report *report)
+static bool case_bias_add(const cJSON* c, struct golden_report* report)
 {
     golden_case(report, "bias_add");
-    const cJSON *inputs = golden_member(c, "inputs");
+    const cJSON* inputs = golden_member(c, "inputs");
     struct input x = take(inputs, "x"), b = take(inputs, "b");
     struct input dy = take(c, "cotangent");
     int64_t n = b.array.n, rows = x.array.n / n;
@@ -279,12 +290,13 @@ static bool case_bias_add(const cJSON *c, struct golden_report *report)
 }
 
 /* y = f(x kernel + bias), f none or an activation. */
-static bool case_dense(const cJSON *c, struct golden_report *report)
+static bool case_dense(const cJSON* c, struct golden_report* report)
 {
-    const char *name = golden_text(golden_member(c, "attributes"), "activation");
-    const struct activation *f = find_activation(name);
+    const char* name =
+        golden_text(golden_member(c, "attributes"), "activation");
+    const struct activation* f = find_activation(name);
     golden_case(report, "dense %s", name);
-    const cJSON *inputs = golden_member(c, "inputs");
+    const cJSON* inputs = golden_member(c, "inputs");
     struct input x = take(inputs, "x"), w = take(inputs, "kernel");
     struct input b = take(inputs, "bias"), dy = take(c, "cotangent");
     int64_t k = w.array.shape.dim[0], n = w.array.shape.dim[1];
@@ -306,8 +318,8 @@ static bool case_dense(const cJSON *c, struct golden_report *report)
     same_gradient(report, c, "x", dx, m * k);
     same_gradient(report, c, "kernel", dw, k * n);
     same_gradient(report, c, "bias", db, n);
-    struct input *taken[] = {&x, &w, &b, &dy};
-    float *made[] = {y, dz, dx, dw, db};
+    struct input* taken[] = {&x, &w, &b, &dy};
+    float* made[] = {y, dz, dx, dw, db};
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
         drop(taken[i]);
     }
@@ -319,10 +331,10 @@ static bool case_dense(const cJSON *c, struct golden_report *report)
 
 /* The loss of each row (none), their sum (weighted_sum) or their mean (the
  * other reductions, which are the same while there are no weights). */
-static bool case_sparse_xent(const cJSON *c, struct golden_report *report)
+static bool case_sparse_xent(const cJSON* c, struct golden_report* report)
 {
-    const cJSON *inputs = golden_member(c, "inputs");
-    const char *reduction =
+    const cJSON* inputs = golden_member(c, "inputs");
+    const char* reduction =
         golden_text(golden_member(c, "attributes"), "reduction");
     bool none = strcmp(reduction, "none") == 0;
     bool sum = strcmp(reduction, "weighted_sum") == 0;
@@ -335,8 +347,8 @@ static bool case_sparse_xent(const cJSON *c, struct golden_report *report)
     int64_t rows = x.array.shape.dim[0], n = x.array.shape.dim[1];
     float *loss = filled(rows, 7), *prob = filled(x.array.n, 7);
     float *d_loss = filled(rows, 0), *dx = filled(x.array.n, 1);
-    int64_t bad = k_sparse_softmax_xent(rows, n, x.x, labels.array.integer,
-                                        loss, prob);
+    int64_t bad =
+        k_sparse_softmax_xent(rows, n, x.x, labels.array.integer, loss, prob);
     golden_same_int(report, "bad label", -1, bad, -1);
     float divisor = sum || none ? 1.0f : (float)rows;
     float total = (float)k_sum(rows, loss) / divisor;
@@ -358,20 +370,24 @@ static bool case_sparse_xent(const cJSON *c, struct golden_report *report)
 }
 
 static const struct {
-    const char *op;
-    bool (*run)(const cJSON *, struct golden_report *);
+    const char* op;
+    bool (*run)(const cJSON*, struct golden_report*);
 } cases[] = {
-    {"conv2d", case_conv2d},     {"max_pool", case_max_pool},
-    {"relu", case_activation},   {"sigmoid", case_activation},
-    {"tanh", case_activation},   {"softmax", case_softmax},
-    {"matmul", case_matmul},     {"bias_add", case_bias_add},
+    {"conv2d", case_conv2d},
+    {"max_pool", case_max_pool},
+    {"relu", case_activation},
+    {"sigmoid", case_activation},
+    {"tanh", case_activation},
+    {"softmax", case_softmax},
+    {"matmul", case_matmul},
+    {"bias_add", case_bias_add},
     {"dense", case_dense},
     {"sparse_softmax_cross_entropy", case_sparse_xent},
 };
 
-static bool run_case(const cJSON *c, struct golden_report *report)
+static bool run_case(const cJSON* c, struct golden_report* report)
 {
-    const char *op = golden_text(c, "op");
+    const char* op = golden_text(c, "op");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (strcmp(cases[i].op, op) == 0) {
             return cases[i].run(c, report);
@@ -380,9 +396,9 @@ static bool run_case(const cJSON *c, struct golden_report *report)
     return false;
 }
 
-int family_ops(const char *dir, struct golden_report *report)
+int family_ops(const char* dir, struct golden_report* report)
 {
-    static const char *const files[] = {"conv_pool.json", "elementwise.json",
+    static const char* const files[] = {"conv_pool.json", "elementwise.json",
                                         "linear_algebra.json", "losses.json"};
     struct crew_err err = {0};
     if (blas_load(&err) != CREW_OK) {
@@ -390,11 +406,11 @@ int family_ops(const char *dir, struct golden_report *report)
     }
     int skipped = 0;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        cJSON *root = golden_load(dir, files[i]);
+        cJSON* root = golden_load(dir, files[i]);
         if (root == NULL) {
             return 66;
         }
-        const cJSON *c;
+        const cJSON* c;
         cJSON_ArrayForEach(c, golden_member(root, "cases"))
         {
             skipped += !run_case(c, report);
@@ -402,7 +418,9 @@ int family_ops(const char *dir, struct golden_report *report)
         golden_end(report);
         cJSON_Delete(root);
     }
-    printf("ops: %d cases skipped: we have no kernel for them; embedding and "
-           "normalization are not looked at\n", skipped);
+    printf(
+        "ops: %d cases skipped: we have no kernel for them; embedding and "
+        "normalization are not looked at\n",
+        skipped);
     return 0;
 }

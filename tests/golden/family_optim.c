@@ -18,9 +18,9 @@ enum { MAX_STATES = 32 };
 /* One state of a case: what TensorFlow had at first and after each step, and
  * ours. */
 struct state {
-    const char *name;
+    const char* name;
     struct golden_array want;
-    float *value;
+    float* value;
     int64_t n;
 };
 
@@ -31,25 +31,26 @@ struct run {
     int num_states;
 };
 
-static double argument(const cJSON *c, const char *key, double fallback)
+static double argument(const cJSON* c, const char* key, double fallback)
 {
-    const cJSON *arguments = golden_member(c, "arguments");
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(arguments, key);
+    const cJSON* arguments = golden_member(c, "arguments");
+    const cJSON* value = cJSON_GetObjectItemCaseSensitive(arguments, key);
     return value == NULL ? fallback : golden_number(value);
 }
 
 /* false: an optimizer, or an argument of one, that we do not have. */
-static bool make_optimizer(const cJSON *c, struct crew_optimizer *out)
+static bool make_optimizer(const cJSON* c, struct crew_optimizer* out)
 {
-    const char *name = golden_text(c, "optimizer");
+    const char* name = golden_text(c, "optimizer");
     if (strcmp(name, "GradientDescent") == 0) {
         *out = crew_gradient_descent(argument(c, "learning_rate", 0));
     } else if (strcmp(name, "Momentum") == 0) {
-        const cJSON *arguments = golden_member(c, "arguments");
-        const cJSON *nesterov =
+        const cJSON* arguments = golden_member(c, "arguments");
+        const cJSON* nesterov =
             cJSON_GetObjectItemCaseSensitive(arguments, "use_nesterov");
-        *out = crew_momentum(argument(c, "learning_rate", 0),
-                             argument(c, "momentum", 0), cJSON_IsTrue(nesterov));
+        *out =
+            crew_momentum(argument(c, "learning_rate", 0),
+                          argument(c, "momentum", 0), cJSON_IsTrue(nesterov));
     } else if (strcmp(name, "Adam") == 0) {
         *out = crew_adam(argument(c, "learning_rate", 0.001));
         out->beta1 = (float)argument(c, "beta1", 0.9);
@@ -61,16 +62,16 @@ static bool make_optimizer(const cJSON *c, struct crew_optimizer *out)
     return true;
 }
 
-static int read_states(const cJSON *c, struct run *run)
+static int read_states(const cJSON* c, struct run* run)
 {
-    const cJSON *item;
+    const cJSON* item;
     cJSON_ArrayForEach(item, golden_member(c, "states"))
     {
         if (run->num_states == MAX_STATES) {
             return golden_trouble(65, "a case of more than %d states",
                                   MAX_STATES);
         }
-        struct state *s = &run->states[run->num_states++];
+        struct state* s = &run->states[run->num_states++];
         struct golden_array initial;
         s->name = golden_text(item, "name");
         golden_array_read(golden_member(item, "initial"), &initial);
@@ -82,7 +83,7 @@ static int read_states(const cJSON *c, struct run *run)
     return 0;
 }
 
-static struct state *find_state(struct run *run, const char *name)
+static struct state* find_state(struct run* run, const char* name)
 {
     for (int i = 0; i < run->num_states; i++) {
         if (strcmp(run->states[i].name, name) == 0) {
@@ -94,15 +95,15 @@ static struct state *find_state(struct run *run, const char *name)
 
 /* Update variable v with its gradient of this step. A slot is found by the name
  * it has in TensorFlow's checkpoint. */
-static int update(struct run *run, int v, const float *grad)
+static int update(struct run* run, int v, const float* grad)
 {
-    struct state *var = &run->states[v];
-    float *slots[OPTIM_MAX_SLOTS] = {NULL, NULL};
+    struct state* var = &run->states[v];
+    float* slots[OPTIM_MAX_SLOTS] = {NULL, NULL};
     for (int k = 0; k < optim_num_slots(&run->optimizer); k++) {
         char name[256];
         snprintf(name, sizeof(name), "%s/%s", var->name,
                  optim_slot_name(&run->optimizer, k));
-        struct state *slot = find_state(run, name);
+        struct state* slot = find_state(run, name);
         if (slot == NULL || slot->n != var->n) {
             return golden_trouble(65, "no state %s of %ld numbers", name,
                                   (long)var->n);
@@ -113,21 +114,22 @@ static int update(struct run *run, int v, const float *grad)
     return 0;
 }
 
-static void set_power(struct run *run, const char *name, float power)
+static void set_power(struct run* run, const char* name, float power)
 {
-    struct state *s = find_state(run, name);
+    struct state* s = find_state(run, name);
     if (s != NULL) {
         s->value[0] = power;
     }
 }
 
-static void compare_states(struct run *run, int64_t step,
-                           struct golden_report *report)
+static void compare_states(struct run* run,
+                           int64_t step,
+                           struct golden_report* report)
 {
     set_power(run, "beta1_power", run->powers.beta1_power);
     set_power(run, "beta2_power", run->powers.beta2_power);
     for (int i = 0; i < run->num_states; i++) {
-        const struct state *s = &run->states[i];
+        const struct state* s = &run->states[i];
         struct golden_array want = s->want;
         char name[300];
         snprintf(name, sizeof(name), "%s after step %ld", s->name,
@@ -138,10 +140,11 @@ static void compare_states(struct run *run, int64_t step,
     }
 }
 
-static int run_steps(const cJSON *c, struct run *run,
-                     struct golden_report *report)
+static int run_steps(const cJSON* c,
+                     struct run* run,
+                     struct golden_report* report)
 {
-    const cJSON *gradients = golden_member(c, "gradients");
+    const cJSON* gradients = golden_member(c, "gradients");
     int64_t steps = golden_int(golden_member(c, "steps"));
     int rc = 0;
     for (int64_t step = 0; rc == 0 && step < steps; step++) {
@@ -150,7 +153,7 @@ static int run_steps(const cJSON *c, struct run *run,
             golden_array_read(
                 golden_member(cJSON_GetArrayItem(gradients, v), "values"),
                 &all);
-            float *grad = golden_array_floats(&all);
+            float* grad = golden_array_floats(&all);
             rc = all.n == steps * run->states[v].n
                      ? update(run, v, grad + step * run->states[v].n)
                      : golden_trouble(65, "gradient %d has %ld numbers", v,
@@ -166,8 +169,10 @@ static int run_steps(const cJSON *c, struct run *run,
     return rc;
 }
 
-static int run_case(const cJSON *c, int index, struct golden_report *report,
-                    int *skipped)
+static int run_case(const cJSON* c,
+                    int index,
+                    struct golden_report* report,
+                    int* skipped)
 {
     struct run run = {0};
     if (!make_optimizer(c, &run.optimizer)) {
@@ -185,21 +190,23 @@ static int run_case(const cJSON *c, int index, struct golden_report *report,
     return rc;
 }
 
-int family_optim(const char *dir, struct golden_report *report)
+int family_optim(const char* dir, struct golden_report* report)
 {
-    cJSON *root = golden_load(dir, "dense.json");
+    cJSON* root = golden_load(dir, "dense.json");
     if (root == NULL) {
         return 66;
     }
     int rc = 0, index = 0, skipped = 0;
-    const cJSON *c;
+    const cJSON* c;
     cJSON_ArrayForEach(c, golden_member(root, "cases"))
     {
         rc = rc ? rc : run_case(c, index++, report, &skipped);
     }
     golden_end(report);
-    printf("optim: %d cases skipped: their optimizer is not there yet; "
-           "sparse, clip and moving_average are not looked at\n", skipped);
+    printf(
+        "optim: %d cases skipped: their optimizer is not there yet; "
+        "sparse, clip and moving_average are not looked at\n",
+        skipped);
     cJSON_Delete(root);
     return rc;
 }

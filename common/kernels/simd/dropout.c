@@ -2,8 +2,8 @@
  *
  * Inverted dropout with the random numbers of base/rng.h: element i takes lane
  * i % 4 of block i / 4 of (seed, stream). Philox has no state to carry, so 16
- * blocks are computed side by side, which the vectoriser turns into one vector a
- * word; no mask is kept, backward draws again. */
+ * blocks are computed side by side, which the vectoriser turns into one vector
+ * a word; no mask is kept, backward draws again. */
 #include "kernels/simd.h"
 
 #include <math.h>
@@ -35,8 +35,9 @@ static struct draw draw_of(float rate, uint64_t seed, uint64_t stream)
 }
 
 /* keep[i] = 1 or 0 for the CHUNK elements whose first block is `block`. */
-static inline void draw_chunk(const struct draw *draw, uint64_t block,
-                              float *keep)
+static inline void draw_chunk(const struct draw* draw,
+                              uint64_t block,
+                              float* keep)
 {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
     for (int l = 0; l < LANES; l++) {
@@ -67,8 +68,12 @@ static inline void draw_chunk(const struct draw *draw, uint64_t block,
     }
 }
 
-void k_dropout(int64_t n, float rate, uint64_t seed, uint64_t stream,
-               const float *x, float *y)
+void k_dropout(int64_t n,
+               float rate,
+               uint64_t seed,
+               uint64_t stream,
+               const float* x,
+               float* y)
 {
     struct draw draw = draw_of(rate, seed, stream);
     float scale = 1.0f / (1.0f - rate);
@@ -83,8 +88,12 @@ void k_dropout(int64_t n, float rate, uint64_t seed, uint64_t stream,
     }
 }
 
-void k_dropout_backward(int64_t n, float rate, uint64_t seed, uint64_t stream,
-                        const float *dy, float *dx)
+void k_dropout_backward(int64_t n,
+                        float rate,
+                        uint64_t seed,
+                        uint64_t stream,
+                        const float* dy,
+                        float* dx)
 {
     struct draw draw = draw_of(rate, seed, stream);
     float scale = 1.0f / (1.0f - rate);

@@ -12,8 +12,11 @@
 
 /* Four channel vectors of one 2 x 2 window. The first maximum wins, so a later
  * place takes over only when it is greater. */
-static void window2(int64_t c, const float *a, const float *b, float *y,
-                    uint8_t *arg)
+static void window2(int64_t c,
+                    const float* a,
+                    const float* b,
+                    float* y,
+                    uint8_t* arg)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -31,8 +34,11 @@ static void window2(int64_t c, const float *a, const float *b, float *y,
 }
 
 /* One place of a larger window against the best so far. */
-static void challenge(int64_t c, uint8_t place, const float *x, float *y,
-                      uint8_t *arg)
+static void challenge(int64_t c,
+                      uint8_t place,
+                      const float* x,
+                      float* y,
+                      uint8_t* arg)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -41,8 +47,10 @@ static void challenge(int64_t c, uint8_t place, const float *x, float *y,
     }
 }
 
-static void window(const struct pool2d_dims *d, const float *x, float *y,
-                   uint8_t *arg)
+static void window(const struct pool2d_dims* d,
+                   const float* x,
+                   float* y,
+                   uint8_t* arg)
 {
     memcpy(y, x, (size_t)d->c * sizeof(float));
     memset(arg, 0, (size_t)d->c);
@@ -52,15 +60,17 @@ static void window(const struct pool2d_dims *d, const float *x, float *y,
     }
 }
 
-void k_max_pool2d(const struct pool2d_dims *d, const float *x, float *y,
-                  uint8_t *arg)
+void k_max_pool2d(const struct pool2d_dims* d,
+                  const float* x,
+                  float* y,
+                  uint8_t* arg)
 {
     PRE(d->size >= 1 && d->size <= 15 && d->stride >= 1);
     for (int64_t b = 0; b < d->batch; b++) {
-        const float *image = x + b * d->h * d->w * d->c;
+        const float* image = x + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
             int64_t iy = o / d->ow * d->stride, ix = o % d->ow * d->stride;
-            const float *corner = image + (iy * d->w + ix) * d->c;
+            const float* corner = image + (iy * d->w + ix) * d->c;
             if (d->size == 2) {
                 window2(d->c, corner, corner + d->w * d->c, y, arg);
             } else {
@@ -72,8 +82,11 @@ void k_max_pool2d(const struct pool2d_dims *d, const float *x, float *y,
     }
 }
 
-static void scatter2(int64_t c, const uint8_t *arg, const float *dy, float *a,
-                     float *b)
+static void scatter2(int64_t c,
+                     const uint8_t* arg,
+                     const float* dy,
+                     float* a,
+                     float* b)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -85,8 +98,10 @@ static void scatter2(int64_t c, const uint8_t *arg, const float *dy, float *a,
     }
 }
 
-static void scatter(const struct pool2d_dims *d, const uint8_t *arg,
-                    const float *dy, float *dx)
+static void scatter(const struct pool2d_dims* d,
+                    const uint8_t* arg,
+                    const float* dy,
+                    float* dx)
 {
     for (int64_t i = 0; i < d->c; i++) {
         int64_t row = arg[i] / d->size, col = arg[i] % d->size;
@@ -94,14 +109,16 @@ static void scatter(const struct pool2d_dims *d, const uint8_t *arg,
     }
 }
 
-void k_max_pool2d_backward(const struct pool2d_dims *d, const uint8_t *arg,
-                           const float *dy, float *dx)
+void k_max_pool2d_backward(const struct pool2d_dims* d,
+                           const uint8_t* arg,
+                           const float* dy,
+                           float* dx)
 {
     for (int64_t b = 0; b < d->batch; b++) {
-        float *image = dx + b * d->h * d->w * d->c;
+        float* image = dx + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
             int64_t iy = o / d->ow * d->stride, ix = o % d->ow * d->stride;
-            float *corner = image + (iy * d->w + ix) * d->c;
+            float* corner = image + (iy * d->w + ix) * d->c;
             if (d->size == 2) {
                 scatter2(d->c, arg, dy, corner, corner + d->w * d->c);
             } else {

@@ -9,8 +9,9 @@
 
 static const int64_t lengths[] = {0, 1, 3, 4, 63, 64, 65, 255, 1001};
 static const float rates[] = {0.0f, 0.1f, 0.4f, 0.5f, 0.999f, 1.0f};
-static const uint64_t keys[][2] = {
-    {0, 0}, {1, 2}, {0xFEDCBA9876543210u, 0x123456789ABCDEFu}};
+static const uint64_t keys[][2] = {{0, 0},
+                                   {1, 2},
+                                   {0xFEDCBA9876543210u, 0x123456789ABCDEFu}};
 
 static bool kept(float rate, const uint64_t key[2], int64_t i)
 {
@@ -50,7 +51,7 @@ END_TEST
 START_TEST(keeps_its_share)
 {
     int64_t n = 100000, share = 0;
-    float *x = numbers(n, 1);
+    float* x = numbers(n, 1);
     for (int64_t i = 0; i < n; i++) {
         x[i] = 1.0f;
     }
@@ -64,10 +65,10 @@ START_TEST(keeps_its_share)
 }
 END_TEST
 
-static Suite *make_suite(void)
+static Suite* make_suite(void)
 {
-    Suite *suite = suite_create("dropout");
-    TCase *tc = tcase_create("dropout");
+    Suite* suite = suite_create("dropout");
+    TCase* tc = tcase_create("dropout");
     tcase_add_loop_test(tc, follows_the_generator, 0,
                         6 * (int)(sizeof(lengths) / sizeof(lengths[0])));
     tcase_add_test(tc, keeps_its_share);

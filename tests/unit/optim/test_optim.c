@@ -12,7 +12,7 @@
 /* v = (1, 2), g = (0.1, -0.2) in every step; v after each, from the formulas in
  * double. */
 struct known {
-    const char *name;
+    const char* name;
     double want[STEPS][2];
 };
 static const struct known known[] = {
@@ -28,14 +28,14 @@ static const struct known known[] = {
 static struct crew_optimizer known_optimizer(int i)
 {
     switch (i) {
-    case 0:
-        return crew_gradient_descent(.5);
-    case 1:
-        return crew_momentum(.5, .9, false);
-    case 2:
-        return crew_momentum(.5, .9, true);
-    default:
-        return crew_adam(.001);
+        case 0:
+            return crew_gradient_descent(.5);
+        case 1:
+            return crew_momentum(.5, .9, false);
+        case 2:
+            return crew_momentum(.5, .9, true);
+        default:
+            return crew_adam(.001);
     }
 }
 
@@ -45,7 +45,7 @@ START_TEST(known_values)
     struct optim_powers powers = optim_powers_initial(&o);
     float var[2] = {1, 2}, a[2] = {0}, b[2] = {0};
     const float grad[2] = {.1f, -.2f};
-    float *const slots[OPTIM_MAX_SLOTS] = {a, b};
+    float* const slots[OPTIM_MAX_SLOTS] = {a, b};
     for (int step = 0; step < STEPS; step++) {
         optim_apply(&o, &powers, 2, var, slots, grad);
         optim_powers_advance(&o, &powers);
@@ -73,10 +73,10 @@ START_TEST(slices_do_not_matter)
         whole[1][i] = whole[2][i] = (float)(i % 7) * 0.003f;
     }
     memcpy(parts, whole, sizeof(parts));
-    float *const all[OPTIM_MAX_SLOTS] = {whole[1], whole[2]};
+    float* const all[OPTIM_MAX_SLOTS] = {whole[1], whole[2]};
     optim_apply(&o, &powers, N, whole[0], all, grad);
-    float *const left[OPTIM_MAX_SLOTS] = {parts[1], parts[2]};
-    float *const right[OPTIM_MAX_SLOTS] = {parts[1] + CUT, parts[2] + CUT};
+    float* const left[OPTIM_MAX_SLOTS] = {parts[1], parts[2]};
+    float* const right[OPTIM_MAX_SLOTS] = {parts[1] + CUT, parts[2] + CUT};
     optim_apply(&o, &powers, CUT, parts[0], left, grad);
     optim_apply(&o, &powers, N - CUT, parts[0] + CUT, right, grad + CUT);
     ck_assert_int_eq(memcmp(whole, parts, sizeof(whole)), 0);
@@ -117,7 +117,7 @@ START_TEST(names)
 }
 END_TEST
 
-static void refused(struct crew_optimizer o, const char *word)
+static void refused(struct crew_optimizer o, const char* word)
 {
     struct crew_err err = {0};
     ck_assert_int_eq(optim_check(&o, &err), CREW_INVALID_ARGUMENT);
@@ -153,15 +153,15 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("optim");
-    TCase *tc = tcase_create("optim");
+    Suite* suite = suite_create("optim");
+    TCase* tc = tcase_create("optim");
     tcase_add_loop_test(tc, known_values, 0, 4);
     tcase_add_loop_test(tc, slices_do_not_matter, 0, 4);
     tcase_add_test(tc, powers_move_only_for_adam);
     tcase_add_test(tc, names);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
+    SRunner* runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
