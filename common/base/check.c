@@ -6,10 +6,10 @@
 #include "base/check.h"
 #include "base/banned.h"
 
-void check_failed(const char* file,
+void check_failed(const char *file,
                   int line,
-                  const char* what,
-                  const char* expression)
+                  const char *what,
+                  const char *expression)
 {
     (void)fprintf(stderr, "%s:%d: %s failed: %s\n", file, line, what,
                   expression);

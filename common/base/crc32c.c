@@ -49,7 +49,7 @@ static void make_byte_table(void)
     }
 }
 
-static void make_shift(struct shift* s, size_t zeros)
+static void make_shift(struct shift *s, size_t zeros)
 {
     uint32_t basis[32];
 
@@ -84,7 +84,7 @@ static void make_tables(void)
 }
 
 /* Eight bytes a turn, one table for each of their places. */
-static uint32_t by_table(uint32_t c, const uint8_t* p, size_t n)
+static uint32_t by_table(uint32_t c, const uint8_t *p, size_t n)
 {
     for (; n >= 8; n -= 8, p += 8) {
         uint64_t v = get_le64(p) ^ c;
@@ -102,13 +102,13 @@ static uint32_t by_table(uint32_t c, const uint8_t* p, size_t n)
 #ifdef __x86_64__
 #define SSE42 __attribute__((target("sse4.2")))
 
-static inline uint32_t shifted(const struct shift* s, uint32_t c)
+static inline uint32_t shifted(const struct shift *s, uint32_t c)
 {
     return s->of[0][c & 0xff] ^ s->of[1][c >> 8 & 0xff] ^
            s->of[2][c >> 16 & 0xff] ^ s->of[3][c >> 24];
 }
 
-static inline uint64_t load64(const uint8_t* p)
+static inline uint64_t load64(const uint8_t *p)
 {
     uint64_t v;
 
@@ -118,10 +118,10 @@ static inline uint64_t load64(const uint8_t* p)
 
 /* The triples of blocks at the front; moves *p and *n past them. */
 SSE42 static uint32_t triples(uint32_t crc,
-                              const uint8_t** p,
-                              size_t* n,
+                              const uint8_t **p,
+                              size_t *n,
                               size_t block,
-                              const struct shift* shift)
+                              const struct shift *shift)
 {
     while (*n >= 3 * block) {
         const uint8_t *q = *p, *end = q + block;
@@ -139,7 +139,7 @@ SSE42 static uint32_t triples(uint32_t crc,
     return crc;
 }
 
-SSE42 static uint32_t by_instruction(uint32_t crc, const uint8_t* p, size_t n)
+SSE42 static uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t n)
 {
     uint64_t c;
 
@@ -155,13 +155,13 @@ SSE42 static uint32_t by_instruction(uint32_t crc, const uint8_t* p, size_t n)
 }
 #endif
 
-uint32_t crc32c_extend_by_table(uint32_t crc, const void* data, size_t n)
+uint32_t crc32c_extend_by_table(uint32_t crc, const void *data, size_t n)
 {
     (void)pthread_once(&tables_once, make_tables);
     return ~by_table(~crc, data, n);
 }
 
-uint32_t crc32c_extend(uint32_t crc, const void* data, size_t n)
+uint32_t crc32c_extend(uint32_t crc, const void *data, size_t n)
 {
     (void)pthread_once(&tables_once, make_tables);
 #ifdef __x86_64__

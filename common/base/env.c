@@ -5,7 +5,7 @@
 #include "base/env.h"
 #include "base/banned.h"
 
-void env_log(struct crew_env* env, enum env_level level, const char* fmt, ...)
+void env_log(struct crew_env *env, enum env_level level, const char *fmt, ...)
 {
     char text[2048];
     va_list args;

@@ -18,14 +18,14 @@
 
 struct env_file {
     int fd;
-    char* path; /* for messages */
+    char *path; /* for messages */
 };
 
 /* A write this large is one system call at most; Linux takes no more. */
 #define MAX_CHUNK ((size_t)1 << 30)
 
 /* The error that errno stands for. */
-static int fault(struct crew_err* err, const char* what, const char* path)
+static int fault(struct crew_err *err, const char *what, const char *path)
 {
     int number = errno, code = CREW_UNAVAILABLE, exit_code = 74;
 
@@ -54,13 +54,13 @@ static int fault(struct crew_err* err, const char* what, const char* path)
                          strerror(number));
 }
 
-static int open_flags(const char* what,
-                      const char* path,
+static int open_flags(const char *what,
+                      const char *path,
                       int flags,
-                      struct env_file** out,
-                      struct crew_err* err)
+                      struct env_file **out,
+                      struct crew_err *err)
 {
-    struct env_file* file;
+    struct env_file *file;
     int fd;
 
     do {
@@ -75,20 +75,20 @@ static int open_flags(const char* what,
     return CREW_OK;
 }
 
-static int posix_open(struct env_fs* fs,
-                      const char* path,
-                      struct env_file** out,
-                      struct crew_err* err)
+static int posix_open(struct env_fs *fs,
+                      const char *path,
+                      struct env_file **out,
+                      struct crew_err *err)
 {
     (void)fs;
     return open_flags("open", path, O_RDONLY, out, err);
 }
 
-static int posix_create(struct env_fs* fs,
-                        const char* path,
+static int posix_create(struct env_fs *fs,
+                        const char *path,
                         bool exclusive,
-                        struct env_file** out,
-                        struct crew_err* err)
+                        struct env_file **out,
+                        struct crew_err *err)
 {
     int flags = O_RDWR | O_CREAT | O_APPEND | (exclusive ? O_EXCL : O_TRUNC);
 
@@ -96,12 +96,12 @@ static int posix_create(struct env_fs* fs,
     return open_flags("create", path, flags, out, err);
 }
 
-static int posix_write(struct env_file* file,
-                       const void* data,
+static int posix_write(struct env_file *file,
+                       const void *data,
                        size_t n,
-                       struct crew_err* err)
+                       struct crew_err *err)
 {
-    const char* p = data;
+    const char *p = data;
 
     while (n > 0) {
         ssize_t done = write(file->fd, p, n < MAX_CHUNK ? n : MAX_CHUNK);
@@ -117,14 +117,14 @@ static int posix_write(struct env_file* file,
     return CREW_OK;
 }
 
-static int posix_read(struct env_file* file,
+static int posix_read(struct env_file *file,
                       uint64_t offset,
-                      void* data,
+                      void *data,
                       size_t n,
-                      size_t* got,
-                      struct crew_err* err)
+                      size_t *got,
+                      struct crew_err *err)
 {
-    char* p = data;
+    char *p = data;
     size_t total = 0;
 
     while (total < n) {
@@ -146,12 +146,12 @@ static int posix_read(struct env_file* file,
     return CREW_OK;
 }
 
-static int posix_sync(struct env_file* file, struct crew_err* err)
+static int posix_sync(struct env_file *file, struct crew_err *err)
 {
     return fsync(file->fd) == 0 ? CREW_OK : fault(err, "sync", file->path);
 }
 
-static int posix_close(struct env_file* file, struct crew_err* err)
+static int posix_close(struct env_file *file, struct crew_err *err)
 {
     int rc = CREW_OK;
 
@@ -164,26 +164,26 @@ static int posix_close(struct env_file* file, struct crew_err* err)
     return rc;
 }
 
-static int posix_rename(struct env_fs* fs,
-                        const char* from,
-                        const char* to,
-                        struct crew_err* err)
+static int posix_rename(struct env_fs *fs,
+                        const char *from,
+                        const char *to,
+                        struct crew_err *err)
 {
     (void)fs;
     return rename(from, to) == 0 ? CREW_OK : fault(err, "rename", from);
 }
 
-static int posix_unlink(struct env_fs* fs,
-                        const char* path,
-                        struct crew_err* err)
+static int posix_unlink(struct env_fs *fs,
+                        const char *path,
+                        struct crew_err *err)
 {
     (void)fs;
     return unlink(path) == 0 ? CREW_OK : fault(err, "unlink", path);
 }
 
-static int posix_mkdir(struct env_fs* fs,
-                       const char* path,
-                       struct crew_err* err)
+static int posix_mkdir(struct env_fs *fs,
+                       const char *path,
+                       struct crew_err *err)
 {
     struct stat st;
 
@@ -200,17 +200,17 @@ static int posix_mkdir(struct env_fs* fs,
     return fault(err, "mkdir", path);
 }
 
-static int posix_rmdir(struct env_fs* fs,
-                       const char* path,
-                       struct crew_err* err)
+static int posix_rmdir(struct env_fs *fs,
+                       const char *path,
+                       struct crew_err *err)
 {
     (void)fs;
     return rmdir(path) == 0 ? CREW_OK : fault(err, "rmdir", path);
 }
 
-static int posix_sync_dir(struct env_fs* fs,
-                          const char* path,
-                          struct crew_err* err)
+static int posix_sync_dir(struct env_fs *fs,
+                          const char *path,
+                          struct crew_err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = CREW_OK;
@@ -227,10 +227,10 @@ static int posix_sync_dir(struct env_fs* fs,
     return rc;
 }
 
-static int posix_stat(struct env_fs* fs,
-                      const char* path,
-                      struct env_stat* out,
-                      struct crew_err* err)
+static int posix_stat(struct env_fs *fs,
+                      const char *path,
+                      struct env_stat *out,
+                      struct crew_err *err)
 {
     struct stat st;
 
@@ -246,14 +246,14 @@ static int posix_stat(struct env_fs* fs,
     return CREW_OK;
 }
 
-static int posix_list(struct env_fs* fs,
-                      const char* path,
+static int posix_list(struct env_fs *fs,
+                      const char *path,
                       env_name_fn name,
-                      void* self,
-                      struct crew_err* err)
+                      void *self,
+                      struct crew_err *err)
 {
-    DIR* dir = opendir(path);
-    struct dirent* entry;
+    DIR *dir = opendir(path);
+    struct dirent *entry;
     int rc = CREW_OK;
 
     (void)fs;
@@ -276,7 +276,7 @@ static int posix_list(struct env_fs* fs,
     return rc;
 }
 
-static uint64_t posix_now_ns(struct crew_env* env)
+static uint64_t posix_now_ns(struct crew_env *env)
 {
     struct timespec now;
 
@@ -285,7 +285,7 @@ static uint64_t posix_now_ns(struct crew_env* env)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static double posix_wall_time(struct crew_env* env)
+static double posix_wall_time(struct crew_env *env)
 {
     struct timespec now;
 
@@ -294,7 +294,7 @@ static double posix_wall_time(struct crew_env* env)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static uint64_t posix_random(struct crew_env* env)
+static uint64_t posix_random(struct crew_env *env)
 {
     uint64_t value = 0;
 
@@ -310,15 +310,15 @@ static uint64_t posix_random(struct crew_env* env)
     return value;
 }
 
-static void posix_log(struct crew_env* env,
+static void posix_log(struct crew_env *env,
                       enum env_level level,
-                      const char* text)
+                      const char *text)
 {
     (void)env;
     log_line(level, text);
 }
 
-struct crew_env* env_posix(void)
+struct crew_env *env_posix(void)
 {
     static struct env_fs fs = {
         .open = posix_open,

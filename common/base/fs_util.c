@@ -9,20 +9,21 @@
 
 /* Read the rest of `file` into a buffer that grows to at most max + 2 bytes:
  * one to see that there is too much, one for the NUL. */
-static int read_growing(struct env_file* file,
-                        struct env_fs* fs,
-                        const char* path,
+static int read_growing(struct env_file *file,
+                        struct env_fs *fs,
+                        const char *path,
                         size_t max,
-                        char** text,
-                        size_t* n,
-                        struct crew_err* err)
+                        char **text,
+                        size_t *n,
+                        struct crew_err *err)
 {
     size_t cap = max < 4096 ? max + 2 : 4096, len = 0, got = 0;
     void *buffer = NULL, *larger = NULL;
     int rc = mem_try(cap, 1, path, &buffer, err);
 
     while (rc == CREW_OK) {
-        rc = fs->read(file, len, (char*)buffer + len, cap - 1 - len, &got, err);
+        rc =
+            fs->read(file, len, (char *)buffer + len, cap - 1 - len, &got, err);
         if (rc != CREW_OK) {
             break;
         }
@@ -49,15 +50,15 @@ static int read_growing(struct env_file* file,
     return rc;
 }
 
-int fs_read_file(struct crew_env* env,
-                 const char* path,
+int fs_read_file(struct crew_env *env,
+                 const char *path,
                  size_t max,
-                 char** text,
-                 size_t* n,
-                 struct crew_err* err)
+                 char **text,
+                 size_t *n,
+                 struct crew_err *err)
 {
     struct crew_err ignored = {0};
-    struct env_file* file = NULL;
+    struct env_file *file = NULL;
     int rc = env->fs->open(env->fs, path, &file, err);
 
     if (rc == CREW_OK) {
@@ -69,9 +70,9 @@ int fs_read_file(struct crew_env* env,
 }
 
 /* The folder that holds `path`. Owner: caller, free(). */
-static char* parent_of(const char* path)
+static char *parent_of(const char *path)
 {
-    const char* slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
 
     if (slash == NULL) {
         return xstrdup(".");
@@ -80,14 +81,14 @@ static char* parent_of(const char* path)
                          : xasprintf("%.*s", (int)(slash - path), path);
 }
 
-static int write_synced(struct env_fs* fs,
-                        const char* path,
-                        const void* data,
+static int write_synced(struct env_fs *fs,
+                        const char *path,
+                        const void *data,
                         size_t n,
-                        struct crew_err* err)
+                        struct crew_err *err)
 {
     struct crew_err ignored = {0};
-    struct env_file* file = NULL;
+    struct env_file *file = NULL;
     int rc = fs->create(fs, path, false, &file, err);
 
     if (rc != CREW_OK) {
@@ -104,16 +105,16 @@ static int write_synced(struct env_fs* fs,
     return rc;
 }
 
-int fs_replace_file(struct crew_env* env,
-                    const char* path,
-                    const void* data,
+int fs_replace_file(struct crew_env *env,
+                    const char *path,
+                    const void *data,
                     size_t n,
-                    struct crew_err* err)
+                    struct crew_err *err)
 {
-    struct env_fs* fs = env->fs;
+    struct env_fs *fs = env->fs;
     struct crew_err ignored = {0};
-    char* temporary = xasprintf("%s.tmp", path);
-    char* parent = parent_of(path);
+    char *temporary = xasprintf("%s.tmp", path);
+    char *parent = parent_of(path);
     int rc = write_synced(fs, temporary, data, n, err);
 
     if (rc == CREW_OK) {
@@ -129,7 +130,7 @@ int fs_replace_file(struct crew_env* env,
     return rc;
 }
 
-static bool is_dir(struct crew_env* env, const char* path)
+static bool is_dir(struct crew_env *env, const char *path)
 {
     struct crew_err ignored = {0};
     struct env_stat st = {0};
@@ -137,9 +138,9 @@ static bool is_dir(struct crew_env* env, const char* path)
     return env->fs->stat(env->fs, path, &st, &ignored) == CREW_OK && st.is_dir;
 }
 
-int fs_make_dirs(struct crew_env* env, const char* path, struct crew_err* err)
+int fs_make_dirs(struct crew_env *env, const char *path, struct crew_err *err)
 {
-    char* prefix = xstrdup(path);
+    char *prefix = xstrdup(path);
     size_t length = strlen(path);
     int rc = CREW_OK;
 
@@ -160,23 +161,23 @@ int fs_make_dirs(struct crew_env* env, const char* path, struct crew_err* err)
 }
 
 struct names {
-    char** name;
+    char **name;
     size_t n;
 };
 
-static void add_name(void* self, const char* name)
+static void add_name(void *self, const char *name)
 {
-    struct names* names = self;
+    struct names *names = self;
 
     names->name = xrealloc(names->name, (names->n + 1) * sizeof names->name[0]);
     names->name[names->n++] = xstrdup(name);
 }
 
 /* Folders among `names` go onto the work list, anything else is removed. */
-static int remove_entry(struct crew_env* env,
-                        const char* path,
-                        struct names* folders,
-                        struct crew_err* err)
+static int remove_entry(struct crew_env *env,
+                        const char *path,
+                        struct names *folders,
+                        struct crew_err *err)
 {
     struct crew_err fault = {0};
     int rc = env->fs->unlink(env->fs, path, &fault);
@@ -192,17 +193,17 @@ static int remove_entry(struct crew_env* env,
     return crew_err_exit(err, fault.code, fault.exit_code, "%s", fault.msg);
 }
 
-static int remove_content(struct crew_env* env,
-                          const char* path,
-                          struct names* folders,
-                          struct crew_err* err)
+static int remove_content(struct crew_env *env,
+                          const char *path,
+                          struct names *folders,
+                          struct crew_err *err)
 {
     struct names names = {0};
     int rc = env->fs->list(env->fs, path, add_name, &names, err);
 
     for (size_t i = 0; i < names.n; i++) {
         if (rc == CREW_OK) {
-            char* child = path_join(path, names.name[i]);
+            char *child = path_join(path, names.name[i]);
             rc = remove_entry(env, child, folders, err);
             free(child);
         }
@@ -212,7 +213,7 @@ static int remove_content(struct crew_env* env,
     return rc;
 }
 
-int fs_remove_tree(struct crew_env* env, const char* path, struct crew_err* err)
+int fs_remove_tree(struct crew_env *env, const char *path, struct crew_err *err)
 {
     struct names folders = {0};
     int rc = remove_entry(env, path, &folders, err);
@@ -231,7 +232,7 @@ int fs_remove_tree(struct crew_env* env, const char* path, struct crew_err* err)
     return rc;
 }
 
-bool fs_exists(struct crew_env* env, const char* path)
+bool fs_exists(struct crew_env *env, const char *path)
 {
     struct crew_err ignored = {0};
     struct env_stat st = {0};
@@ -239,10 +240,10 @@ bool fs_exists(struct crew_env* env, const char* path)
     return env->fs->stat(env->fs, path, &st, &ignored) == CREW_OK;
 }
 
-char* path_join(const char* dir, const char* name)
+char *path_join(const char *dir, const char *name)
 {
     size_t n = strlen(dir);
-    const char* between = n == 0 || dir[n - 1] == '/' ? "" : "/";
+    const char *between = n == 0 || dir[n - 1] == '/' ? "" : "/";
 
     return xasprintf("%s%s%s", dir, between, name);
 }

@@ -24,10 +24,10 @@ static char who[64];
 static enum env_level lowest_level = LOG_INFO;
 static char progress[256];
 
-static const char* const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 static const char erase[] = "\r\x1b[K";
 
-void log_set_who(const char* name)
+void log_set_who(const char *name)
 {
     (void)pthread_mutex_lock(&lock);
     (void)snprintf(who, sizeof who, "%s", name);
@@ -41,9 +41,9 @@ void log_set_level(enum env_level lowest)
     (void)pthread_mutex_unlock(&lock);
 }
 
-int log_level_parse(const char* name, enum env_level* level)
+int log_level_parse(const char *name, enum env_level *level)
 {
-    static const char* const names[] = {"debug", "info", "warn", "error"};
+    static const char *const names[] = {"debug", "info", "warn", "error"};
 
     for (int i = 0; i < 4; i++) {
         if (strcmp(name, names[i]) == 0) {
@@ -54,7 +54,7 @@ int log_level_parse(const char* name, enum env_level* level)
     return -1;
 }
 
-static void add_time(struct strbuf* b)
+static void add_time(struct strbuf *b)
 {
     struct timespec now;
     struct tm utc;
@@ -67,7 +67,7 @@ static void add_time(struct strbuf* b)
 }
 
 /* Control bytes could move the cursor or fake a line. */
-static void add_escaped(struct strbuf* b, const char* text)
+static void add_escaped(struct strbuf *b, const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
@@ -83,9 +83,9 @@ static void add_escaped(struct strbuf* b, const char* text)
     }
 }
 
-static void write_out(const struct strbuf* b)
+static void write_out(const struct strbuf *b)
 {
-    const char* p = b->data;
+    const char *p = b->data;
     size_t left = b->len;
 
     while (left > 0) {
@@ -100,7 +100,7 @@ static void write_out(const struct strbuf* b)
     }
 }
 
-void log_line(enum env_level level, const char* text)
+void log_line(enum env_level level, const char *text)
 {
     struct strbuf b;
 
@@ -124,13 +124,13 @@ void log_line(enum env_level level, const char* text)
 
 bool log_progress_wanted(void)
 {
-    const char* term = getenv("TERM");
+    const char *term = getenv("TERM");
 
     return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0 &&
            getenv("CI") == NULL;
 }
 
-void log_progress(const char* text)
+void log_progress(const char *text)
 {
     struct strbuf b;
 

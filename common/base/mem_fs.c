@@ -19,14 +19,14 @@
 
 struct content {
     int refs;
-    char* bytes;
+    char *bytes;
     size_t n, cap;
 };
 
 struct node {
-    char* path;
+    char *path;
     bool is_dir;
-    struct content* content; /* NULL for a folder */
+    struct content *content; /* NULL for a folder */
     double mtime;
 };
 
@@ -36,54 +36,54 @@ struct mem_env {
     struct crew_env env;
     struct env_fs fs;
     uint32_t magic;
-    struct node* nodes;
+    struct node *nodes;
     size_t n;
     uint64_t time_ns;
     struct rng rng;
     int64_t fail_countdown;
     int fail_code;
     bool fail_for_ever, fail_fired;
-    void (*on_log)(void* self, enum env_level, const char*);
-    void* on_log_self;
+    void (*on_log)(void *self, enum env_level, const char *);
+    void *on_log_self;
 };
 
 struct env_file {
-    struct mem_env* owner;
-    struct content* content;
-    char* path;
+    struct mem_env *owner;
+    struct content *content;
+    char *path;
     bool writable;
 };
 
 /* Virtual time begins here, as seconds since 1970. */
 #define EPOCH 1600000000.0
 
-static struct mem_env* of_env(const struct crew_env* env)
+static struct mem_env *of_env(const struct crew_env *env)
 {
-    struct mem_env* m = CONTAINER_OF(env, struct mem_env, env);
+    struct mem_env *m = CONTAINER_OF(env, struct mem_env, env);
 
     PRE(m->magic == MEM_ENV_MAGIC);
     return m;
 }
 
-static struct mem_env* of_fs(const struct env_fs* fs)
+static struct mem_env *of_fs(const struct env_fs *fs)
 {
-    struct mem_env* m = CONTAINER_OF(fs, struct mem_env, fs);
+    struct mem_env *m = CONTAINER_OF(fs, struct mem_env, fs);
 
     PRE(m->magic == MEM_ENV_MAGIC);
     return m;
 }
 
-static double wall_of(const struct mem_env* m)
+static double wall_of(const struct mem_env *m)
 {
     return EPOCH + 1e-9 * (double)m->time_ns;
 }
 
-static int fault(struct crew_err* err,
+static int fault(struct crew_err *err,
                  int code,
-                 const char* what,
-                 const char* path)
+                 const char *what,
+                 const char *path)
 {
-    const char* reason = "Input/output error";
+    const char *reason = "Input/output error";
     int exit_code = 74;
 
     switch (code) {
@@ -108,17 +108,17 @@ static int fault(struct crew_err* err,
     return crew_err_exit(err, code, exit_code, "%s %s: %s", what, path, reason);
 }
 
-static int unavailable(struct crew_err* err,
-                       const char* what,
-                       const char* path,
-                       const char* reason)
+static int unavailable(struct crew_err *err,
+                       const char *what,
+                       const char *path,
+                       const char *reason)
 {
     return crew_err_exit(err, CREW_UNAVAILABLE, 74, "%s %s: %s", what, path,
                          reason);
 }
 
 /* Count an operation; the code it must fail with, or CREW_OK. */
-static int planned(struct mem_env* m)
+static int planned(struct mem_env *m)
 {
     if (m->fail_fired && m->fail_for_ever) {
         return m->fail_code;
@@ -131,9 +131,9 @@ static int planned(struct mem_env* m)
 }
 
 /* The path without empty and "." parts. Owner: caller, free(). */
-static char* clean(const char* path)
+static char *clean(const char *path)
 {
-    char* out = xmalloc(strlen(path) + 2);
+    char *out = xmalloc(strlen(path) + 2);
     size_t n = 0;
 
     if (path[0] == '/') {
@@ -157,13 +157,13 @@ static char* clean(const char* path)
     return out;
 }
 
-static bool is_root(const char* path)
+static bool is_root(const char *path)
 {
     return strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
 }
 
 /* Where `path` stands or would stand. */
-static size_t place_of(const struct mem_env* m, const char* path, bool* found)
+static size_t place_of(const struct mem_env *m, const char *path, bool *found)
 {
     size_t low = 0, high = m->n;
 
@@ -184,7 +184,7 @@ static size_t place_of(const struct mem_env* m, const char* path, bool* found)
     return low;
 }
 
-static struct node* find(const struct mem_env* m, const char* path)
+static struct node *find(const struct mem_env *m, const char *path)
 {
     bool found;
     size_t i = place_of(m, path, &found);
@@ -192,17 +192,17 @@ static struct node* find(const struct mem_env* m, const char* path)
     return found ? &m->nodes[i] : NULL;
 }
 
-static bool dir_exists(const struct mem_env* m, const char* path)
+static bool dir_exists(const struct mem_env *m, const char *path)
 {
-    const struct node* node = find(m, path);
+    const struct node *node = find(m, path);
 
     return is_root(path) || (node != NULL && node->is_dir);
 }
 
-static bool parent_exists(const struct mem_env* m, const char* path)
+static bool parent_exists(const struct mem_env *m, const char *path)
 {
-    const char* slash = strrchr(path, '/');
-    char* parent;
+    const char *slash = strrchr(path, '/');
+    char *parent;
     bool yes;
 
     if (slash == NULL || slash == path) {
@@ -214,7 +214,7 @@ static bool parent_exists(const struct mem_env* m, const char* path)
     return yes;
 }
 
-static struct node* insert(struct mem_env* m, struct node node)
+static struct node *insert(struct mem_env *m, struct node node)
 {
     bool found;
     size_t i = place_of(m, node.path, &found);
@@ -227,7 +227,7 @@ static struct node* insert(struct mem_env* m, struct node node)
     return &m->nodes[i];
 }
 
-static void content_unref(struct content* c)
+static void content_unref(struct content *c)
 {
     if (c != NULL && --c->refs == 0) {
         free(c->bytes);
@@ -235,7 +235,7 @@ static void content_unref(struct content* c)
     }
 }
 
-static void erase(struct mem_env* m, struct node* node)
+static void erase(struct mem_env *m, struct node *node)
 {
     size_t i = (size_t)(node - m->nodes);
 
@@ -246,7 +246,7 @@ static void erase(struct mem_env* m, struct node* node)
 }
 
 /* The children of `path` are those nodes that begin with the prefix. */
-static char* prefix_of(const char* path)
+static char *prefix_of(const char *path)
 {
     if (strcmp(path, ".") == 0) {
         return xstrdup("");
@@ -254,9 +254,9 @@ static char* prefix_of(const char* path)
     return strcmp(path, "/") == 0 ? xstrdup("/") : xasprintf("%s/", path);
 }
 
-static bool has_children(const struct mem_env* m, const char* path)
+static bool has_children(const struct mem_env *m, const char *path)
 {
-    char* prefix = prefix_of(path);
+    char *prefix = prefix_of(path);
     bool found;
     size_t i = place_of(m, prefix, &found);
     bool yes =
@@ -266,11 +266,11 @@ static bool has_children(const struct mem_env* m, const char* path)
     return yes;
 }
 
-static struct env_file* file_new(struct mem_env* m,
-                                 struct node* node,
+static struct env_file *file_new(struct mem_env *m,
+                                 struct node *node,
                                  bool writable)
 {
-    struct env_file* file = xmalloc(sizeof *file);
+    struct env_file *file = xmalloc(sizeof *file);
 
     node->content->refs++;
     *file = (struct env_file){.owner = m,
@@ -280,14 +280,14 @@ static struct env_file* file_new(struct mem_env* m,
     return file;
 }
 
-static int mem_open(struct env_fs* fs,
-                    const char* path,
-                    struct env_file** out,
-                    struct crew_err* err)
+static int mem_open(struct env_fs *fs,
+                    const char *path,
+                    struct env_file **out,
+                    struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
-    struct node* node = find(m, p);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
+    struct node *node = find(m, p);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -303,15 +303,15 @@ static int mem_open(struct env_fs* fs,
     return rc;
 }
 
-static int mem_create(struct env_fs* fs,
-                      const char* path,
+static int mem_create(struct env_fs *fs,
+                      const char *path,
                       bool exclusive,
-                      struct env_file** out,
-                      struct crew_err* err)
+                      struct env_file **out,
+                      struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
-    struct node* node = find(m, p);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
+    struct node *node = find(m, p);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -324,7 +324,7 @@ static int mem_create(struct env_fs* fs,
         rc = fault(err, CREW_NOT_FOUND, "create", path);
     } else {
         if (node == NULL) {
-            struct content* c = xcalloc(1, sizeof *c);
+            struct content *c = xcalloc(1, sizeof *c);
             c->refs = 1;
             node = insert(m, (struct node){.path = xstrdup(p), .content = c});
         }
@@ -336,7 +336,7 @@ static int mem_create(struct env_fs* fs,
     return rc;
 }
 
-static void append(struct content* c, const void* data, size_t n)
+static void append(struct content *c, const void *data, size_t n)
 {
     if (c->n + n > c->cap) {
         c->cap = 2 * (c->n + n);
@@ -348,12 +348,12 @@ static void append(struct content* c, const void* data, size_t n)
     c->n += n;
 }
 
-static int mem_write(struct env_file* file,
-                     const void* data,
+static int mem_write(struct env_file *file,
+                     const void *data,
                      size_t n,
-                     struct crew_err* err)
+                     struct crew_err *err)
 {
-    struct node* node = find(file->owner, file->path);
+    struct node *node = find(file->owner, file->path);
     int rc = planned(file->owner);
 
     if (!file->writable) {
@@ -366,14 +366,14 @@ static int mem_write(struct env_file* file,
     return rc == CREW_OK ? CREW_OK : fault(err, rc, "write", file->path);
 }
 
-static int mem_read(struct env_file* file,
+static int mem_read(struct env_file *file,
                     uint64_t offset,
-                    void* data,
+                    void *data,
                     size_t n,
-                    size_t* got,
-                    struct crew_err* err)
+                    size_t *got,
+                    struct crew_err *err)
 {
-    const struct content* c = file->content;
+    const struct content *c = file->content;
     int rc = planned(file->owner);
 
     if (rc != CREW_OK) {
@@ -391,14 +391,14 @@ static int mem_read(struct env_file* file,
     return CREW_OK;
 }
 
-static int mem_sync(struct env_file* file, struct crew_err* err)
+static int mem_sync(struct env_file *file, struct crew_err *err)
 {
     int rc = planned(file->owner);
 
     return rc == CREW_OK ? CREW_OK : fault(err, rc, "sync", file->path);
 }
 
-static int mem_close(struct env_file* file, struct crew_err* err)
+static int mem_close(struct env_file *file, struct crew_err *err)
 {
     int rc = planned(file->owner);
 
@@ -412,7 +412,7 @@ static int mem_close(struct env_file* file, struct crew_err* err)
 }
 
 /* Take a node out of its place and put it back under another path. */
-static void move(struct mem_env* m, struct node* node, char* path)
+static void move(struct mem_env *m, struct node *node, char *path)
 {
     struct node moved = *node;
     size_t i = (size_t)(node - m->nodes);
@@ -425,9 +425,9 @@ static void move(struct mem_env* m, struct node* node, char* path)
 }
 
 /* Move what is under folder `from`; `to` has nothing under it. */
-static void move_children(struct mem_env* m, const char* from, const char* to)
+static void move_children(struct mem_env *m, const char *from, const char *to)
 {
-    char* prefix = prefix_of(from);
+    char *prefix = prefix_of(from);
     size_t n = strlen(prefix), i;
     bool found;
 
@@ -439,10 +439,10 @@ static void move_children(struct mem_env* m, const char* from, const char* to)
 }
 
 /* Why `from` cannot become `to`, or NULL; *code is set with the reason. */
-static const char* rename_fault(const struct mem_env* m,
-                                const char* from,
-                                const char* to,
-                                int* code)
+static const char *rename_fault(const struct mem_env *m,
+                                const char *from,
+                                const char *to,
+                                int *code)
 {
     const struct node *source = find(m, from), *target = find(m, to);
 
@@ -468,14 +468,14 @@ static const char* rename_fault(const struct mem_env* m,
     return NULL;
 }
 
-static int mem_rename(struct env_fs* fs,
-                      const char* from,
-                      const char* to,
-                      struct crew_err* err)
+static int mem_rename(struct env_fs *fs,
+                      const char *from,
+                      const char *to,
+                      struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
+    struct mem_env *m = of_fs(fs);
     char *source = clean(from), *target = clean(to);
-    const char* reason;
+    const char *reason;
     int rc = planned(m), code;
 
     if (rc != CREW_OK) {
@@ -484,7 +484,7 @@ static int mem_rename(struct env_fs* fs,
         rc = code == CREW_NOT_FOUND ? fault(err, code, "rename", from)
                                     : unavailable(err, "rename", from, reason);
     } else if (strcmp(source, target) != 0) {
-        struct node* old = find(m, target);
+        struct node *old = find(m, target);
         if (old != NULL) {
             erase(m, old);
         }
@@ -496,11 +496,11 @@ static int mem_rename(struct env_fs* fs,
     return rc;
 }
 
-static int mem_unlink(struct env_fs* fs, const char* path, struct crew_err* err)
+static int mem_unlink(struct env_fs *fs, const char *path, struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
-    struct node* node = find(m, p);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
+    struct node *node = find(m, p);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -516,10 +516,10 @@ static int mem_unlink(struct env_fs* fs, const char* path, struct crew_err* err)
     return rc;
 }
 
-static int mem_mkdir(struct env_fs* fs, const char* path, struct crew_err* err)
+static int mem_mkdir(struct env_fs *fs, const char *path, struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -539,11 +539,11 @@ static int mem_mkdir(struct env_fs* fs, const char* path, struct crew_err* err)
     return rc;
 }
 
-static int mem_rmdir(struct env_fs* fs, const char* path, struct crew_err* err)
+static int mem_rmdir(struct env_fs *fs, const char *path, struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
-    struct node* node = find(m, p);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
+    struct node *node = find(m, p);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -561,12 +561,12 @@ static int mem_rmdir(struct env_fs* fs, const char* path, struct crew_err* err)
     return rc;
 }
 
-static int mem_sync_dir(struct env_fs* fs,
-                        const char* path,
-                        struct crew_err* err)
+static int mem_sync_dir(struct env_fs *fs,
+                        const char *path,
+                        struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
     int rc = planned(m);
 
     if (rc == CREW_OK && !dir_exists(m, p)) {
@@ -576,14 +576,14 @@ static int mem_sync_dir(struct env_fs* fs,
     return rc == CREW_OK ? CREW_OK : fault(err, rc, "sync folder", path);
 }
 
-static int mem_stat(struct env_fs* fs,
-                    const char* path,
-                    struct env_stat* out,
-                    struct crew_err* err)
+static int mem_stat(struct env_fs *fs,
+                    const char *path,
+                    struct env_stat *out,
+                    struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
-    const struct node* node = find(m, p);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
+    const struct node *node = find(m, p);
     int rc = planned(m);
 
     if (rc == CREW_OK && node == NULL && !is_root(p)) {
@@ -603,16 +603,16 @@ static int mem_stat(struct env_fs* fs,
 }
 
 /* Report the names directly in the folder. */
-static void report(const struct mem_env* m,
-                   const char* path,
+static void report(const struct mem_env *m,
+                   const char *path,
                    env_name_fn name,
-                   void* self)
+                   void *self)
 {
-    char* prefix = prefix_of(path);
+    char *prefix = prefix_of(path);
     size_t n = strlen(prefix);
 
     for (size_t i = 0; i < m->n; i++) {
-        const char* p = m->nodes[i].path;
+        const char *p = m->nodes[i].path;
         if (strncmp(p, prefix, n) == 0 && p[n] != '\0' &&
             strchr(p + n, '/') == NULL) {
             name(self, p + n);
@@ -621,14 +621,14 @@ static void report(const struct mem_env* m,
     free(prefix);
 }
 
-static int mem_list(struct env_fs* fs,
-                    const char* path,
+static int mem_list(struct env_fs *fs,
+                    const char *path,
                     env_name_fn name,
-                    void* self,
-                    struct crew_err* err)
+                    void *self,
+                    struct crew_err *err)
 {
-    struct mem_env* m = of_fs(fs);
-    char* p = clean(path);
+    struct mem_env *m = of_fs(fs);
+    char *p = clean(path);
     int rc = planned(m);
 
     if (rc != CREW_OK) {
@@ -644,26 +644,26 @@ static int mem_list(struct env_fs* fs,
     return rc;
 }
 
-static uint64_t mem_now_ns(struct crew_env* env)
+static uint64_t mem_now_ns(struct crew_env *env)
 {
     return of_env(env)->time_ns;
 }
 
-static double mem_wall_time(struct crew_env* env)
+static double mem_wall_time(struct crew_env *env)
 {
     return wall_of(of_env(env));
 }
 
-static uint64_t mem_random(struct crew_env* env)
+static uint64_t mem_random(struct crew_env *env)
 {
     return rng_next(&of_env(env)->rng);
 }
 
-static void mem_log(struct crew_env* env,
+static void mem_log(struct crew_env *env,
                     enum env_level level,
-                    const char* text)
+                    const char *text)
 {
-    struct mem_env* m = of_env(env);
+    struct mem_env *m = of_env(env);
 
     if (m->on_log != NULL) {
         m->on_log(m->on_log_self, level, text);
@@ -686,9 +686,9 @@ static const struct env_fs mem_operations = {
     .list = mem_list,
 };
 
-struct crew_env* env_mem_new(uint64_t seed)
+struct crew_env *env_mem_new(uint64_t seed)
 {
-    struct mem_env* m = xcalloc(1, sizeof *m);
+    struct mem_env *m = xcalloc(1, sizeof *m);
 
     m->magic = MEM_ENV_MAGIC;
     m->fs = mem_operations;
@@ -701,9 +701,9 @@ struct crew_env* env_mem_new(uint64_t seed)
     return &m->env;
 }
 
-void env_mem_free(struct crew_env* env)
+void env_mem_free(struct crew_env *env)
 {
-    struct mem_env* m;
+    struct mem_env *m;
 
     if (env == NULL) {
         return;
@@ -718,14 +718,14 @@ void env_mem_free(struct crew_env* env)
     free(m);
 }
 
-void env_mem_advance(struct crew_env* env, uint64_t ns)
+void env_mem_advance(struct crew_env *env, uint64_t ns)
 {
     of_env(env)->time_ns += ns;
 }
 
-void env_mem_fail_at(struct crew_env* env, int64_t n, int code, bool for_ever)
+void env_mem_fail_at(struct crew_env *env, int64_t n, int code, bool for_ever)
 {
-    struct mem_env* m = of_env(env);
+    struct mem_env *m = of_env(env);
 
     m->fail_countdown = n;
     m->fail_code = code;
@@ -733,16 +733,16 @@ void env_mem_fail_at(struct crew_env* env, int64_t n, int code, bool for_ever)
     m->fail_fired = false;
 }
 
-bool env_mem_fail_fired(const struct crew_env* env)
+bool env_mem_fail_fired(const struct crew_env *env)
 {
     return of_env(env)->fail_fired;
 }
 
-void env_mem_on_log(struct crew_env* env,
-                    void (*line)(void* self, enum env_level, const char*),
-                    void* self)
+void env_mem_on_log(struct crew_env *env,
+                    void (*line)(void *self, enum env_level, const char *),
+                    void *self)
 {
-    struct mem_env* m = of_env(env);
+    struct mem_env *m = of_env(env);
 
     m->on_log = line;
     m->on_log_self = self;

@@ -33,7 +33,7 @@ void philox4x32(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4])
     out[3] = x3;
 }
 
-uint64_t rng_next(struct rng* rng)
+uint64_t rng_next(struct rng *rng)
 {
     uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
 
@@ -42,7 +42,7 @@ uint64_t rng_next(struct rng* rng)
     return z ^ (z >> 31);
 }
 
-uint64_t rng_below(struct rng* rng, uint64_t n)
+uint64_t rng_below(struct rng *rng, uint64_t n)
 {
     uint64_t usable, x;
 

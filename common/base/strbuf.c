@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-void strbuf_init(struct strbuf* b)
+void strbuf_init(struct strbuf *b)
 {
     b->cap = 64;
     b->len = 0;
@@ -18,20 +18,20 @@ void strbuf_init(struct strbuf* b)
     b->data[0] = '\0';
 }
 
-void strbuf_release(struct strbuf* b)
+void strbuf_release(struct strbuf *b)
 {
     free(b->data);
     *b = (struct strbuf){0};
 }
 
-void strbuf_reset(struct strbuf* b)
+void strbuf_reset(struct strbuf *b)
 {
     b->len = 0;
     b->data[0] = '\0';
 }
 
 /* Room for n more bytes and the NUL. */
-static void reserve(struct strbuf* b, size_t n)
+static void reserve(struct strbuf *b, size_t n)
 {
     PRE(b->data != NULL && n < SIZE_MAX / 4 && b->len < SIZE_MAX / 4);
     if (b->len + n + 1 > b->cap) {
@@ -42,7 +42,7 @@ static void reserve(struct strbuf* b, size_t n)
     }
 }
 
-void strbuf_add(struct strbuf* b, const void* data, size_t n)
+void strbuf_add(struct strbuf *b, const void *data, size_t n)
 {
     reserve(b, n);
     if (n > 0) {
@@ -52,12 +52,12 @@ void strbuf_add(struct strbuf* b, const void* data, size_t n)
     b->data[b->len] = '\0';
 }
 
-void strbuf_addstr(struct strbuf* b, const char* s)
+void strbuf_addstr(struct strbuf *b, const char *s)
 {
     strbuf_add(b, s, strlen(s));
 }
 
-void strbuf_addf(struct strbuf* b, const char* fmt, ...)
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
     va_list args;
     int n;
@@ -73,9 +73,9 @@ void strbuf_addf(struct strbuf* b, const char* fmt, ...)
     b->len += (size_t)n;
 }
 
-char* strbuf_detach(struct strbuf* b)
+char *strbuf_detach(struct strbuf *b)
 {
-    char* data = b->data;
+    char *data = b->data;
 
     strbuf_init(b);
     return data;

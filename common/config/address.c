@@ -8,7 +8,7 @@
 #include "config/cluster.h"
 #include "base/banned.h"
 
-static int refuse(struct crew_err* err, const char* text, const char* hint)
+static int refuse(struct crew_err *err, const char *text, const char *hint)
 {
     return crew_err_exit(err, CREW_INVALID_ARGUMENT, 78,
                          "Could not interpret \"%.300s\" as a host-port "
@@ -17,7 +17,7 @@ static int refuse(struct crew_err* err, const char* text, const char* hint)
 }
 
 /* The digits after the last ':'. */
-static bool parse_port(const char* text, uint16_t* port)
+static bool parse_port(const char *text, uint16_t *port)
 {
     size_t n = strspn(text, "0123456789");
     unsigned long value = strtoul(text, NULL, 10);
@@ -30,7 +30,7 @@ static bool parse_port(const char* text, uint16_t* port)
 }
 
 /* Something a name or a number of the net may hold. */
-static bool host_ok(const char* host, size_t n)
+static bool host_ok(const char *host, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)host[i];
@@ -38,13 +38,13 @@ static bool host_ok(const char* host, size_t n)
             return false;
         }
     }
-    return n > 0 && n < sizeof((struct address*)0)->host;
+    return n > 0 && n < sizeof((struct address *)0)->host;
 }
 
 /* "[v6]" at the start: its end, or NULL when the bracket is not closed. */
-static const char* skip_host(const char* text, bool ipv6)
+static const char *skip_host(const char *text, bool ipv6)
 {
-    const char* end;
+    const char *end;
 
     if (!ipv6) {
         end = strrchr(text, ':');
@@ -54,10 +54,10 @@ static const char* skip_host(const char* text, bool ipv6)
     return end != NULL ? end + 1 : NULL;
 }
 
-int address_split(const char* text,
+int address_split(const char *text,
                   bool strict,
-                  struct address* out,
-                  struct crew_err* err)
+                  struct address *out,
+                  struct crew_err *err)
 {
     struct address a = {.port = ADDRESS_DEFAULT_PORT};
     const char *begin = text, *end;
@@ -91,14 +91,14 @@ int address_split(const char* text,
     return CREW_OK;
 }
 
-const char* address_text(const struct address* a, char* buf, size_t size)
+const char *address_text(const struct address *a, char *buf, size_t size)
 {
     (void)snprintf(buf, size, a->ipv6 ? "[%s]:%u" : "%s:%u", a->host,
                    (unsigned)a->port);
     return buf;
 }
 
-bool address_is_loopback(const struct address* a)
+bool address_is_loopback(const struct address *a)
 {
     return strcasecmp(a->host, "localhost") == 0 ||
            (!a->ipv6 && strncmp(a->host, "127.", 4) == 0 &&

@@ -8,19 +8,19 @@
 #include "config/py_text.h"
 #include "base/banned.h"
 
-static const char* const role_names[] = {
+static const char *const role_names[] = {
     [ROLE_LOCAL] = "local",         [ROLE_CHIEF] = "chief",
     [ROLE_WORKER] = "worker",       [ROLE_PS] = "ps",
     [ROLE_EVALUATOR] = "evaluator",
 };
 
-const char* role_name(enum crew_role role)
+const char *role_name(enum crew_role role)
 {
     return (int)role >= 0 && role <= ROLE_EVALUATOR ? role_names[role]
                                                     : "other";
 }
 
-enum crew_role role_parse(const char* name)
+enum crew_role role_parse(const char *name)
 {
     if (strcmp(name, "master") == 0) {
         return ROLE_CHIEF;
@@ -33,14 +33,14 @@ enum crew_role role_parse(const char* name)
     return ROLE_OTHER;
 }
 
-static int by_name(const void* a, const void* b)
+static int by_name(const void *a, const void *b)
 {
     const struct cluster_job *x = a, *y = b;
 
     return strcmp(x->name, y->name);
 }
 
-static int by_index(const void* a, const void* b)
+static int by_index(const void *a, const void *b)
 {
     const struct cluster_task *x = a, *y = b;
 
@@ -48,7 +48,7 @@ static int by_index(const void* a, const void* b)
 }
 
 /* "The tasks for job ..." in TF's words, or ours for what Python trips over. */
-static int wrong_job(struct crew_err* err, const char* name)
+static int wrong_job(struct crew_err *err, const char *name)
 {
     struct strbuf text;
     int rc;
@@ -63,7 +63,7 @@ static int wrong_job(struct crew_err* err, const char* name)
     return rc;
 }
 
-static int wrong_address(struct crew_err* err, const cJSON* address)
+static int wrong_address(struct crew_err *err, const cJSON *address)
 {
     struct strbuf text;
     int rc;
@@ -77,11 +77,11 @@ static int wrong_address(struct crew_err* err, const cJSON* address)
     return rc;
 }
 
-static int read_job(const cJSON* json,
-                    struct cluster_job* job,
-                    struct crew_err* err)
+static int read_job(const cJSON *json,
+                    struct cluster_job *job,
+                    struct crew_err *err)
 {
-    const cJSON* task;
+    const cJSON *task;
     int64_t index = 0;
 
     job->sparse = cJSON_IsObject(json);
@@ -117,10 +117,10 @@ static int read_job(const cJSON* json,
     return CREW_OK;
 }
 
-int cluster_new(const cJSON* json, struct cluster** out, struct crew_err* err)
+int cluster_new(const cJSON *json, struct cluster **out, struct crew_err *err)
 {
-    struct cluster* c;
-    const cJSON* job;
+    struct cluster *c;
+    const cJSON *job;
     int rc = CREW_OK;
 
     if (!cJSON_IsObject(json)) {
@@ -145,7 +145,7 @@ int cluster_new(const cJSON* json, struct cluster** out, struct crew_err* err)
     return CREW_OK;
 }
 
-void cluster_free(struct cluster* c)
+void cluster_free(struct cluster *c)
 {
     if (c == NULL) {
         return;
@@ -161,7 +161,7 @@ void cluster_free(struct cluster* c)
     free(c);
 }
 
-const struct cluster_job* cluster_job(const struct cluster* c, const char* name)
+const struct cluster_job *cluster_job(const struct cluster *c, const char *name)
 {
     for (size_t i = 0; i < c->n; i++) {
         if (strcmp(c->jobs[i].name, name) == 0) {
@@ -171,7 +171,7 @@ const struct cluster_job* cluster_job(const struct cluster* c, const char* name)
     return NULL;
 }
 
-const struct cluster_task* cluster_job_task(const struct cluster_job* job,
+const struct cluster_task *cluster_job_task(const struct cluster_job *job,
                                             int64_t index)
 {
     for (size_t i = 0; job != NULL && i < job->n; i++) {
@@ -182,31 +182,31 @@ const struct cluster_task* cluster_job_task(const struct cluster_job* job,
     return NULL;
 }
 
-int64_t cluster_job_length(const struct cluster_job* job)
+int64_t cluster_job_length(const struct cluster_job *job)
 {
     return job == NULL || job->n == 0 ? 0 : job->tasks[job->n - 1].index + 1;
 }
 
-const struct cluster_job* cluster_chief_job(const struct cluster* c)
+const struct cluster_job *cluster_chief_job(const struct cluster *c)
 {
-    const struct cluster_job* job = cluster_job(c, "chief");
+    const struct cluster_job *job = cluster_job(c, "chief");
 
     return job != NULL ? job : cluster_job(c, "master");
 }
 
 /* Worker 0 where it has to be the chief, else NULL. */
-static const struct cluster_task* promoted(const struct cluster* c)
+static const struct cluster_task *promoted(const struct cluster *c)
 {
     return cluster_chief_job(c) != NULL
                ? NULL
                : cluster_job_task(cluster_job(c, "worker"), 0);
 }
 
-const char* cluster_address(const struct cluster* c,
+const char *cluster_address(const struct cluster *c,
                             enum crew_role role,
                             int64_t index)
 {
-    const struct cluster_task* task = NULL;
+    const struct cluster_task *task = NULL;
 
     if (role == ROLE_CHIEF) {
         task = cluster_job_task(cluster_chief_job(c), index);
@@ -223,9 +223,9 @@ const char* cluster_address(const struct cluster* c,
     return task != NULL ? task->address : NULL;
 }
 
-int64_t cluster_count(const struct cluster* c, enum crew_role role)
+int64_t cluster_count(const struct cluster *c, enum crew_role role)
 {
-    const struct cluster_job* job;
+    const struct cluster_job *job;
 
     if (role == ROLE_CHIEF) {
         job = cluster_chief_job(c);

@@ -10,10 +10,10 @@
 #include "base/banned.h"
 
 /* What the text names, in its order. The evaluator is no member. */
-static const char* const members[] = {"chief", "ps", "worker"};
+static const char *const members[] = {"chief", "ps", "worker"};
 
 /* The address as everybody writes it; one that cannot be taken apart stays. */
-static cJSON* address_item(const char* address)
+static cJSON *address_item(const char *address)
 {
     struct crew_err ignored = {0};
     struct address a;
@@ -25,13 +25,13 @@ static cJSON* address_item(const char* address)
     return cJSON_CreateString(address_text(&a, text, sizeof text));
 }
 
-static cJSON* job_item(const struct cluster_job* job)
+static cJSON *job_item(const struct cluster_job *job)
 {
-    cJSON* item = job->sparse ? cJSON_CreateObject() : cJSON_CreateArray();
+    cJSON *item = job->sparse ? cJSON_CreateObject() : cJSON_CreateArray();
     char key[32];
 
     for (size_t i = 0; i < job->n; i++) {
-        cJSON* address = address_item(job->tasks[i].address);
+        cJSON *address = address_item(job->tasks[i].address);
         if (job->sparse) {
             (void)snprintf(key, sizeof key, "%lld",
                            (long long)job->tasks[i].index);
@@ -43,13 +43,13 @@ static cJSON* job_item(const struct cluster_job* job)
     return item;
 }
 
-char* cluster_canonical(const struct cluster* c)
+char *cluster_canonical(const struct cluster *c)
 {
-    cJSON* object = cJSON_CreateObject();
-    char* text;
+    cJSON *object = cJSON_CreateObject();
+    char *text;
 
     for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const struct cluster_job* job =
+        const struct cluster_job *job =
             i == 0 ? cluster_chief_job(c) : cluster_job(c, members[i]);
         if (job != NULL && (job->sparse || job->n > 0)) {
             (void)cJSON_AddItemToObject(object, members[i], job_item(job));
@@ -61,12 +61,12 @@ char* cluster_canonical(const struct cluster* c)
 }
 
 /* Put "ps[1] is "a" here, "b" there" into buf; NULL: not listed. */
-static void say(char* buf,
+static void say(char *buf,
                 size_t size,
-                const char* job,
+                const char *job,
                 int64_t index,
-                const char* here,
-                const char* there)
+                const char *here,
+                const char *there)
 {
     char h[220] = "not listed", t[220] = "not listed";
 
@@ -81,15 +81,15 @@ static void say(char* buf,
 }
 
 /* Look for a's tasks in b. `swapped`: a is the other side's. */
-static bool job_differs(const struct cluster_job* a,
-                        const struct cluster_job* b,
+static bool job_differs(const struct cluster_job *a,
+                        const struct cluster_job *b,
                         bool swapped,
-                        char* buf,
+                        char *buf,
                         size_t size)
 {
     for (size_t i = 0; a != NULL && i < a->n; i++) {
-        const struct cluster_task* task = &a->tasks[i];
-        const struct cluster_task* other = cluster_job_task(b, task->index);
+        const struct cluster_task *task = &a->tasks[i];
+        const struct cluster_task *other = cluster_job_task(b, task->index);
         const char *x = task->address,
                    *y = other != NULL ? other->address : NULL;
         if (y == NULL ? b == NULL || !b->sparse : strcmp(x, y) != 0) {
@@ -101,14 +101,14 @@ static bool job_differs(const struct cluster_job* a,
     return false;
 }
 
-static bool clusters_differ(const struct cluster* here,
-                            const struct cluster* there,
-                            char* buf,
+static bool clusters_differ(const struct cluster *here,
+                            const struct cluster *there,
+                            char *buf,
                             size_t size)
 {
     for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const struct cluster_job* a = cluster_job(here, members[i]);
-        const struct cluster_job* b = cluster_job(there, members[i]);
+        const struct cluster_job *a = cluster_job(here, members[i]);
+        const struct cluster_job *b = cluster_job(there, members[i]);
         if (job_differs(a, b, false, buf, size) ||
             job_differs(b, a, true, buf, size)) {
             return true;
@@ -117,10 +117,10 @@ static bool clusters_differ(const struct cluster* here,
     return false;
 }
 
-static struct cluster* parse(const char* text, struct crew_err* err)
+static struct cluster *parse(const char *text, struct crew_err *err)
 {
-    struct cluster* c = NULL;
-    cJSON* json = NULL;
+    struct cluster *c = NULL;
+    cJSON *json = NULL;
 
     if (json_parse(text, strlen(text), "cluster", &json, err) == CREW_OK) {
         (void)cluster_new(json, &c, err);
@@ -129,9 +129,9 @@ static struct cluster* parse(const char* text, struct crew_err* err)
     return c;
 }
 
-bool cluster_difference(const char* here,
-                        const char* there,
-                        char* buf,
+bool cluster_difference(const char *here,
+                        const char *there,
+                        char *buf,
                         size_t size)
 {
     struct crew_err err = {0};

@@ -21,20 +21,20 @@
 
 struct scan {
     const char *text, *p, *end;
-    const char* what;
+    const char *what;
     int depth, max_depth;
-    size_t* key_at; /* offsets of the keys, in order */
+    size_t *key_at; /* offsets of the keys, in order */
     size_t num_keys, cap_keys;
-    struct crew_err* err;
+    struct crew_err *err;
 };
 
 /* "<what>: line L, column C: <problem>" for the byte at `at`. Columns count
  * characters. */
-static int wrong_at(struct scan* s, const char* at, const char* problem)
+static int wrong_at(struct scan *s, const char *at, const char *problem)
 {
     size_t line = 1, column = 1;
 
-    for (const char* p = s->text; p < at; p++) {
+    for (const char *p = s->text; p < at; p++) {
         if (*p == '\n') {
             line++;
             column = 1;
@@ -47,13 +47,13 @@ static int wrong_at(struct scan* s, const char* at, const char* problem)
                          problem);
 }
 
-static int wrong(struct scan* s, const char* problem)
+static int wrong(struct scan *s, const char *problem)
 {
     return wrong_at(s, s->p,
                     s->p == s->end ? "the text ends too early" : problem);
 }
 
-static void skip_space(struct scan* s)
+static void skip_space(struct scan *s)
 {
     while (s->p < s->end &&
            (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) {
@@ -61,19 +61,19 @@ static void skip_space(struct scan* s)
     }
 }
 
-static bool at(const struct scan* s, char c)
+static bool at(const struct scan *s, char c)
 {
     return s->p < s->end && *s->p == c;
 }
 
-static bool at_digit(const struct scan* s)
+static bool at_digit(const struct scan *s)
 {
     return s->p < s->end && *s->p >= '0' && *s->p <= '9';
 }
 
 /* Length of the UTF-8 character at p, or 0 when it is none: too long a form,
  * half of a surrogate pair, above U+10FFFF or cut off. */
-static size_t utf8_length(const unsigned char* p, size_t left)
+static size_t utf8_length(const unsigned char *p, size_t left)
 {
     size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
 
@@ -96,7 +96,7 @@ static size_t utf8_length(const unsigned char* p, size_t left)
 }
 
 /* The four hex digits after "\u"; -1 when they are none. */
-static int hex4(struct scan* s)
+static int hex4(struct scan *s)
 {
     int value = 0;
 
@@ -114,9 +114,9 @@ static int hex4(struct scan* s)
     return value;
 }
 
-static int scan_unicode(struct scan* s)
+static int scan_unicode(struct scan *s)
 {
-    const char* begin = s->p - 2;
+    const char *begin = s->p - 2;
     int unit = hex4(s), low = -1;
 
     if (unit < 0) {
@@ -137,7 +137,7 @@ static int scan_unicode(struct scan* s)
     return CREW_OK;
 }
 
-static int scan_escape(struct scan* s)
+static int scan_escape(struct scan *s)
 {
     s->p++;
     if (s->p < s->end && *s->p != '\0' && strchr("\"\\/bfnrt", *s->p) != NULL) {
@@ -151,7 +151,7 @@ static int scan_escape(struct scan* s)
     return wrong(s, "an unknown escape sequence");
 }
 
-static int scan_string(struct scan* s)
+static int scan_string(struct scan *s)
 {
     int rc = CREW_OK;
 
@@ -163,7 +163,7 @@ static int scan_string(struct scan* s)
         } else if (c < 0x20) {
             rc = wrong(s, "a control byte in a string");
         } else {
-            size_t n = utf8_length((const unsigned char*)s->p,
+            size_t n = utf8_length((const unsigned char *)s->p,
                                    (size_t)(s->end - s->p));
             if (n == 0) {
                 rc = wrong(s, "not valid UTF-8");
@@ -178,7 +178,7 @@ static int scan_string(struct scan* s)
     return rc;
 }
 
-static int scan_digits(struct scan* s)
+static int scan_digits(struct scan *s)
 {
     if (!at_digit(s)) {
         return wrong(s, "expected a digit");
@@ -190,9 +190,9 @@ static int scan_digits(struct scan* s)
 }
 
 /* -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */
-static int scan_number(struct scan* s)
+static int scan_number(struct scan *s)
 {
-    const char* begin = s->p;
+    const char *begin = s->p;
     char copy[MAX_NUMBER + 1];
     int rc;
 
@@ -225,7 +225,7 @@ static int scan_number(struct scan* s)
     return CREW_OK;
 }
 
-static int scan_word(struct scan* s, const char* word)
+static int scan_word(struct scan *s, const char *word)
 {
     size_t n = strlen(word);
 
@@ -236,9 +236,9 @@ static int scan_word(struct scan* s, const char* word)
     return CREW_OK;
 }
 
-static int scan_value(struct scan* s);
+static int scan_value(struct scan *s);
 
-static int scan_key(struct scan* s)
+static int scan_key(struct scan *s)
 {
     int rc;
 
@@ -264,7 +264,7 @@ static int scan_key(struct scan* s)
 }
 
 /* What stands between the brackets of an object or an array. */
-static int scan_members(struct scan* s, char close)
+static int scan_members(struct scan *s, char close)
 {
     int rc = CREW_OK;
 
@@ -298,7 +298,7 @@ static int scan_members(struct scan* s, char close)
     }
 }
 
-static int scan_value(struct scan* s)
+static int scan_value(struct scan *s)
 {
     char c = s->p < s->end ? *s->p : '\0';
     int rc;
@@ -327,7 +327,7 @@ static int scan_value(struct scan* s)
     return c == 'n' ? scan_word(s, "null") : wrong(s, "expected a value");
 }
 
-static int scan_text(struct scan* s)
+static int scan_text(struct scan *s)
 {
     int rc;
 
@@ -343,11 +343,11 @@ static int scan_text(struct scan* s)
 }
 
 struct key {
-    const char* name;
+    const char *name;
     size_t order;
 };
 
-static int by_name(const void* a, const void* b)
+static int by_name(const void *a, const void *b)
 {
     const struct key *x = a, *y = b;
     int order = strcmp(x->name, y->name);
@@ -359,7 +359,7 @@ static int by_name(const void* a, const void* b)
 }
 
 /* The sorted keys of one object. */
-static int check_object(struct scan* s, const struct key* keys, size_t n)
+static int check_object(struct scan *s, const struct key *keys, size_t n)
 {
     char problem[160];
 
@@ -374,11 +374,11 @@ static int check_object(struct scan* s, const struct key* keys, size_t n)
 }
 
 /* Walk in pre-order; *next is the number of the next key. */
-static int check_keys(struct scan* s, const cJSON* value, size_t* next)
+static int check_keys(struct scan *s, const cJSON *value, size_t *next)
 {
     size_t n = (size_t)cJSON_GetArraySize(value), i = 0;
-    struct key* keys = cJSON_IsObject(value) ? xcalloc(n, sizeof *keys) : NULL;
-    const cJSON* child;
+    struct key *keys = cJSON_IsObject(value) ? xcalloc(n, sizeof *keys) : NULL;
+    const cJSON *child;
     int rc = CREW_OK;
 
     cJSON_ArrayForEach(child, value)
@@ -398,13 +398,13 @@ static int check_keys(struct scan* s, const cJSON* value, size_t* next)
     return rc;
 }
 
-int json_parse_within(const char* text,
+int json_parse_within(const char *text,
                       size_t n,
-                      const char* what,
+                      const char *what,
                       size_t max_bytes,
                       int max_depth,
-                      cJSON** out,
-                      struct crew_err* err)
+                      cJSON **out,
+                      struct crew_err *err)
 {
     struct scan s = {.text = text,
                      .p = text,
@@ -412,7 +412,7 @@ int json_parse_within(const char* text,
                      .what = what,
                      .max_depth = max_depth,
                      .err = err};
-    cJSON* tree = NULL;
+    cJSON *tree = NULL;
     size_t next = 0;
     int rc;
 
@@ -436,22 +436,22 @@ int json_parse_within(const char* text,
     return rc;
 }
 
-int json_parse(const char* text,
+int json_parse(const char *text,
                size_t n,
-               const char* what,
-               cJSON** out,
-               struct crew_err* err)
+               const char *what,
+               cJSON **out,
+               struct crew_err *err)
 {
     return json_parse_within(text, n, what, JSON_MAX_BYTES, JSON_MAX_DEPTH, out,
                              err);
 }
 
-const cJSON* json_get(const cJSON* object, const char* key)
+const cJSON *json_get(const cJSON *object, const char *key)
 {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-bool json_is_int(const cJSON* item, int64_t* value)
+bool json_is_int(const cJSON *item, int64_t *value)
 {
     double d;
 
@@ -466,7 +466,7 @@ bool json_is_int(const cJSON* item, int64_t* value)
     return true;
 }
 
-const char* json_type_name(const cJSON* item)
+const char *json_type_name(const cJSON *item)
 {
     return cJSON_IsObject(item)   ? "object"
            : cJSON_IsArray(item)  ? "array"

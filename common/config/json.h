@@ -21,28 +21,28 @@
  * "job.json". At most max_bytes and max_depth levels of {} and [].
  * Errors: INVALID_ARGUMENT, exit 78, "<what>: line L, column C: ...".
  * Owner: caller, cJSON_Delete(). */
-CREW_MUST_CHECK int json_parse_within(const char* text,
+CREW_MUST_CHECK int json_parse_within(const char *text,
                                       size_t n,
-                                      const char* what,
+                                      const char *what,
                                       size_t max_bytes,
                                       int max_depth,
-                                      CREW_OUT cJSON** out,
-                                      struct crew_err* err);
+                                      CREW_OUT cJSON **out,
+                                      struct crew_err *err);
 
 /* The same with JSON_MAX_BYTES and JSON_MAX_DEPTH. */
-CREW_MUST_CHECK int json_parse(const char* text,
+CREW_MUST_CHECK int json_parse(const char *text,
                                size_t n,
-                               const char* what,
-                               CREW_OUT cJSON** out,
-                               struct crew_err* err);
+                               const char *what,
+                               CREW_OUT cJSON **out,
+                               struct crew_err *err);
 
 /* The member of that very name (case counts), or NULL. */
-const cJSON* json_get(const cJSON* object, const char* key);
+const cJSON *json_get(const cJSON *object, const char *key);
 
 /* Whether it is a number without a fraction that an int64_t holds. */
-bool json_is_int(CREW_NULLABLE const cJSON*, CREW_OUT int64_t* value);
+bool json_is_int(CREW_NULLABLE const cJSON *, CREW_OUT int64_t *value);
 
 /* "object", "array", "string", "number", "true", "false", "null". */
-const char* json_type_name(const cJSON*);
+const char *json_type_name(const cJSON *);
 
 #endif

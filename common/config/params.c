@@ -19,32 +19,32 @@ struct pair {
 };
 
 struct pairs {
-    struct pair* pair;
+    struct pair *pair;
     size_t n;
 };
 
 struct state {
     struct pairs set, defaults;
-    cJSON* config; /* an object */
-    char** asked;
+    cJSON *config; /* an object */
+    char **asked;
     size_t num_asked;
     struct crew_err status;
 };
 
 struct crew_params {
-    struct state* state;
+    struct state *state;
 };
 
-struct crew_params* params_new(void)
+struct crew_params *params_new(void)
 {
-    struct crew_params* p = xcalloc(1, sizeof *p);
+    struct crew_params *p = xcalloc(1, sizeof *p);
 
     p->state = xcalloc(1, sizeof *p->state);
     p->state->config = cJSON_CreateObject();
     return p;
 }
 
-static void pairs_release(struct pairs* pairs)
+static void pairs_release(struct pairs *pairs)
 {
     for (size_t i = 0; i < pairs->n; i++) {
         free(pairs->pair[i].key);
@@ -53,7 +53,7 @@ static void pairs_release(struct pairs* pairs)
     free(pairs->pair);
 }
 
-void params_free(struct crew_params* p)
+void params_free(struct crew_params *p)
 {
     if (p == NULL) {
         return;
@@ -71,11 +71,11 @@ void params_free(struct crew_params* p)
 
 /* ----------------------------------------------------------------- filling */
 
-int params_load_json(struct crew_params* p,
-                     const char* text,
+int params_load_json(struct crew_params *p,
+                     const char *text,
                      size_t n,
-                     const char* what,
-                     struct crew_err* err)
+                     const char *what,
+                     struct crew_err *err)
 {
     cJSON *json = NULL, *member;
     int rc = json_parse(text, n, what, &json, err);
@@ -101,7 +101,7 @@ int params_load_json(struct crew_params* p,
     return CREW_OK;
 }
 
-static struct pair* find_pair(const struct pairs* pairs, const char* key)
+static struct pair *find_pair(const struct pairs *pairs, const char *key)
 {
     for (size_t i = 0; i < pairs->n; i++) {
         if (strcmp(pairs->pair[i].key, key) == 0) {
@@ -111,14 +111,14 @@ static struct pair* find_pair(const struct pairs* pairs, const char* key)
     return NULL;
 }
 
-static int add_pair(struct pairs* pairs,
-                    const char* text,
-                    const char* option,
-                    struct crew_err* err)
+static int add_pair(struct pairs *pairs,
+                    const char *text,
+                    const char *option,
+                    struct crew_err *err)
 {
-    const char* equals = strchr(text, '=');
-    struct pair* old;
-    char* key;
+    const char *equals = strchr(text, '=');
+    struct pair *old;
+    char *key;
 
     if (equals == NULL || equals == text) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -137,21 +137,21 @@ static int add_pair(struct pairs* pairs,
     return CREW_OK;
 }
 
-int params_set(struct crew_params* p, const char* pair, struct crew_err* err)
+int params_set(struct crew_params *p, const char *pair, struct crew_err *err)
 {
     return add_pair(&p->state->set, pair, "--set", err);
 }
 
-int params_set_default(struct crew_params* p,
-                       const char* pair,
-                       struct crew_err* err)
+int params_set_default(struct crew_params *p,
+                       const char *pair,
+                       struct crew_err *err)
 {
     return add_pair(&p->state->defaults, pair, "--default", err);
 }
 
 /* ------------------------------------------------------------------ asking */
 
-static bool is_asked(const struct state* s, const char* key)
+static bool is_asked(const struct state *s, const char *key)
 {
     for (size_t i = 0; i < s->num_asked; i++) {
         if (strcmp(s->asked[i], key) == 0) {
@@ -161,7 +161,7 @@ static bool is_asked(const struct state* s, const char* key)
     return false;
 }
 
-static void ask(struct state* s, const char* key)
+static void ask(struct state *s, const char *key)
 {
     if (!is_asked(s, key)) {
         s->asked = xrealloc(s->asked, (s->num_asked + 1) * sizeof s->asked[0]);
@@ -169,13 +169,13 @@ static void ask(struct state* s, const char* key)
     }
 }
 
-static bool look_up(const struct state* s,
-                    const char* key,
-                    struct params_value* out)
+static bool look_up(const struct state *s,
+                    const char *key,
+                    struct params_value *out)
 {
-    const struct pair* set = find_pair(&s->set, key);
-    const struct pair* fallback = find_pair(&s->defaults, key);
-    const cJSON* json = json_get(s->config, key);
+    const struct pair *set = find_pair(&s->set, key);
+    const struct pair *fallback = find_pair(&s->defaults, key);
+    const cJSON *json = json_get(s->config, key);
 
     if (set != NULL) {
         *out = (struct params_value){.layer = PARAMS_SET, .text = set->text};
@@ -190,24 +190,24 @@ static bool look_up(const struct state* s,
     return true;
 }
 
-bool params_take(const struct crew_params* p,
-                 const char* key,
-                 struct params_value* out)
+bool params_take(const struct crew_params *p,
+                 const char *key,
+                 struct params_value *out)
 {
     ask(p->state, key);
     return look_up(p->state, key, out);
 }
 
-bool params_has(const struct crew_params* p, const char* key)
+bool params_has(const struct crew_params *p, const char *key)
 {
     struct params_value ignored;
 
     return look_up(p->state, key, &ignored);
 }
 
-const cJSON* params_json(const struct crew_params* p, const char* key)
+const cJSON *params_json(const struct crew_params *p, const char *key)
 {
-    const cJSON* item = json_get(p->state->config, key);
+    const cJSON *item = json_get(p->state->config, key);
 
     ask(p->state, key);
     return cJSON_IsObject(item) || cJSON_IsArray(item) ? item : NULL;
@@ -215,7 +215,7 @@ const cJSON* params_json(const struct crew_params* p, const char* key)
 
 /* ------------------------------------------------------------------ values */
 
-bool params_value_is_none(const struct params_value* v)
+bool params_value_is_none(const struct params_value *v)
 {
     if (v->text != NULL) {
         return strcmp(v->text, "None") == 0 || strcmp(v->text, "null") == 0;
@@ -223,9 +223,9 @@ bool params_value_is_none(const struct params_value* v)
     return cJSON_IsNull(v->json);
 }
 
-bool params_value_double(const struct params_value* v, double* out)
+bool params_value_double(const struct params_value *v, double *out)
 {
-    char* end = NULL;
+    char *end = NULL;
     double value;
 
     if (v->text == NULL) {
@@ -248,7 +248,7 @@ bool params_value_double(const struct params_value* v, double* out)
     return true;
 }
 
-bool params_value_int(const struct params_value* v, int64_t* out)
+bool params_value_int(const struct params_value *v, int64_t *out)
 {
     cJSON number = {.type = cJSON_Number};
 
@@ -257,7 +257,7 @@ bool params_value_int(const struct params_value* v, int64_t* out)
     }
     if (v->text[0] != '\0' &&
         v->text[strspn(v->text, "+-0123456789")] == '\0') {
-        char* end = NULL;
+        char *end = NULL;
         long long whole = strtoll(v->text, &end, 10);
         if (end == v->text || *end != '\0' || whole == INT64_MAX ||
             whole == INT64_MIN) {
@@ -270,10 +270,10 @@ bool params_value_int(const struct params_value* v, int64_t* out)
            json_is_int(&number, out);
 }
 
-bool params_value_bool(const struct params_value* v, bool* out)
+bool params_value_bool(const struct params_value *v, bool *out)
 {
     static const struct {
-        const char* text;
+        const char *text;
         bool value;
     } words[] = {{"true", true},   {"True", true},   {"1", true},
                  {"false", false}, {"False", false}, {"0", false}};
@@ -291,7 +291,7 @@ bool params_value_bool(const struct params_value* v, bool* out)
     return false;
 }
 
-bool params_value_str(const struct params_value* v, const char** out)
+bool params_value_str(const struct params_value *v, const char **out)
 {
     if (v->text != NULL) {
         *out = v->text;
@@ -304,11 +304,11 @@ bool params_value_str(const struct params_value* v, const char** out)
     return true;
 }
 
-const char* params_value_text(const struct params_value* v,
-                              char* buf,
+const char *params_value_text(const struct params_value *v,
+                              char *buf,
                               size_t size)
 {
-    char* json;
+    char *json;
 
     if (v->text != NULL) {
         (void)snprintf(buf, size, "%s", v->text);
@@ -323,18 +323,18 @@ const char* params_value_text(const struct params_value* v,
 /* ------------------------------------------------- the getters of crew.h */
 
 /* Look the key up for a getter; null is as good as nothing. */
-static bool get(const struct crew_params* p,
-                const char* key,
-                struct params_value* v)
+static bool get(const struct crew_params *p,
+                const char *key,
+                struct params_value *v)
 {
     return params_take(p, key, v) &&
            !(v->text == NULL && cJSON_IsNull(v->json));
 }
 
-static void wrong_type(const struct crew_params* p,
-                       const char* key,
-                       const struct params_value* v,
-                       const char* want)
+static void wrong_type(const struct crew_params *p,
+                       const char *key,
+                       const struct params_value *v,
+                       const char *want)
 {
     char text[200];
 
@@ -343,8 +343,8 @@ static void wrong_type(const struct crew_params* p,
                        params_value_text(v, text, sizeof text));
 }
 
-double crew_params_float(const struct crew_params* p,
-                         const char* key,
+double crew_params_float(const struct crew_params *p,
+                         const char *key,
                          double fallback)
 {
     struct params_value v;
@@ -356,8 +356,8 @@ double crew_params_float(const struct crew_params* p,
     return value;
 }
 
-int64_t crew_params_int(const struct crew_params* p,
-                        const char* key,
+int64_t crew_params_int(const struct crew_params *p,
+                        const char *key,
                         int64_t fallback)
 {
     struct params_value v;
@@ -369,8 +369,8 @@ int64_t crew_params_int(const struct crew_params* p,
     return value;
 }
 
-bool crew_params_bool(const struct crew_params* p,
-                      const char* key,
+bool crew_params_bool(const struct crew_params *p,
+                      const char *key,
                       bool fallback)
 {
     struct params_value v;
@@ -382,12 +382,12 @@ bool crew_params_bool(const struct crew_params* p,
     return value;
 }
 
-const char* crew_params_str(const struct crew_params* p,
-                            const char* key,
-                            const char* fallback)
+const char *crew_params_str(const struct crew_params *p,
+                            const char *key,
+                            const char *fallback)
 {
     struct params_value v;
-    const char* value = fallback;
+    const char *value = fallback;
 
     if (get(p, key, &v) && !params_value_str(&v, &value)) {
         wrong_type(p, key, &v, "a text");
@@ -397,9 +397,9 @@ const char* crew_params_str(const struct crew_params* p,
 
 /* ---------------------------------------------------------------- verdicts */
 
-int params_status(const struct crew_params* p, struct crew_err* err)
+int params_status(const struct crew_params *p, struct crew_err *err)
 {
-    const struct crew_err* status = &p->state->status;
+    const struct crew_err *status = &p->state->status;
 
     if (status->code == CREW_OK) {
         return CREW_OK;
@@ -407,9 +407,9 @@ int params_status(const struct crew_params* p, struct crew_err* err)
     return crew_err_set(err, status->code, "%s", status->msg);
 }
 
-static bool is_field(const char* key)
+static bool is_field(const char *key)
 {
-    const char* name;
+    const char *name;
 
     for (size_t i = 0; (name = run_config_field(i)) != NULL; i++) {
         if (strcmp(name, key) == 0) {
@@ -422,7 +422,7 @@ static bool is_field(const char* key)
 #define MAX_NAME 64
 
 /* Levenshtein's distance of the first MAX_NAME bytes. */
-static size_t distance(const char* a, const char* b)
+static size_t distance(const char *a, const char *b)
 {
     size_t row[MAX_NAME + 1], n = strnlen(b, MAX_NAME);
 
@@ -443,7 +443,7 @@ static size_t distance(const char* a, const char* b)
 }
 
 /* The known key nearest to one that is not; there is always one. */
-static const char* nearest(const struct state* s, const char* key)
+static const char *nearest(const struct state *s, const char *key)
 {
     const char *best = run_config_field(0), *name;
 
@@ -460,10 +460,10 @@ static const char* nearest(const struct state* s, const char* key)
     return best;
 }
 
-static int check_key(const struct state* s,
-                     const char* key,
-                     const char* option,
-                     struct crew_err* err)
+static int check_key(const struct state *s,
+                     const char *key,
+                     const char *option,
+                     struct crew_err *err)
 {
     if (is_asked(s, key) || is_field(key)) {
         return CREW_OK;
@@ -474,10 +474,10 @@ static int check_key(const struct state* s,
                         option, key, key, nearest(s, key));
 }
 
-int params_unused(const struct crew_params* p, struct crew_err* err)
+int params_unused(const struct crew_params *p, struct crew_err *err)
 {
-    const struct state* s = p->state;
-    const cJSON* member;
+    const struct state *s = p->state;
+    const cJSON *member;
     int rc = CREW_OK;
 
     for (size_t i = 0; i < s->set.n && rc == CREW_OK; i++) {

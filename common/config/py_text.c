@@ -6,13 +6,13 @@
 #include "config/py_text.h"
 #include "base/banned.h"
 
-void py_repr_text(struct strbuf* b, const char* text)
+void py_repr_text(struct strbuf *b, const char *text)
 {
     bool single = strchr(text, '\'') == NULL || strchr(text, '"') != NULL;
     char quote = single ? '\'' : '"';
 
     strbuf_addf(b, "%c", quote);
-    for (const char* p = text; *p != '\0'; p++) {
+    for (const char *p = text; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
         if (c == '\\' || *p == quote) {
             strbuf_addf(b, "\\%c", *p);
@@ -31,7 +31,7 @@ void py_repr_text(struct strbuf* b, const char* text)
     strbuf_addf(b, "%c", quote);
 }
 
-static void add_number(struct strbuf* b, const cJSON* value)
+static void add_number(struct strbuf *b, const cJSON *value)
 {
     int64_t whole;
 
@@ -42,10 +42,10 @@ static void add_number(struct strbuf* b, const cJSON* value)
     }
 }
 
-void py_repr(struct strbuf* b, const cJSON* value)
+void py_repr(struct strbuf *b, const cJSON *value)
 {
     bool object = cJSON_IsObject(value);
-    const cJSON* child;
+    const cJSON *child;
 
     if (object || cJSON_IsArray(value)) {
         strbuf_addstr(b, object ? "{" : "[");
@@ -72,7 +72,7 @@ void py_repr(struct strbuf* b, const cJSON* value)
     }
 }
 
-void py_str(struct strbuf* b, const cJSON* value)
+void py_str(struct strbuf *b, const cJSON *value)
 {
     if (cJSON_IsString(value)) {
         strbuf_addstr(b, value->valuestring);
@@ -81,7 +81,7 @@ void py_str(struct strbuf* b, const cJSON* value)
     }
 }
 
-const char* py_class(const cJSON* value)
+const char *py_class(const cJSON *value)
 {
     int64_t whole;
 
@@ -104,7 +104,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-bool py_int_text(const char* text, int64_t* value)
+bool py_int_text(const char *text, int64_t *value)
 {
     bool negative, overflow = false;
     int64_t n = 0;
@@ -134,7 +134,7 @@ bool py_int_text(const char* text, int64_t* value)
     return true;
 }
 
-bool py_int(const cJSON* item, int64_t* value)
+bool py_int(const cJSON *item, int64_t *value)
 {
     double d;
 

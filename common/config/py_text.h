@@ -8,17 +8,17 @@
 #include "config/json.h"
 
 /* repr(text): 'a', "it's", with \n, \\ and \x07. */
-void py_repr_text(struct strbuf*, const char* text);
+void py_repr_text(struct strbuf *, const char *text);
 /* repr of a JSON value: {'a': [1, None, True]}. */
-void py_repr(struct strbuf*, const cJSON*);
+void py_repr(struct strbuf *, const cJSON *);
 /* str(): as repr, but a string stands without quotes. */
-void py_str(struct strbuf*, const cJSON*);
+void py_str(struct strbuf *, const cJSON *);
 /* "<class 'str'>" */
-const char* py_class(const cJSON*);
+const char *py_class(const cJSON *);
 /* int(value): numbers are cut, texts may have spaces around, a sign and single
  * underscores; what exceeds an int64_t becomes its limit. False: int() refuses.
  */
-bool py_int(const cJSON*, CREW_OUT int64_t*);
-bool py_int_text(const char* text, CREW_OUT int64_t*);
+bool py_int(const cJSON *, CREW_OUT int64_t *);
+bool py_int_text(const char *text, CREW_OUT int64_t *);
 
 #endif

@@ -19,8 +19,8 @@ enum owner { RUN, TRAIN, EVAL };
 enum range { ANY, NOT_NEGATIVE, POSITIVE };
 
 struct field {
-    const char* name;    /* of --set */
-    const char* tf_name; /* in TensorFlow's sentences */
+    const char *name;    /* of --set */
+    const char *tf_name; /* in TensorFlow's sentences */
     enum kind kind;
     enum owner owner;
     enum range range;
@@ -67,14 +67,14 @@ static const struct field fields[] = {
 #define SECS_FIELD (&fields[3])
 #define DEFAULT_SECS 600.0
 
-const char* run_config_field(size_t i)
+const char *run_config_field(size_t i)
 {
     return i < COUNT_OF(fields) ? fields[i].name : NULL;
 }
 
-void run_config_defaults(struct crew_run_config* rc,
-                         struct crew_train_spec* ts,
-                         struct crew_eval_spec* es)
+void run_config_defaults(struct crew_run_config *rc,
+                         struct crew_train_spec *ts,
+                         struct crew_eval_spec *es)
 {
     *rc = (struct crew_run_config){
         .tf_random_seed = -1,
@@ -97,46 +97,46 @@ void run_config_defaults(struct crew_run_config* rc,
 
 /* The three structs that fields are in. */
 struct specs {
-    struct crew_run_config* rc;
-    struct crew_train_spec* ts;
-    struct crew_eval_spec* es;
+    struct crew_run_config *rc;
+    struct crew_train_spec *ts;
+    struct crew_eval_spec *es;
 };
 
-static void* place_of(const struct specs* specs, const struct field* f)
+static void *place_of(const struct specs *specs, const struct field *f)
 {
-    char* base = f->owner == RUN     ? (char*)specs->rc
-                 : f->owner == TRAIN ? (char*)specs->ts
-                                     : (char*)specs->es;
+    char *base = f->owner == RUN     ? (char *)specs->rc
+                 : f->owner == TRAIN ? (char *)specs->ts
+                                     : (char *)specs->es;
 
     return base + f->offset;
 }
 
-static double value_of(const struct specs* specs, const struct field* f)
+static double value_of(const struct specs *specs, const struct field *f)
 {
-    const void* place = place_of(specs, f);
+    const void *place = place_of(specs, f);
 
-    return f->kind == INTEGER ? (double)*(const int64_t*)place
-                              : *(const double*)place;
+    return f->kind == INTEGER ? (double)*(const int64_t *)place
+                              : *(const double *)place;
 }
 
-static void set_number(const struct specs* specs,
-                       const struct field* f,
+static void set_number(const struct specs *specs,
+                       const struct field *f,
                        double value,
                        int64_t whole)
 {
-    void* place = place_of(specs, f);
+    void *place = place_of(specs, f);
 
     if (f->kind == INTEGER) {
-        *(int64_t*)place = whole;
+        *(int64_t *)place = whole;
     } else {
-        *(double*)place = value;
+        *(double *)place = value;
     }
 }
 
-static void set_none(const struct specs* specs, const struct field* f)
+static void set_none(const struct specs *specs, const struct field *f)
 {
     if (f->kind == TEXT) {
-        *(const char**)place_of(specs, f) = NULL;
+        *(const char **)place_of(specs, f) = NULL;
     } else {
         set_number(specs, f, f->none, (int64_t)f->none);
     }
@@ -144,9 +144,9 @@ static void set_none(const struct specs* specs, const struct field* f)
 
 /* ------------------------------------------------------------------ checks */
 
-static int wrong_type(const struct field* f,
-                      const char* given,
-                      struct crew_err* err)
+static int wrong_type(const struct field *f,
+                      const char *given,
+                      struct crew_err *err)
 {
     if (strcmp(f->name, "tf_random_seed") == 0) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -170,11 +170,11 @@ static bool in_range(enum range range, double value)
 }
 
 /* RunConfig says what should be, TrainSpec and EvalSpec also what was given. */
-static int out_of_range(const struct field* f,
-                        const char* given,
-                        struct crew_err* err)
+static int out_of_range(const struct field *f,
+                        const char *given,
+                        struct crew_err *err)
 {
-    const char* op = f->range == POSITIVE ? ">" : ">=";
+    const char *op = f->range == POSITIVE ? ">" : ">=";
 
     if (f->owner == RUN) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT, "%s should be %s 0",
@@ -185,7 +185,7 @@ static int out_of_range(const struct field* f,
                         given);
 }
 
-static int both_set(struct crew_err* err)
+static int both_set(struct crew_err *err)
 {
     return crew_err_set(err, CREW_INVALID_ARGUMENT,
                         "`save_checkpoints_steps` and `save_checkpoints_secs` "
@@ -195,10 +195,10 @@ static int both_set(struct crew_err* err)
 /* ------------------------------------------------------------------- --set */
 
 /* Give the field the user's value. */
-static int set_field(const struct specs* specs,
-                     const struct field* f,
-                     const struct params_value* v,
-                     struct crew_err* err)
+static int set_field(const struct specs *specs,
+                     const struct field *f,
+                     const struct params_value *v,
+                     struct crew_err *err)
 {
     char given[200];
     double value = 0;
@@ -210,7 +210,7 @@ static int set_field(const struct specs* specs,
         return CREW_OK;
     }
     if (f->kind == TEXT) {
-        return params_value_str(v, (const char**)place_of(specs, f))
+        return params_value_str(v, (const char **)place_of(specs, f))
                    ? CREW_OK
                    : wrong_type(f, given, err);
     }
@@ -230,7 +230,7 @@ static int set_field(const struct specs* specs,
 }
 
 /* Whether the field still has TensorFlow's default: --default may set it. */
-static bool is_untouched(const struct specs* specs, const struct field* f)
+static bool is_untouched(const struct specs *specs, const struct field *f)
 {
     struct crew_run_config rc;
     struct crew_train_spec ts;
@@ -239,15 +239,15 @@ static bool is_untouched(const struct specs* specs, const struct field* f)
 
     run_config_defaults(&rc, &ts, &es);
     if (f->kind == TEXT) {
-        return *(const char**)place_of(specs, f) == NULL;
+        return *(const char **)place_of(specs, f) == NULL;
     }
     return value_of(specs, f) == value_of(&defaults, f);
 }
 
-static int apply_field(const struct crew_params* params,
-                       const struct specs* specs,
-                       const struct field* f,
-                       struct crew_err* err)
+static int apply_field(const struct crew_params *params,
+                       const struct specs *specs,
+                       const struct field *f,
+                       struct crew_err *err)
 {
     struct params_value v;
 
@@ -259,7 +259,7 @@ static int apply_field(const struct crew_params* params,
 }
 
 /* steps without a secs of one's own: the default of secs goes. */
-static void settle_saving(struct crew_run_config* rc)
+static void settle_saving(struct crew_run_config *rc)
 {
     if (rc->save_checkpoints_steps >= 0 &&
         rc->save_checkpoints_secs == DEFAULT_SECS) {
@@ -268,12 +268,12 @@ static void settle_saving(struct crew_run_config* rc)
 }
 
 /* One of save_checkpoints_steps and _secs; a value unsets the other one. */
-static int apply_saving(const struct specs* specs,
-                        const struct field* f,
-                        const struct params_value* v,
-                        struct crew_err* err)
+static int apply_saving(const struct specs *specs,
+                        const struct field *f,
+                        const struct params_value *v,
+                        struct crew_err *err)
 {
-    const struct field* other = f == STEPS_FIELD ? SECS_FIELD : STEPS_FIELD;
+    const struct field *other = f == STEPS_FIELD ? SECS_FIELD : STEPS_FIELD;
     int rc = set_field(specs, f, v, err);
 
     if (rc == CREW_OK && !params_value_is_none(v)) {
@@ -282,9 +282,9 @@ static int apply_saving(const struct specs* specs,
     return rc;
 }
 
-static int apply_both_saving(const struct crew_params* params,
-                             const struct specs* specs,
-                             struct crew_err* err)
+static int apply_both_saving(const struct crew_params *params,
+                             const struct specs *specs,
+                             struct crew_err *err)
 {
     struct params_value steps = {0}, secs = {0};
     bool untouched =
@@ -315,11 +315,11 @@ static int apply_both_saving(const struct crew_params* params,
     return rc;
 }
 
-int run_config_apply(const struct crew_params* params,
-                     struct crew_run_config* rc,
-                     struct crew_train_spec* ts,
-                     struct crew_eval_spec* es,
-                     struct crew_err* err)
+int run_config_apply(const struct crew_params *params,
+                     struct crew_run_config *rc,
+                     struct crew_train_spec *ts,
+                     struct crew_eval_spec *es,
+                     struct crew_err *err)
 {
     struct crew_run_config new_rc = *rc;
     struct crew_train_spec new_ts = *ts;
@@ -346,9 +346,9 @@ int run_config_apply(const struct crew_params* params,
 
 /* A value that configure() may leave: what None is stored as, or one in range.
  */
-static int check_field(const struct specs* specs,
-                       const struct field* f,
-                       struct crew_err* err)
+static int check_field(const struct specs *specs,
+                       const struct field *f,
+                       struct crew_err *err)
 {
     char given[40];
     double value;
@@ -367,7 +367,7 @@ static int check_field(const struct specs* specs,
     return in_range(f->range, value) ? CREW_OK : out_of_range(f, given, err);
 }
 
-static int check_input_fn(bool given, struct crew_err* err)
+static int check_input_fn(bool given, struct crew_err *err)
 {
     if (!given) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -376,7 +376,7 @@ static int check_input_fn(bool given, struct crew_err* err)
     return CREW_OK;
 }
 
-static int same_names(const struct crew_eval_spec* es, struct crew_err* err)
+static int same_names(const struct crew_eval_spec *es, struct crew_err *err)
 {
     struct strbuf names;
     int rc;
@@ -398,11 +398,11 @@ static int same_names(const struct crew_eval_spec* es, struct crew_err* err)
     return rc;
 }
 
-static int check_exporter(const struct crew_eval_spec* es,
+static int check_exporter(const struct crew_eval_spec *es,
                           int i,
-                          struct crew_err* err)
+                          struct crew_err *err)
 {
-    const struct crew_exporter* e = &es->exporters[i];
+    const struct crew_exporter *e = &es->exporters[i];
 
     if (e->name == NULL || e->name[0] == '\0') {
         return same_names(es, err);
@@ -426,8 +426,8 @@ static int check_exporter(const struct crew_eval_spec* es,
     return CREW_OK;
 }
 
-static int check_exporters(const struct crew_eval_spec* es,
-                           struct crew_err* err)
+static int check_exporters(const struct crew_eval_spec *es,
+                           struct crew_err *err)
 {
     int rc = CREW_OK;
 
@@ -442,10 +442,10 @@ static int check_exporters(const struct crew_eval_spec* es,
     return rc;
 }
 
-int run_config_validate(struct crew_run_config* rc,
-                        struct crew_train_spec* ts,
-                        struct crew_eval_spec* es,
-                        struct crew_err* err)
+int run_config_validate(struct crew_run_config *rc,
+                        struct crew_train_spec *ts,
+                        struct crew_eval_spec *es,
+                        struct crew_err *err)
 {
     struct specs specs = {rc, ts, es};
     int status = CREW_OK;
@@ -466,9 +466,9 @@ int run_config_validate(struct crew_run_config* rc,
     return status == CREW_OK ? check_exporters(es, err) : status;
 }
 
-void crew_eval_spec_add_exporter(struct crew_eval_spec* es,
+void crew_eval_spec_add_exporter(struct crew_eval_spec *es,
                                  enum crew_exporter_kind kind,
-                                 const char* name)
+                                 const char *name)
 {
     /* One too many is counted, so that validation can refuse it. */
     if (es->num_exporters < CREW_MAX_EXPORTERS) {

@@ -20,19 +20,19 @@
 
 /* ------------------------------------------------------------ small pieces */
 
-static bool is_blank(const char* text)
+static bool is_blank(const char *text)
 {
     return text[strspn(text, " \t\r\n\v\f")] == '\0';
 }
 
 /* A member that is a string or absent. None (null) gives NULL. */
-static int read_text(const cJSON* json,
-                     const char* key,
-                     const char* fallback,
-                     char** out,
-                     struct crew_err* err)
+static int read_text(const cJSON *json,
+                     const char *key,
+                     const char *fallback,
+                     char **out,
+                     struct crew_err *err)
 {
-    const cJSON* item = json != NULL ? json_get(json, key) : NULL;
+    const cJSON *item = json != NULL ? json_get(json, key) : NULL;
 
     if (item != NULL && !cJSON_IsString(item) && !cJSON_IsNull(item)) {
         return REFUSE("\"%s\" in TF_CONFIG must be a string, not %s", key,
@@ -45,11 +45,11 @@ static int read_text(const cJSON* json,
     return CREW_OK;
 }
 
-static int read_model_dir(struct tf_config* tf,
-                          const char* argument,
-                          struct crew_err* err)
+static int read_model_dir(struct tf_config *tf,
+                          const char *argument,
+                          struct crew_err *err)
 {
-    char* dir = NULL;
+    char *dir = NULL;
     int rc;
 
     if (argument != NULL && argument[0] == '\0') {
@@ -76,9 +76,9 @@ static int read_model_dir(struct tf_config* tf,
     return CREW_OK;
 }
 
-static int read_service(struct tf_config* tf, struct crew_err* err)
+static int read_service(struct tf_config *tf, struct crew_err *err)
 {
-    const cJSON* service = json_get(tf->json, "service");
+    const cJSON *service = json_get(tf->json, "service");
 
     if (service == NULL || cJSON_IsNull(service)) {
         return CREW_OK;
@@ -94,7 +94,7 @@ static int read_service(struct tf_config* tf, struct crew_err* err)
 }
 
 /* What Python takes for false. */
-static bool is_falsy(const cJSON* item)
+static bool is_falsy(const cJSON *item)
 {
     return item == NULL || cJSON_IsNull(item) || cJSON_IsFalse(item) ||
            (cJSON_IsNumber(item) && item->valuedouble == 0) ||
@@ -104,9 +104,9 @@ static bool is_falsy(const cJSON* item)
 }
 
 /* "task", which may be absent (NULL then). */
-static int read_task(const struct tf_config* tf,
-                     const cJSON** task,
-                     struct crew_err* err)
+static int read_task(const struct tf_config *tf,
+                     const cJSON **task,
+                     struct crew_err *err)
 {
     *task = json_get(tf->json, "task");
     if (*task != NULL && !cJSON_IsObject(*task)) {
@@ -118,7 +118,7 @@ static int read_task(const struct tf_config* tf,
     return CREW_OK;
 }
 
-static int read_index(const cJSON* item, int64_t* index, struct crew_err* err)
+static int read_index(const cJSON *item, int64_t *index, struct crew_err *err)
 {
     struct strbuf text;
     int rc;
@@ -136,7 +136,7 @@ static int read_index(const cJSON* item, int64_t* index, struct crew_err* err)
 
 /* -------------------------------------------------------------- local mode */
 
-static int read_local(struct tf_config* tf, struct crew_err* err)
+static int read_local(struct tf_config *tf, struct crew_err *err)
 {
     const cJSON *task = NULL, *type, *index;
     int rc = read_task(tf, &task, err);
@@ -179,23 +179,23 @@ static int read_local(struct tf_config* tf, struct crew_err* err)
 
 /* What is looked at while a task finds its place in the cluster. */
 struct placing {
-    struct tf_config* tf;
-    const struct cluster_job* chief; /* "chief" or "master"; NULL: none */
+    struct tf_config *tf;
+    const struct cluster_job *chief; /* "chief" or "master"; NULL: none */
     bool sparse_ps; /* Kubeflow's dynamic form: knows its own address only */
 };
 
-static bool has_job(const struct tf_config* tf, const char* name)
+static bool has_job(const struct tf_config *tf, const char *name)
 {
     return cluster_job(tf->cluster, name) != NULL;
 }
 
 /* Whether the cluster can do without a chief: worker 0 is it. A ps of the
  * dynamic form sees no worker, only that there is such a job. */
-static bool may_lack_chief(const struct tf_config* tf)
+static bool may_lack_chief(const struct tf_config *tf)
 {
-    const struct cluster_job* worker = cluster_job(tf->cluster, "worker");
-    const cJSON* task = json_get(tf->json, "task");
-    const cJSON* type = cJSON_IsObject(task) ? json_get(task, "type") : NULL;
+    const struct cluster_job *worker = cluster_job(tf->cluster, "worker");
+    const cJSON *task = json_get(tf->json, "task");
+    const cJSON *type = cJSON_IsObject(task) ? json_get(task, "type") : NULL;
 
     if (tf->strict || worker == NULL) {
         return false;
@@ -204,10 +204,10 @@ static bool may_lack_chief(const struct tf_config* tf)
                              strcmp(type->valuestring, "ps") == 0);
 }
 
-static int check_chief(struct placing* p, struct crew_err* err)
+static int check_chief(struct placing *p, struct crew_err *err)
 {
-    const struct tf_config* tf = p->tf;
-    const char* name = has_job(tf, "master") ? "master" : "chief";
+    const struct tf_config *tf = p->tf;
+    const char *name = has_job(tf, "master") ? "master" : "chief";
 
     if (has_job(tf, "master") && has_job(tf, "chief")) {
         return REFUSE(
@@ -240,11 +240,11 @@ static int check_chief(struct placing* p, struct crew_err* err)
 }
 
 /* ClusterSpec({'chief': ['a:1'], 'ps': {1: 'b:2'}}) as Python prints it. */
-static void add_cluster_text(struct strbuf* b, const struct cluster* c)
+static void add_cluster_text(struct strbuf *b, const struct cluster *c)
 {
     strbuf_addstr(b, "ClusterSpec({");
     for (size_t i = 0; i < c->n; i++) {
-        const struct cluster_job* job = &c->jobs[i];
+        const struct cluster_job *job = &c->jobs[i];
         bool list = job->n > 0 && cluster_job_length(job) == (int64_t)job->n &&
                     job->tasks[0].index == 0;
         strbuf_addstr(b, i > 0 ? ", " : "");
@@ -263,9 +263,9 @@ static void add_cluster_text(struct strbuf* b, const struct cluster* c)
 }
 
 /* TF's sentence about a task that is not in the cluster, on one line. */
-static int not_in_cluster(const struct tf_config* tf,
-                          const char* what,
-                          struct crew_err* err)
+static int not_in_cluster(const struct tf_config *tf,
+                          const char *what,
+                          struct crew_err *err)
 {
     struct strbuf text;
     int rc;
@@ -281,22 +281,22 @@ static int not_in_cluster(const struct tf_config* tf,
 }
 
 /* A ps of Kubeflow's dynamic form lists its own address alone. */
-static bool is_sparse_ps(const struct tf_config* tf)
+static bool is_sparse_ps(const struct tf_config *tf)
 {
-    const struct cluster_job* ps = cluster_job(tf->cluster, "ps");
-    const struct cluster_job* worker = cluster_job(tf->cluster, "worker");
+    const struct cluster_job *ps = cluster_job(tf->cluster, "ps");
+    const struct cluster_job *worker = cluster_job(tf->cluster, "worker");
 
     return !tf->strict && strcmp(tf->task_type, "ps") == 0 && ps != NULL &&
            ps->n == 1 && ps->tasks[0].index == 0 && worker != NULL &&
            worker->sparse;
 }
 
-static int check_membership(struct placing* p,
-                            const cJSON* type,
-                            struct crew_err* err)
+static int check_membership(struct placing *p,
+                            const cJSON *type,
+                            struct crew_err *err)
 {
-    struct tf_config* tf = p->tf;
-    const struct cluster_job* job =
+    struct tf_config *tf = p->tf;
+    const struct cluster_job *job =
         cJSON_IsString(type) ? cluster_job(tf->cluster, tf->task_type) : NULL;
     char what[300];
 
@@ -316,9 +316,9 @@ static int check_membership(struct placing* p,
     return CREW_OK;
 }
 
-static int read_place(struct placing* p, struct crew_err* err)
+static int read_place(struct placing *p, struct crew_err *err)
 {
-    struct tf_config* tf = p->tf;
+    struct tf_config *tf = p->tf;
     const cJSON *task = NULL, *type, *index;
     struct strbuf name;
     int rc = read_task(tf, &task, err);
@@ -356,10 +356,10 @@ static int read_place(struct placing* p, struct crew_err* err)
 
 /* Give the one address that a ps of the dynamic form lists its own index, and
  * let the job be one with holes. */
-static void settle_sparse_ps(struct tf_config* tf)
+static void settle_sparse_ps(struct tf_config *tf)
 {
     for (size_t i = 0; i < tf->cluster->n; i++) {
-        struct cluster_job* job = &tf->cluster->jobs[i];
+        struct cluster_job *job = &tf->cluster->jobs[i];
         if (strcmp(job->name, "ps") == 0) {
             job->tasks[0].index = tf->task_id;
             job->sparse = true;
@@ -367,10 +367,10 @@ static void settle_sparse_ps(struct tf_config* tf)
     }
 }
 
-static int find_master(struct tf_config* tf, struct crew_err* err)
+static int find_master(struct tf_config *tf, struct crew_err *err)
 {
-    const struct cluster* c = tf->cluster;
-    const struct cluster_task* own;
+    const struct cluster *c = tf->cluster;
+    const struct cluster_task *own;
 
     if (json_get(tf->json, "session_master") != NULL) {
         return read_text(tf->json, "session_master", "", &tf->master, err);
@@ -391,11 +391,11 @@ static int find_master(struct tf_config* tf, struct crew_err* err)
 }
 
 /* Add the job's length to *next, unless it is ours: then *found. */
-static int count_job(const struct tf_config* tf,
-                     const struct cluster_job* job,
-                     int64_t* next,
-                     bool* found,
-                     struct crew_err* err)
+static int count_job(const struct tf_config *tf,
+                     const struct cluster_job *job,
+                     int64_t *next,
+                     bool *found,
+                     struct crew_err *err)
 {
     if (job == NULL || *found) {
         return CREW_OK;
@@ -415,18 +415,18 @@ static int count_job(const struct tf_config* tf,
 }
 
 /* The chief is 0, then come the jobs by name, the ps last. */
-static int find_global_id(struct placing* p, struct crew_err* err)
+static int find_global_id(struct placing *p, struct crew_err *err)
 {
-    struct tf_config* tf = p->tf;
-    const struct cluster_job* ps = cluster_job(tf->cluster, "ps");
-    const struct cluster_job* first =
+    struct tf_config *tf = p->tf;
+    const struct cluster_job *ps = cluster_job(tf->cluster, "ps");
+    const struct cluster_job *first =
         p->chief != NULL ? p->chief : cluster_job(tf->cluster, "worker");
     int64_t next = 0;
     bool found = false;
     int rc = count_job(tf, first, &next, &found, err);
 
     for (size_t i = 0; i < tf->cluster->n && rc == CREW_OK; i++) {
-        const struct cluster_job* job = &tf->cluster->jobs[i];
+        const struct cluster_job *job = &tf->cluster->jobs[i];
         if (job != first && job != ps) {
             rc = count_job(tf, job, &next, &found, err);
         }
@@ -438,11 +438,11 @@ static int find_global_id(struct placing* p, struct crew_err* err)
     return rc;
 }
 
-static int derive_member(struct placing* p, struct crew_err* err)
+static int derive_member(struct placing *p, struct crew_err *err)
 {
-    struct tf_config* tf = p->tf;
-    const struct cluster_job* ps = cluster_job(tf->cluster, "ps");
-    const struct cluster_job* worker = cluster_job(tf->cluster, "worker");
+    struct tf_config *tf = p->tf;
+    const struct cluster_job *ps = cluster_job(tf->cluster, "ps");
+    const struct cluster_job *worker = cluster_job(tf->cluster, "worker");
     bool promoted = p->chief == NULL && tf->task_id == 0 &&
                     strcmp(tf->task_type, "worker") == 0;
     int rc;
@@ -465,9 +465,9 @@ static int derive_member(struct placing* p, struct crew_err* err)
     return rc;
 }
 
-static int derive_evaluator(struct placing* p, struct crew_err* err)
+static int derive_evaluator(struct placing *p, struct crew_err *err)
 {
-    struct tf_config* tf = p->tf;
+    struct tf_config *tf = p->tf;
 
     if (tf->strict && p->chief != NULL &&
         strcmp(p->chief->name, "master") == 0) {
@@ -483,7 +483,7 @@ static int derive_evaluator(struct placing* p, struct crew_err* err)
                      &tf->evaluation_master, err);
 }
 
-static int read_cluster(struct tf_config* tf, struct crew_err* err)
+static int read_cluster(struct tf_config *tf, struct crew_err *err)
 {
     struct placing p = {.tf = tf};
     int rc = check_chief(&p, err);
@@ -500,11 +500,11 @@ static int read_cluster(struct tf_config* tf, struct crew_err* err)
 
 /* ------------------------------------------------------------------- whole */
 
-static int read_json(struct tf_config* tf,
-                     const char* model_dir,
-                     struct crew_err* err)
+static int read_json(struct tf_config *tf,
+                     const char *model_dir,
+                     struct crew_err *err)
 {
-    const cJSON* cluster = json_get(tf->json, "cluster");
+    const cJSON *cluster = json_get(tf->json, "cluster");
     int rc;
 
     if (!cJSON_IsObject(tf->json)) {
@@ -530,14 +530,14 @@ static int read_json(struct tf_config* tf,
     return tf->cluster != NULL ? read_cluster(tf, err) : read_local(tf, err);
 }
 
-int tf_config_parse_for(const char* text,
-                        const char* model_dir,
+int tf_config_parse_for(const char *text,
+                        const char *model_dir,
                         bool strict,
-                        struct tf_config** out,
-                        struct crew_err* err)
+                        struct tf_config **out,
+                        struct crew_err *err)
 {
-    struct tf_config* tf;
-    cJSON* json = NULL;
+    struct tf_config *tf;
+    cJSON *json = NULL;
     int rc;
 
     if (text == NULL || (!strict && is_blank(text))) {
@@ -559,15 +559,15 @@ int tf_config_parse_for(const char* text,
     return CREW_OK;
 }
 
-int tf_config_parse(const char* text,
+int tf_config_parse(const char *text,
                     bool strict,
-                    struct tf_config** out,
-                    struct crew_err* err)
+                    struct tf_config **out,
+                    struct crew_err *err)
 {
     return tf_config_parse_for(text, NULL, strict, out, err);
 }
 
-void tf_config_free(struct tf_config* tf)
+void tf_config_free(struct tf_config *tf)
 {
     if (tf == NULL) {
         return;

@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------------- start */
 
-int tf_config_check_role(const struct tf_config* tf, struct crew_err* err)
+int tf_config_check_role(const struct tf_config *tf, struct crew_err *err)
 {
     if (tf->role == ROLE_OTHER) {
         return REFUSE(
@@ -37,11 +37,11 @@ int tf_config_check_role(const struct tf_config* tf, struct crew_err* err)
 /* An address and who has it. */
 struct entry {
     struct address address;
-    const char* job;
+    const char *job;
     int64_t index;
 };
 
-static int by_address(const void* a, const void* b)
+static int by_address(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
     int order = strcasecmp(x->address.host, y->address.host);
@@ -53,11 +53,11 @@ static int by_address(const void* a, const void* b)
            (x->address.port < y->address.port);
 }
 
-static int take_apart(const struct tf_config* tf,
-                      const struct cluster_job* job,
-                      const struct cluster_task* task,
-                      struct entry* out,
-                      struct crew_err* err)
+static int take_apart(const struct tf_config *tf,
+                      const struct cluster_job *job,
+                      const struct cluster_task *task,
+                      struct entry *out,
+                      struct crew_err *err)
 {
     int rc;
 
@@ -83,7 +83,7 @@ static int take_apart(const struct tf_config* tf,
     return CREW_OK;
 }
 
-static int check_twice(struct entry* entries, size_t n, struct crew_err* err)
+static int check_twice(struct entry *entries, size_t n, struct crew_err *err)
 {
     char text[300];
 
@@ -101,9 +101,9 @@ static int check_twice(struct entry* entries, size_t n, struct crew_err* err)
     return CREW_OK;
 }
 
-int tf_config_check_addresses(const struct tf_config* tf, struct crew_err* err)
+int tf_config_check_addresses(const struct tf_config *tf, struct crew_err *err)
 {
-    struct entry* entries = NULL;
+    struct entry *entries = NULL;
     size_t total = 0, n = 0;
     int rc = CREW_OK;
 
@@ -115,7 +115,7 @@ int tf_config_check_addresses(const struct tf_config* tf, struct crew_err* err)
     }
     entries = xcalloc(total, sizeof entries[0]);
     for (size_t i = 0; i < tf->cluster->n && rc == CREW_OK; i++) {
-        const struct cluster_job* job = &tf->cluster->jobs[i];
+        const struct cluster_job *job = &tf->cluster->jobs[i];
         if (role_parse(job->name) == ROLE_OTHER) {
             continue; /* nobody of ours connects there */
         }
@@ -131,7 +131,7 @@ int tf_config_check_addresses(const struct tf_config* tf, struct crew_err* err)
 }
 
 /* Variables need a home: a ps, or the process of a chief that is alone. */
-static int check_ps(const struct tf_config* tf, struct crew_err* err)
+static int check_ps(const struct tf_config *tf, struct crew_err *err)
 {
     bool trainer = tf->role == ROLE_CHIEF || tf->role == ROLE_WORKER;
 
@@ -143,7 +143,7 @@ static int check_ps(const struct tf_config* tf, struct crew_err* err)
     return CREW_OK;
 }
 
-int tf_config_check_start(const struct tf_config* tf, struct crew_err* err)
+int tf_config_check_start(const struct tf_config *tf, struct crew_err *err)
 {
     int rc = tf_config_check_role(tf, err);
 
@@ -155,7 +155,7 @@ int tf_config_check_start(const struct tf_config* tf, struct crew_err* err)
 
 /* --------------------------------------------------------------------- who */
 
-const char* tf_config_who(const struct tf_config* tf, char* buf, size_t size)
+const char *tf_config_who(const struct tf_config *tf, char *buf, size_t size)
 {
     if (tf->role == ROLE_LOCAL) {
         (void)snprintf(buf, size, "local");
@@ -168,7 +168,7 @@ const char* tf_config_who(const struct tf_config* tf, char* buf, size_t size)
     return buf;
 }
 
-const char* tf_config_run_method(const struct tf_config* tf)
+const char *tf_config_run_method(const struct tf_config *tf)
 {
     struct crew_err ignored = {0};
 
@@ -190,7 +190,7 @@ const char* tf_config_run_method(const struct tf_config* tf)
     }
 }
 
-int64_t tf_config_trainer_place(const struct tf_config* tf)
+int64_t tf_config_trainer_place(const struct tf_config *tf)
 {
     bool has_chief;
 
@@ -202,7 +202,7 @@ int64_t tf_config_trainer_place(const struct tf_config* tf)
     return has_chief ? tf->index + 1 : tf->index;
 }
 
-int64_t tf_config_num_trainers(const struct tf_config* tf)
+int64_t tf_config_num_trainers(const struct tf_config *tf)
 {
     int64_t n = 1, least = tf_config_trainer_place(tf) + 1;
 
@@ -216,21 +216,21 @@ int64_t tf_config_num_trainers(const struct tf_config* tf)
 
 /* -------------------------------------------------------------------- JSON */
 
-static cJSON* text_or_null(const char* text)
+static cJSON *text_or_null(const char *text)
 {
     return text != NULL ? cJSON_CreateString(text) : cJSON_CreateNull();
 }
 
 /* A list when the tasks are 0, 1, ..., else an object; empty is {}. */
-static cJSON* job_to_json(const struct cluster_job* job)
+static cJSON *job_to_json(const struct cluster_job *job)
 {
     bool list = job->n > 0 && job->tasks[0].index == 0 &&
                 cluster_job_length(job) == (int64_t)job->n;
-    cJSON* json = list ? cJSON_CreateArray() : cJSON_CreateObject();
+    cJSON *json = list ? cJSON_CreateArray() : cJSON_CreateObject();
     char key[32];
 
     for (size_t i = 0; i < job->n; i++) {
-        cJSON* address = cJSON_CreateString(job->tasks[i].address);
+        cJSON *address = cJSON_CreateString(job->tasks[i].address);
         if (list) {
             (void)cJSON_AddItemToArray(json, address);
         } else {
@@ -241,9 +241,9 @@ static cJSON* job_to_json(const struct cluster_job* job)
     return json;
 }
 
-static cJSON* cluster_to_json(const struct tf_config* tf)
+static cJSON *cluster_to_json(const struct tf_config *tf)
 {
-    cJSON* json = cJSON_CreateObject();
+    cJSON *json = cJSON_CreateObject();
 
     /* RunConfig empties the evaluator's. */
     if (tf->cluster != NULL && tf->role != ROLE_EVALUATOR) {
@@ -256,34 +256,34 @@ static cJSON* cluster_to_json(const struct tf_config* tf)
 }
 
 /* Which jobs RunConfig's default session config lets a task talk to. */
-static cJSON* device_filters(const struct tf_config* tf)
+static cJSON *device_filters(const struct tf_config *tf)
 {
     char own[64];
-    const char* const ps_sees[] = {"/job:ps", "/job:worker", "/job:chief",
+    const char *const ps_sees[] = {"/job:ps", "/job:worker", "/job:chief",
                                    "/job:master"};
-    const char* const trainer_sees[] = {"/job:ps", own};
+    const char *const trainer_sees[] = {"/job:ps", own};
     enum crew_role role = role_parse(tf->task_type);
 
     if (tf->cluster == NULL || role == ROLE_EVALUATOR || role == ROLE_OTHER) {
         return cJSON_CreateNull();
     }
     if (role == ROLE_PS) {
-        return cJSON_CreateStringArray((const char**)ps_sees, 4);
+        return cJSON_CreateStringArray((const char **)ps_sees, 4);
     }
     (void)snprintf(own, sizeof own, "/job:%s", tf->task_type);
     if (role == ROLE_WORKER) {
         (void)snprintf(own, sizeof own, "/job:worker/task:%" PRId64,
                        tf->task_id);
     }
-    return cJSON_CreateStringArray((const char**)trainer_sees, 2);
+    return cJSON_CreateStringArray((const char **)trainer_sees, 2);
 }
 
 /* The text of that session config. */
-static cJSON* session_config(const cJSON* filters)
+static cJSON *session_config(const cJSON *filters)
 {
     struct strbuf text;
-    const cJSON* filter;
-    cJSON* json;
+    const cJSON *filter;
+    cJSON *json;
 
     if (cJSON_IsNull(filters)) {
         return cJSON_CreateNull();
@@ -305,13 +305,13 @@ static cJSON* session_config(const cJSON* filters)
     return json;
 }
 
-cJSON* tf_config_to_json(const struct tf_config* tf)
+cJSON *tf_config_to_json(const struct tf_config *tf)
 {
     cJSON *json = cJSON_CreateObject(), *filters = device_filters(tf);
-    cJSON* id = tf->global_id_in_cluster < 0
+    cJSON *id = tf->global_id_in_cluster < 0
                     ? cJSON_CreateNull()
                     : cJSON_CreateNumber((double)tf->global_id_in_cluster);
-    cJSON* service = tf->service != NULL ? cJSON_Duplicate(tf->service, true)
+    cJSON *service = tf->service != NULL ? cJSON_Duplicate(tf->service, true)
                                          : cJSON_CreateNull();
 
     (void)cJSON_AddStringToObject(json, "task_type", tf->task_type);
@@ -335,7 +335,7 @@ cJSON* tf_config_to_json(const struct tf_config* tf)
     return json;
 }
 
-char* tf_config_log_text(const struct tf_config* tf)
+char *tf_config_log_text(const struct tf_config *tf)
 {
     struct strbuf text;
 

@@ -10,7 +10,7 @@
 
 static const struct {
     enum crew_dtype dtype;
-    const char* name;
+    const char *name;
     size_t size;
 } dtypes[] = {
     {CREW_FLOAT, "float32", 4}, {CREW_DOUBLE, "float64", 8},
@@ -31,7 +31,7 @@ size_t dtype_size(enum crew_dtype dtype)
     return 0;
 }
 
-const char* dtype_name(enum crew_dtype dtype)
+const char *dtype_name(enum crew_dtype dtype)
 {
     for (size_t i = 0; i < NUM_DTYPES; i++) {
         if (dtypes[i].dtype == dtype) {
@@ -41,7 +41,7 @@ const char* dtype_name(enum crew_dtype dtype)
     return "invalid";
 }
 
-enum crew_dtype dtype_parse(const char* name)
+enum crew_dtype dtype_parse(const char *name)
 {
     for (size_t i = 0; i < NUM_DTYPES; i++) {
         if (strcmp(dtypes[i].name, name) == 0) {
@@ -71,7 +71,7 @@ struct crew_shape crew_shape4(int64_t a, int64_t b, int64_t c, int64_t d)
     return (struct crew_shape){.rank = 4, .dim = {a, b, c, d}};
 }
 
-bool shape_equal(const struct crew_shape* a, const struct crew_shape* b)
+bool shape_equal(const struct crew_shape *a, const struct crew_shape *b)
 {
     if (a->rank != b->rank) {
         return false;
@@ -86,7 +86,7 @@ bool shape_equal(const struct crew_shape* a, const struct crew_shape* b)
 
 /* A product with a 0 in it is 0 however large the rest: zeros are looked for
  * before anything can overflow. */
-static bool has_zero(const struct crew_shape* shape)
+static bool has_zero(const struct crew_shape *shape)
 {
     for (int i = 0; i < shape->rank; i++) {
         if (shape->dim[i] == 0) {
@@ -96,9 +96,9 @@ static bool has_zero(const struct crew_shape* shape)
     return false;
 }
 
-int shape_count(const struct crew_shape* shape,
-                int64_t* n,
-                struct crew_err* err)
+int shape_count(const struct crew_shape *shape,
+                int64_t *n,
+                struct crew_err *err)
 {
     char text[160];
     int64_t product = 1;
@@ -130,7 +130,7 @@ int shape_count(const struct crew_shape* shape,
     return CREW_OK;
 }
 
-const char* shape_text(const struct crew_shape* shape, char* buf, size_t size)
+const char *shape_text(const struct crew_shape *shape, char *buf, size_t size)
 {
     char number[24];
     size_t n = 0;
@@ -153,12 +153,12 @@ const char* shape_text(const struct crew_shape* shape, char* buf, size_t size)
 
 int tensor_new(enum crew_dtype dtype,
                struct crew_shape shape,
-               struct crew_tensor** out,
-               struct crew_err* err)
+               struct crew_tensor **out,
+               struct crew_err *err)
 {
-    struct crew_tensor* t;
+    struct crew_tensor *t;
     size_t size = dtype_size(dtype);
-    void* data = NULL;
+    void *data = NULL;
     int64_t n = 0;
     int rc;
 
@@ -183,7 +183,7 @@ int tensor_new(enum crew_dtype dtype,
     return CREW_OK;
 }
 
-void tensor_free(struct crew_tensor* t)
+void tensor_free(struct crew_tensor *t)
 {
     if (t != NULL) {
         free(t->data);

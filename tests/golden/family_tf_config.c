@@ -16,15 +16,15 @@
 #include "golden_families.h"
 #include "base/banned.h"
 
-static bool starts_with(const char* text, const char* start)
+static bool starts_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
 /* Whether Python and not TensorFlow wrote the message. */
-static bool is_accident(const char* type, const char* message)
+static bool is_accident(const char *type, const char *message)
 {
-    static const char* const starts[] = {
+    static const char *const starts[] = {
         "invalid literal for int()",
         "int() argument must be",
         "can only concatenate",
@@ -50,7 +50,7 @@ static bool is_accident(const char* type, const char* message)
 }
 
 /* Runs of white space become one space, none at the end. */
-static char* on_one_line(const char* text)
+static char *on_one_line(const char *text)
 {
     struct strbuf out;
     bool space = false;
@@ -70,13 +70,13 @@ static char* on_one_line(const char* text)
     return out.data;
 }
 
-static void compare_error(struct golden_report* report,
-                          const struct crew_err* got,
-                          const cJSON* want)
+static void compare_error(struct golden_report *report,
+                          const struct crew_err *got,
+                          const cJSON *want)
 {
-    const char* type = golden_text(want, "type");
-    char* sentence = on_one_line(golden_text(want, "message"));
-    char* ours = on_one_line(got->msg);
+    const char *type = golden_text(want, "type");
+    char *sentence = on_one_line(golden_text(want, "message"));
+    char *ours = on_one_line(got->msg);
 
     (void)golden_same_int(report, "exit code", -1, crew_err_exit_code(got), 78);
     if (is_accident(type, sentence)) {
@@ -95,12 +95,12 @@ static void compare_error(struct golden_report* report,
     free(ours);
 }
 
-static void compare_properties(struct golden_report* report,
-                               const struct tf_config* tf,
-                               const cJSON* want)
+static void compare_properties(struct golden_report *report,
+                               const struct tf_config *tf,
+                               const cJSON *want)
 {
-    cJSON* got = tf_config_to_json(tf);
-    const cJSON* property;
+    cJSON *got = tf_config_to_json(tf);
+    const cJSON *property;
 
     cJSON_ArrayForEach(property, want)
     {
@@ -117,13 +117,13 @@ static void compare_properties(struct golden_report* report,
 }
 
 /* Which role method is called, or why none is. */
-static void compare_start(struct golden_report* report,
-                          const struct tf_config* tf,
-                          const cJSON* want)
+static void compare_start(struct golden_report *report,
+                          const struct tf_config *tf,
+                          const cJSON *want)
 {
-    const cJSON* error = json_get(want, "error");
-    const cJSON* calls = json_get(want, "calls");
-    const char* method = tf_config_run_method(tf);
+    const cJSON *error = json_get(want, "error");
+    const cJSON *calls = json_get(want, "calls");
+    const char *method = tf_config_run_method(tf);
     struct crew_err err = {0};
     int rc = tf_config_check_role(tf, &err);
 
@@ -144,15 +144,15 @@ static void compare_start(struct golden_report* report,
     }
 }
 
-static void compare_case(struct golden_report* report, const cJSON* item)
+static void compare_case(struct golden_report *report, const cJSON *item)
 {
-    const cJSON* text = golden_member(item, "TF_CONFIG");
-    const cJSON* model_dir =
+    const cJSON *text = golden_member(item, "TF_CONFIG");
+    const cJSON *model_dir =
         json_get(golden_member(item, "arguments"), "model_dir");
-    const cJSON* error = json_get(item, "error");
-    const cJSON* start = json_get(item, "train_and_evaluate");
+    const cJSON *error = json_get(item, "error");
+    const cJSON *start = json_get(item, "train_and_evaluate");
     struct crew_err err = {0};
-    struct tf_config* tf = NULL;
+    struct tf_config *tf = NULL;
     int rc = tf_config_parse_for(
         cJSON_IsString(text) ? text->valuestring : NULL,
         cJSON_IsString(model_dir) ? model_dir->valuestring : NULL, true, &tf,
@@ -174,10 +174,10 @@ static void compare_case(struct golden_report* report, const cJSON* item)
     tf_config_free(tf);
 }
 
-int family_tf_config(const char* dir, struct golden_report* report)
+int family_tf_config(const char *dir, struct golden_report *report)
 {
-    cJSON* file = golden_load(dir, "tf_config.json");
-    const cJSON* item;
+    cJSON *file = golden_load(dir, "tf_config.json");
+    const cJSON *item;
     int number = 0;
 
     if (file == NULL) {

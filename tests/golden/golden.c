@@ -20,7 +20,7 @@
 #define MAX_DEPTH 64
 #define MAX_SHOWN 20
 
-void golden_end(struct golden_report* r)
+void golden_end(struct golden_report *r)
 {
     if (!r->open) {
         return;
@@ -37,7 +37,7 @@ void golden_end(struct golden_report* r)
     r->open = false;
 }
 
-void golden_case(struct golden_report* r, const char* fmt, ...)
+void golden_case(struct golden_report *r, const char *fmt, ...)
 {
     va_list args;
 
@@ -49,11 +49,11 @@ void golden_case(struct golden_report* r, const char* fmt, ...)
     r->differences = 0;
 }
 
-void golden_differ(struct golden_report* r,
-                   const char* name,
+void golden_differ(struct golden_report *r,
+                   const char *name,
                    int64_t index,
-                   const char* got,
-                   const char* want)
+                   const char *got,
+                   const char *want)
 {
     if (r->differences++ >= MAX_SHOWN) {
         return;
@@ -65,7 +65,7 @@ void golden_differ(struct golden_report* r,
     printf(": got %s, want %s\n", got, want);
 }
 
-int golden_trouble(int exit_code, const char* fmt, ...)
+int golden_trouble(int exit_code, const char *fmt, ...)
 {
     va_list args;
 
@@ -77,9 +77,9 @@ int golden_trouble(int exit_code, const char* fmt, ...)
     return exit_code;
 }
 
-static _Noreturn void unexpected(const char* what, const cJSON* item)
+static _Noreturn void unexpected(const char *what, const cJSON *item)
 {
-    char* text = item != NULL ? cJSON_PrintUnformatted(item) : NULL;
+    char *text = item != NULL ? cJSON_PrintUnformatted(item) : NULL;
 
     (void)golden_trouble(65, "the file is not as expected: %s: %.200s", what,
                          text != NULL ? text : "nothing");
@@ -87,7 +87,7 @@ static _Noreturn void unexpected(const char* what, const cJSON* item)
     exit(65);
 }
 
-char* golden_bytes(const char* dir, const char* file, size_t* n)
+char *golden_bytes(const char *dir, const char *file, size_t *n)
 {
     struct crew_err err = {0};
     char *path = path_join(dir, file), *bytes = NULL;
@@ -101,7 +101,7 @@ char* golden_bytes(const char* dir, const char* file, size_t* n)
 
 /* cJSON keeps numbers as doubles: put quotes around integers that one may not
  * hold. */
-static void quote_long_integers(const char* text, size_t n, struct strbuf* out)
+static void quote_long_integers(const char *text, size_t n, struct strbuf *out)
 {
     bool in_string = false;
 
@@ -126,13 +126,13 @@ static void quote_long_integers(const char* text, size_t n, struct strbuf* out)
     }
 }
 
-cJSON* golden_load(const char* dir, const char* file)
+cJSON *golden_load(const char *dir, const char *file)
 {
     struct crew_err err = {0};
     struct strbuf quoted;
-    cJSON* tree = NULL;
+    cJSON *tree = NULL;
     size_t n = 0;
-    char* text = golden_bytes(dir, file, &n);
+    char *text = golden_bytes(dir, file, &n);
 
     if (text == NULL) {
         return NULL;
@@ -148,9 +148,9 @@ cJSON* golden_load(const char* dir, const char* file)
     return tree;
 }
 
-int64_t golden_int(const cJSON* item)
+int64_t golden_int(const cJSON *item)
 {
-    char* end = NULL;
+    char *end = NULL;
     int64_t value = 0;
 
     if (json_is_int(item, &value)) {
@@ -170,9 +170,9 @@ int64_t golden_int(const cJSON* item)
     return value;
 }
 
-double golden_number(const cJSON* item)
+double golden_number(const cJSON *item)
 {
-    char* end = NULL;
+    char *end = NULL;
     double value;
 
     if (cJSON_IsNumber(item)) {
@@ -191,9 +191,9 @@ double golden_number(const cJSON* item)
     return value;
 }
 
-const cJSON* golden_member(const cJSON* object, const char* key)
+const cJSON *golden_member(const cJSON *object, const char *key)
 {
-    const cJSON* item = json_get(object, key);
+    const cJSON *item = json_get(object, key);
 
     if (item == NULL) {
         unexpected(key, object);
@@ -201,9 +201,9 @@ const cJSON* golden_member(const cJSON* object, const char* key)
     return item;
 }
 
-const char* golden_text(const cJSON* object, const char* key)
+const char *golden_text(const cJSON *object, const char *key)
 {
-    const cJSON* item = golden_member(object, key);
+    const cJSON *item = golden_member(object, key);
 
     if (!cJSON_IsString(item)) {
         unexpected(key, item);
@@ -211,17 +211,17 @@ const char* golden_text(const cJSON* object, const char* key)
     return item->valuestring;
 }
 
-char* golden_base64(const char* text, size_t* n)
+char *golden_base64(const char *text, size_t *n)
 {
     static const char digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char* out = xmalloc(strlen(text) + 1);
+    char *out = xmalloc(strlen(text) + 1);
     uint32_t bits = 0;
     int count = 0;
 
     *n = 0;
     for (; *text != '\0' && *text != '='; text++) {
-        const char* digit = strchr(digits, *text);
+        const char *digit = strchr(digits, *text);
         if (digit == NULL) {
             (void)golden_trouble(65, "not base64: %.60s", text);
             exit(65);
@@ -237,7 +237,7 @@ char* golden_base64(const char* text, size_t* n)
     return out;
 }
 
-static enum crew_dtype dtype_of(const char* name)
+static enum crew_dtype dtype_of(const char *name)
 {
     enum crew_dtype dtype = dtype_parse(name);
 
@@ -247,10 +247,10 @@ static enum crew_dtype dtype_of(const char* name)
     return dtype;
 }
 
-static struct crew_shape shape_of(const cJSON* array)
+static struct crew_shape shape_of(const cJSON *array)
 {
     struct crew_shape shape = crew_scalar_shape();
-    const cJSON* dim;
+    const cJSON *dim;
 
     cJSON_ArrayForEach(dim, golden_member(array, "shape"))
     {
@@ -262,14 +262,14 @@ static struct crew_shape shape_of(const cJSON* array)
     return shape;
 }
 
-void golden_array_read(const cJSON* item, struct golden_array* out)
+void golden_array_read(const cJSON *item, struct golden_array *out)
 {
     struct crew_err err = {0};
     struct golden_array a = {.dtype = dtype_of(golden_text(item, "dtype")),
                              .shape = shape_of(item)};
     bool whole = a.dtype == CREW_INT32 || a.dtype == CREW_INT64 ||
                  a.dtype == CREW_UINT8 || a.dtype == CREW_BOOL;
-    const cJSON* value;
+    const cJSON *value;
     int64_t i = 0;
 
     a.data = json_get(item, "data");
@@ -296,16 +296,16 @@ void golden_array_read(const cJSON* item, struct golden_array* out)
     *out = a;
 }
 
-void golden_array_release(struct golden_array* a)
+void golden_array_release(struct golden_array *a)
 {
     free(a->number);
     free(a->integer);
     *a = (struct golden_array){0};
 }
 
-float* golden_array_floats(const struct golden_array* a)
+float *golden_array_floats(const struct golden_array *a)
 {
-    float* out = xcalloc((size_t)a->n, sizeof out[0]);
+    float *out = xcalloc((size_t)a->n, sizeof out[0]);
 
     for (int64_t i = 0; i < a->n; i++) {
         out[i] = (float)a->number[i];

@@ -9,8 +9,8 @@
 #include "base/banned.h"
 
 static const struct {
-    const char* name;
-    int (*run)(const char* dir, struct golden_report*);
+    const char *name;
+    int (*run)(const char *dir, struct golden_report *);
 } families[] = {
 #define X(name) {#name, family_##name},
     GOLDEN_FAMILIES(X)
@@ -19,7 +19,7 @@ static const struct {
 
 #define NUM_FAMILIES (sizeof families / sizeof families[0])
 
-static void usage(FILE* to)
+static void usage(FILE *to)
 {
     (void)fprintf(to, "Usage: golden-check FAMILY DIR\nFamilies:");
     for (size_t i = 0; i < NUM_FAMILIES; i++) {
@@ -28,7 +28,7 @@ static void usage(FILE* to)
     (void)fprintf(to, "\n");
 }
 
-static int check(size_t family, const char* dir)
+static int check(size_t family, const char *dir)
 {
     struct golden_report report = {.family = families[family].name};
     int rc = families[family].run(dir, &report);
@@ -44,7 +44,7 @@ static int check(size_t family, const char* dir)
     return rc;
 }
 
-int main(int argc, char** argv)
+int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         usage(stdout);

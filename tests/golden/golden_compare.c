@@ -10,8 +10,8 @@
 #include "golden.h"
 #include "base/banned.h"
 
-bool golden_same_int(struct golden_report* r,
-                     const char* name,
+bool golden_same_int(struct golden_report *r,
+                     const char *name,
                      int64_t index,
                      int64_t got,
                      int64_t want)
@@ -27,7 +27,7 @@ bool golden_same_int(struct golden_report* r,
 }
 
 /* "text" in quotes, nothing for NULL. */
-static void quote(struct strbuf* b, const char* text)
+static void quote(struct strbuf *b, const char *text)
 {
     if (text == NULL) {
         strbuf_addstr(b, "nothing");
@@ -36,10 +36,10 @@ static void quote(struct strbuf* b, const char* text)
     }
 }
 
-bool golden_same_text(struct golden_report* r,
-                      const char* name,
-                      const char* got,
-                      const char* want)
+bool golden_same_text(struct golden_report *r,
+                      const char *name,
+                      const char *got,
+                      const char *want)
 {
     bool same =
         got == NULL || want == NULL ? got == want : strcmp(got, want) == 0;
@@ -57,11 +57,11 @@ bool golden_same_text(struct golden_report* r,
     return same;
 }
 
-bool golden_same_bytes(struct golden_report* r,
-                       const char* name,
-                       const void* got,
+bool golden_same_bytes(struct golden_report *r,
+                       const char *name,
+                       const void *got,
                        size_t num_got,
-                       const void* want,
+                       const void *want,
                        size_t num_want)
 {
     const unsigned char *a = got, *b = want;
@@ -97,8 +97,8 @@ static bool close_enough(double got, double want, double allowed)
     return fabs(got - want) <= allowed;
 }
 
-static void differ_number(struct golden_report* r,
-                          const char* name,
+static void differ_number(struct golden_report *r,
+                          const char *name,
                           int64_t index,
                           double got,
                           double want,
@@ -111,8 +111,8 @@ static void differ_number(struct golden_report* r,
     golden_differ(r, name, index, g, w);
 }
 
-bool golden_same_number(struct golden_report* r,
-                        const char* name,
+bool golden_same_number(struct golden_report *r,
+                        const char *name,
                         double got,
                         double want,
                         struct golden_tolerance tolerance)
@@ -127,11 +127,11 @@ bool golden_same_number(struct golden_report* r,
     return same;
 }
 
-bool golden_same_floats(struct golden_report* r,
-                        const char* name,
-                        const float* got,
+bool golden_same_floats(struct golden_report *r,
+                        const char *name,
+                        const float *got,
                         int64_t num_got,
-                        const struct golden_array* want,
+                        const struct golden_array *want,
                         struct golden_tolerance tolerance)
 {
     char count_name[160];
@@ -157,10 +157,10 @@ bool golden_same_floats(struct golden_report* r,
     return same;
 }
 
-bool golden_same_json(struct golden_report* r,
-                      const char* name,
-                      const cJSON* got,
-                      const cJSON* want)
+bool golden_same_json(struct golden_report *r,
+                      const char *name,
+                      const cJSON *got,
+                      const cJSON *want)
 {
     bool same = cJSON_Compare(got, want, true) || (got == NULL && want == NULL);
     char *g, *w;
