@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The graph itself: nodes, names, scopes, variables, features, and the sticky error. */
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "graph/op.h"
+
+#include "base/banned.h"
+
+struct crew_graph *graph_new(void)
+{
+    struct crew_graph *g = xcalloc(1, sizeof *g);
+
+    strbuf_init(&g->scope);
+    g->poison = xcalloc(1, sizeof *g->poison);
+    g->poison->graph = g;
+    g->poison->name = xstrdup("(broken)");
+    g->poison->op = &op_placeholder;
+    return g;
+}
+
+static void free_node(struct crew_node *n)
+{
+    free(n->name);
+    free(n);
+}
+
+void graph_free(struct crew_graph *g)
+{
+    if (g == NULL) {
+        return;
+    }
+    for (int i = 0; i < g->n_owned; i++) {
+        g->owned[i].free(g->owned[i].p);
+    }
+    for (int i = 0; i < g->n_nodes; i++) {
+        free_node(g->nodes[i]);
+    }
+    for (int i = 0; i < g->n_vars; i++) {
+        free(g->vars[i].name);
+    }
+    free_node(g->poison);
+    free(g->owned);
+    free(g->nodes);
+    free(g->vars);
+    strbuf_release(&g->scope);
+    free(g);
+}
+
+void graph_own(struct crew_graph *g, void *p, void (*release)(void *))
+{
+    g->owned = xrealloc(g->owned, (size_t)(g->n_owned + 1) * sizeof *g->owned);
+    g->owned[g->n_owned++] = (struct owned){p, release};
+}
+
+/* ------------------------------------------------------------------ errors */
+
+bool graph_broken(const struct crew_graph *g)
+{
+    return g->err.code != CREW_OK;
+}
+
+struct crew_node *graph_fail(struct crew_graph *g, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    crew_err_exit(&g->err, CREW_INVALID_ARGUMENT, 1, "%s", text);
+    return g->poison;
+}
+
+int crew_graph_status(const struct crew_graph *g, struct crew_err *err)
+{
+    if (g->err.code != CREW_OK && err->code == CREW_OK) {
+        *err = g->err;
+    }
+    return err->code;
+}
+
+/* ------------------------------------------------------------------- names */
+
+static bool name_taken(const struct crew_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        if (strcmp(g->nodes[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *graph_unique_name(const struct crew_graph *g, const char *name)
+{
+    char *full = xasprintf("%s%s", g->scope.data, name);
+
+    for (int i = 1; name_taken(g, full); i++) {
+        free(full);
+        full = xasprintf("%s%s_%d", g->scope.data, name, i);
+    }
+    return full;
+}
+
+void crew_scope_push(struct crew_graph *g, const char *name)
+{
+    strbuf_addf(&g->scope, "%s/", name);
+}
+
+void crew_scope_pop(struct crew_graph *g)
+{
+    size_t n = g->scope.len;
+
+    if (n == 0) {
+        (void)graph_fail(g, "crew_scope_pop without a crew_scope_push");
+        return;
+    }
+    n--; /* the last '/' */
+    while (n > 0 && g->scope.data[n - 1] != '/') {
+        n--;
+    }
+    g->scope.len = n;
+    g->scope.data[n] = '\0';
+}
+
+struct crew_node *crew_named(struct crew_graph *g, struct crew_node *x,
+                             const char *name)
+{
+    char *full;
+
+    if (graph_broken(g)) {
+        return g->poison;
+    }
+    full = xasprintf("%s%s", g->scope.data, name);
+    if (name_taken(g, full)) {
+        (void)graph_fail(g, "crew_named: the name \"%s\" is taken", full);
+        free(full);
+        return g->poison;
+    }
+    free(x->name);
+    x->name = full;
+    return x;
+}
+
+/* ------------------------------------------------------------------- nodes */
+
+struct crew_node *graph_add(struct crew_graph *g, const struct op_def *op,
+                            const char *name, int n_in,
+                            struct crew_node *const *in, union op_attr attr)
+{
+    struct crew_node *n;
+
+    PRE(n_in <= NODE_MAX_INPUTS);
+    if (graph_broken(g)) {
+        return g->poison;
+    }
+    for (int k = 0; k < n_in; k++) {
+        if (in[k] == NULL || in[k]->graph != g) {
+            return graph_fail(g, "%s%s: operand %d is %s", g->scope.data, name, k,
+                              in[k] == NULL ? "NULL" : "of another graph");
+        }
+    }
+    n = xcalloc(1, sizeof *n);
+    n->graph = g;
+    n->op = op;
+    n->name = graph_unique_name(g, name);
+    n->n_in = n_in;
+    for (int k = 0; k < n_in; k++) {
+        n->in[k] = in[k];
+    }
+    n->attr = attr;
+    op->infer(n);
+    if (graph_broken(g)) {
+        free_node(n);
+        return g->poison;
+    }
+    if (g->n_nodes == g->cap_nodes) {
+        g->cap_nodes = g->cap_nodes == 0 ? 32 : 2 * g->cap_nodes;
+        g->nodes = xrealloc(g->nodes, (size_t)g->cap_nodes * sizeof(struct crew_node *));
+    }
+    n->id = g->n_nodes;
+    g->nodes[g->n_nodes++] = n;
+    return n;
+}
+
+struct crew_node *graph_input(struct crew_graph *g, const char *name,
+                              enum crew_dtype dtype, struct crew_shape shape)
+{
+    struct crew_node *n =
+        graph_add(g, &op_placeholder, name, 0, NULL, (union op_attr){0});
+
+    if (n != g->poison) {
+        n->dtype = dtype;
+        n->shape = shape;
+    }
+    return n;
+}
+
+const char *node_name(const struct crew_node *n)
+{
+    return n->name;
+}
+
+enum crew_dtype node_dtype(const struct crew_node *n)
+{
+    return n->dtype;
+}
+
+const struct crew_shape *node_shape(const struct crew_node *n)
+{
+    return &n->shape;
+}
+
+int64_t node_count(const struct crew_node *n, int64_t batch)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < n->shape.rank; i++) {
+        count *= n->shape.dim[i] < 0 ? batch : n->shape.dim[i];
+    }
+    return count;
+}
+
+/* --------------------------------------------------------------- variables */
+
+static struct crew_node *add_variable(struct crew_graph *g, const char *name,
+                                      struct crew_shape shape,
+                                      struct crew_init init, int64_t count)
+{
+    union op_attr attr = {.var = g->n_vars};
+    struct crew_node *n = graph_add(g, &op_variable, name, 0, NULL, attr);
+
+    if (n == g->poison) {
+        return n;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = shape;
+    if (g->n_vars == g->cap_vars) {
+        g->cap_vars = g->cap_vars == 0 ? 16 : 2 * g->cap_vars;
+        g->vars = xrealloc(g->vars, (size_t)g->cap_vars * sizeof *g->vars);
+    }
+    g->vars[g->n_vars++] =
+        (struct graph_var){xstrdup(n->name), shape, init, count, n};
+    return n;
+}
+
+struct crew_node *crew_variable(struct crew_graph *g, const char *name,
+                                struct crew_shape shape, struct crew_init init)
+{
+    struct crew_err bad = {0};
+    struct crew_node *n;
+    int64_t count = 0;
+    char *full;
+
+    if (graph_broken(g)) {
+        return g->poison;
+    }
+    full = xasprintf("%s%s", g->scope.data, name);
+    if (name_taken(g, full)) {
+        n = graph_fail(g, "variable %s: there is one of that name already", full);
+    } else if (shape_count(&shape, &count, &bad) != CREW_OK) {
+        n = graph_fail(g, "variable %s: %s", full, bad.msg);
+    } else {
+        n = add_variable(g, name, shape, init, count);
+    }
+    free(full);
+    return n;
+}
+
+int graph_num_vars(const struct crew_graph *g)
+{
+    return g->n_vars;
+}
+
+const struct graph_var *graph_var(const struct crew_graph *g, int i)
+{
+    PRE(i >= 0 && i < g->n_vars);
+    return &g->vars[i];
+}
+
+int graph_find_var(const struct crew_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_vars; i++) {
+        if (strcmp(g->vars[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---------------------------------------------------------------- features */
+
+struct crew_features *features_new(struct crew_graph *g,
+                                   const struct feature_entry *entries, int n)
+{
+    struct crew_features *f = xcalloc(1, sizeof *f);
+
+    f->graph = g;
+    f->n = n;
+    f->entries = xcalloc((size_t)n, sizeof *f->entries);
+    memcpy(f->entries, entries, (size_t)n * sizeof *entries);
+    return f;
+}
+
+void features_free(struct crew_features *f)
+{
+    if (f != NULL) {
+        free(f->entries);
+        free(f);
+    }
+}
+
+struct crew_node *crew_feature(const struct crew_features *f, const char *key)
+{
+    struct crew_node *n;
+    struct strbuf known;
+
+    for (int i = 0; i < f->n; i++) {
+        if (strcmp(f->entries[i].key, key) == 0) {
+            return f->entries[i].node;
+        }
+    }
+    strbuf_init(&known);
+    for (int i = 0; i < f->n; i++) {
+        strbuf_addf(&known, "%s%s", i == 0 ? "" : ", ", f->entries[i].key);
+    }
+    n = graph_fail(f->graph, "no feature \"%s\"; the input has: %s", key,
+                   known.data);
+    strbuf_release(&known);
+    return n;
+}

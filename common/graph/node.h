@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The graph's structs, for the files of this folder and for the export. */
+#ifndef GRAPH_NODE_H
+#define GRAPH_NODE_H
+
+#include "base/strbuf.h"
+#include "graph/graph.h"
+
+struct op_def;
+
+union op_attr {
+    int64_t var;               /* Variable: its index */
+    struct crew_shape reshape; /* Reshape: as asked for, -1 where inferred */
+    struct {
+        enum crew_padding padding;
+    } conv;
+    struct {
+        int64_t size, stride;
+    } pool;
+    struct {
+        float rate;
+        uint64_t stream; /* each dropout of a graph draws its own numbers */
+    } dropout;
+    float factor; /* Scale */
+    int axis;     /* ArgMax */
+};
+
+#define NODE_MAX_INPUTS 2
+
+struct crew_node {
+    const struct op_def *op;
+    struct crew_graph *graph;
+    char *name;
+    int id; /* place in the graph; inputs have smaller ones */
+    int n_in;
+    struct crew_node *in[NODE_MAX_INPUTS];
+    enum crew_dtype dtype;
+    struct crew_shape shape; /* -1 only in front: the batch */
+    union op_attr attr;
+};
+
+struct owned {
+    void *p;
+    void (*free)(void *);
+};
+
+struct crew_graph {
+    struct crew_node **nodes;
+    int n_nodes, cap_nodes;
+    struct graph_var *vars;
+    int n_vars, cap_vars;
+    struct owned *owned;
+    int n_owned;
+    struct strbuf scope; /* "outer/inner/" or empty */
+    uint64_t num_dropouts;
+    struct crew_err err;      /* the first one sticks */
+    struct crew_node *poison; /* what builders return after an error */
+};
+
+struct crew_features {
+    struct crew_graph *graph;
+    struct feature_entry *entries;
+    int n;
+};
+
+/* Make a node: its shape and dtype by the op's rule. `name` within the current scope,
+ * made unique the way TensorFlow does (x, x_1, x_2). Poisoned inputs give the poison. */
+struct crew_node *graph_add(struct crew_graph *, const struct op_def *, const char *name,
+                            int n_in, struct crew_node *const *in, union op_attr);
+/* Stick an error in the graph and return the poisoned node. */
+struct crew_node *graph_fail(struct crew_graph *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool graph_broken(const struct crew_graph *);
+/* A free scoped name for `name`. Owner: caller. */
+char *graph_unique_name(const struct crew_graph *, const char *name);
+/* Freed with the graph. */
+void graph_own(struct crew_graph *, void *p, void (*free)(void *));
+/* Elements of the node's value for a batch. */
+int64_t node_count(const struct crew_node *, int64_t batch);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Ops of linear algebra and arithmetic. */
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/op.h"
+#include "kernels/kernels.h"
+
+#include "base/banned.h"
+
+/* "(?, 784)" of a node, for messages. */
+static const char *text(const struct crew_node *n, char buf[128])
+{
+    return shape_text(&n->shape, buf, 128);
+}
+
+static bool both_float(struct crew_node *n)
+{
+    for (int k = 0; k < n->n_in; k++) {
+        if (n->in[k]->dtype != CREW_FLOAT) {
+            (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
+                             n->in[k]->name, dtype_name(n->in[k]->dtype));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A node with the first operand's dtype and in[0]'s name as only input, and T. */
+static void emit_elementwise(const struct crew_node *n, struct graphdef *g)
+{
+    graphdef_node(g, n->name, n->op->tf_name);
+    for (int k = 0; k < n->n_in; k++) {
+        graphdef_input(g, n->in[k]->name);
+    }
+    graphdef_attr_type(g, "T", CREW_FLOAT);
+}
+
+/* ------------------------------------------------------------------ MatMul */
+
+static void infer_matmul(struct crew_node *n)
+{
+    const struct crew_shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
+    char ta[128], tb[128];
+
+    if (!both_float(n)) {
+        return;
+    }
+    if (a->rank != 2 || b->rank != 2 || a->dim[1] != b->dim[0] || b->dim[0] < 0) {
+        (void)graph_fail(n->graph, "%s: cannot multiply %s by %s", n->name,
+                         text(n->in[0], ta), text(n->in[1], tb));
+        return;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = crew_shape2(a->dim[0], b->dim[1]);
+}
+
+static int64_t rows_of(const struct crew_node *n, int64_t batch)
+{
+    return n->shape.dim[0] < 0 ? batch : n->shape.dim[0];
+}
+
+static void forward_matmul(const struct crew_node *n, struct run *r)
+{
+    k_matmul(false, false, rows_of(n->in[0], r->batch), n->shape.dim[1],
+             n->in[1]->shape.dim[0], run_in(r, n, 0), run_in(r, n, 1), false,
+             run_out(r, n));
+}
+
+static void backward_matmul(const struct crew_node *n, struct run *r)
+{
+    int64_t m = rows_of(n->in[0], r->batch), cols = n->shape.dim[1];
+    int64_t k = n->in[1]->shape.dim[0];
+    const float *dy = run_d_out(r, n);
+    struct grad db = run_d_in(r, n, 1);
+    struct grad da = run_d_in(r, n, 0);
+
+    if (db.data != NULL) {
+        k_matmul(true, false, k, cols, m, run_in(r, n, 0), dy, db.add, db.data);
+    }
+    if (da.data != NULL) {
+        k_matmul(false, true, m, k, cols, dy, run_in(r, n, 1), da.add, da.data);
+    }
+}
+
+const struct op_def op_matmul = {
+    .tf_name = "MatMul",
+    .flags = OP_NEEDS_INPUT,
+    .infer = infer_matmul,
+    .forward = forward_matmul,
+    .backward = backward_matmul,
+    .emit = emit_elementwise,
+};
+
+/* ----------------------------------------------------------------- BiasAdd */
+
+static void infer_bias_add(struct crew_node *n)
+{
+    const struct crew_shape *x = &n->in[0]->shape, *b = &n->in[1]->shape;
+    char tx[128], tb[128];
+
+    if (!both_float(n)) {
+        return;
+    }
+    if (x->rank < 2 || b->rank != 1 || x->dim[x->rank - 1] != b->dim[0]) {
+        (void)graph_fail(n->graph, "%s: cannot add a bias %s to %s", n->name,
+                         text(n->in[1], tb), text(n->in[0], tx));
+        return;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = *x;
+}
+
+static void forward_bias_add(const struct crew_node *n, struct run *r)
+{
+    int64_t width = n->in[1]->shape.dim[0];
+
+    k_bias_add(node_count(n, r->batch) / width, width, run_in(r, n, 0),
+               run_in(r, n, 1), run_out(r, n));
+}
+
+/* dx (+)= dy, which is nothing to do when they share their memory. */
+static void pass_gradient(const struct crew_node *n, struct run *r, int k)
+{
+    const float *dy = run_d_out(r, n);
+    struct grad dx = run_d_in(r, n, k);
+    int64_t count = node_count(n, r->batch);
+
+    if (dx.data == NULL || dx.data == dy) {
+        return;
+    }
+    if (dx.add) {
+        k_axpy(count, 1.0f, dy, dx.data);
+    } else {
+        memcpy(dx.data, dy, (size_t)count * sizeof(float));
+    }
+}
+
+static void backward_bias_add(const struct crew_node *n, struct run *r)
+{
+    int64_t width = n->in[1]->shape.dim[0];
+    float *db = run_d_in_zeroed(r, n, 1);
+
+    if (db != NULL) {
+        k_bias_add_backward(node_count(n, r->batch) / width, width,
+                            run_d_out(r, n), db);
+    }
+    pass_gradient(n, r, 0);
+}
+
+const struct op_def op_bias_add = {
+    .tf_name = "BiasAdd",
+    .flags = OP_IN_PLACE | OP_GRAD_IN_PLACE,
+    .infer = infer_bias_add,
+    .forward = forward_bias_add,
+    .backward = backward_bias_add,
+    .emit = emit_elementwise,
+};
+
+/* --------------------------------------------------------- Add, Mul, Scale */
+
+static void infer_same_shape(struct crew_node *n)
+{
+    char ta[128], tb[128];
+
+    if (!both_float(n)) {
+        return;
+    }
+    if (n->n_in == 2 && !shape_equal(&n->in[0]->shape, &n->in[1]->shape)) {
+        (void)graph_fail(n->graph, "%s: shapes %s and %s differ", n->name,
+                         text(n->in[0], ta), text(n->in[1], tb));
+        return;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = n->in[0]->shape;
+}
+
+static void forward_add(const struct crew_node *n, struct run *r)
+{
+    k_add(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1), run_out(r, n));
+}
+
+static void backward_add(const struct crew_node *n, struct run *r)
+{
+    pass_gradient(n, r, 1);
+    pass_gradient(n, r, 0);
+}
+
+const struct op_def op_add = {
+    .tf_name = "AddV2",
+    .infer = infer_same_shape,
+    .forward = forward_add,
+    .backward = backward_add,
+    .emit = emit_elementwise,
+};
+
+static void forward_mul(const struct crew_node *n, struct run *r)
+{
+    k_mul(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1), run_out(r, n));
+}
+
+static void backward_mul(const struct crew_node *n, struct run *r)
+{
+    for (int k = 0; k < 2; k++) {
+        float *dx = run_d_in_zeroed(r, n, k);
+
+        if (dx != NULL) {
+            k_mul_acc(node_count(n, r->batch), run_d_out(r, n),
+                      run_in(r, n, 1 - k), dx);
+        }
+    }
+}
+
+const struct op_def op_mul = {
+    .tf_name = "Mul",
+    .flags = OP_NEEDS_INPUT,
+    .infer = infer_same_shape,
+    .forward = forward_mul,
+    .backward = backward_mul,
+    .emit = emit_elementwise,
+};
+
+static void forward_scale(const struct crew_node *n, struct run *r)
+{
+    k_scale(node_count(n, r->batch), n->attr.factor, run_in(r, n, 0), run_out(r, n));
+}
+
+static void backward_scale(const struct crew_node *n, struct run *r)
+{
+    float *dx = run_d_in_zeroed(r, n, 0);
+
+    if (dx != NULL) {
+        k_axpy(node_count(n, r->batch), n->attr.factor, run_d_out(r, n), dx);
+    }
+}
+
+static void emit_scale(const struct crew_node *n, struct graphdef *g)
+{
+    char factor[300];
+
+    (void)snprintf(factor, sizeof factor, "%s/y", n->name);
+    graphdef_const_float(g, factor, n->attr.factor);
+    graphdef_node(g, n->name, "Mul");
+    graphdef_input(g, n->in[0]->name);
+    graphdef_input(g, factor);
+    graphdef_attr_type(g, "T", CREW_FLOAT);
+}
+
+const struct op_def op_scale = {
+    .tf_name = "Mul",
+    .infer = infer_same_shape,
+    .forward = forward_scale,
+    .backward = backward_scale,
+    .emit = emit_scale,
+};
+
+/* ------------------------------------------------------------- activations */
+
+static void forward_relu(const struct crew_node *n, struct run *r)
+{
+    k_relu(node_count(n, r->batch), run_in(r, n, 0), run_out(r, n));
+}
+
+static void backward_relu(const struct crew_node *n, struct run *r)
+{
+    const float *y = run_out(r, n), *dy = run_d_out(r, n);
+    struct grad dx = run_d_in(r, n, 0);
+    int64_t count = node_count(n, r->batch);
+
+    if (dx.data == NULL) {
+        return;
+    }
+    if (dx.add) {
+        k_relu_backward(count, y, dy, dx.data);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) { /* dx may be dy */
+        dx.data[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    }
+}
+
+const struct op_def op_relu = {
+    .tf_name = "Relu",
+    .flags = OP_IN_PLACE | OP_GRAD_IN_PLACE | OP_NEEDS_OUTPUT,
+    .infer = infer_same_shape,
+    .forward = forward_relu,
+    .backward = backward_relu,
+    .emit = emit_elementwise,
+};
+
+static void forward_sigmoid(const struct crew_node *n, struct run *r)
+{
+    k_sigmoid(node_count(n, r->batch), run_in(r, n, 0), run_out(r, n));
+}
+
+static void backward_sigmoid(const struct crew_node *n, struct run *r)
+{
+    float *dx = run_d_in_zeroed(r, n, 0);
+
+    if (dx != NULL) {
+        k_sigmoid_backward(node_count(n, r->batch), run_out(r, n),
+                           run_d_out(r, n), dx);
+    }
+}
+
+const struct op_def op_sigmoid = {
+    .tf_name = "Sigmoid",
+    .flags = OP_IN_PLACE | OP_NEEDS_OUTPUT,
+    .infer = infer_same_shape,
+    .forward = forward_sigmoid,
+    .backward = backward_sigmoid,
+    .emit = emit_elementwise,
+};
+
+static void forward_tanh(const struct crew_node *n, struct run *r)
+{
+    k_tanh(node_count(n, r->batch), run_in(r, n, 0), run_out(r, n));
+}
+
+static void backward_tanh(const struct crew_node *n, struct run *r)
+{
+    float *dx = run_d_in_zeroed(r, n, 0);
+
+    if (dx != NULL) {
+        k_tanh_backward(node_count(n, r->batch), run_out(r, n), run_d_out(r, n),
+                        dx);
+    }
+}
+
+const struct op_def op_tanh = {
+    .tf_name = "Tanh",
+    .flags = OP_IN_PLACE | OP_NEEDS_OUTPUT,
+    .infer = infer_same_shape,
+    .forward = forward_tanh,
+    .backward = backward_tanh,
+    .emit = emit_elementwise,
+};
+
+/* -------------------------------------------------------------------- Mean */
+
+static void infer_mean(struct crew_node *n)
+{
+    if (both_float(n)) {
+        n->dtype = CREW_FLOAT;
+        n->shape = crew_scalar_shape();
+    }
+}
+
+static void forward_mean(const struct crew_node *n, struct run *r)
+{
+    int64_t count = node_count(n->in[0], r->batch);
+    float *y = run_out(r, n);
+
+    *y = count == 0 ? 0.0f : (float)(k_sum(count, run_in(r, n, 0)) / (double)count);
+}
+
+static void backward_mean(const struct crew_node *n, struct run *r)
+{
+    int64_t count = node_count(n->in[0], r->batch);
+    float share = run_d_out(r, n)[0] / (float)count;
+    struct grad dx = run_d_in(r, n, 0);
+
+    for (int64_t i = 0; dx.data != NULL && i < count; i++) {
+        dx.data[i] = dx.add ? dx.data[i] + share : share;
+    }
+}
+
+static void emit_mean(const struct crew_node *n, struct graphdef *g)
+{
+    int32_t axes[CREW_MAX_RANK];
+    int rank = n->in[0]->shape.rank;
+    char name[300];
+
+    for (int i = 0; i < rank; i++) {
+        axes[i] = i;
+    }
+    (void)snprintf(name, sizeof name, "%s/reduction_indices", n->name);
+    graphdef_const_ints(g, name, 1, axes, rank);
+    graphdef_node(g, n->name, "Mean");
+    graphdef_input(g, n->in[0]->name);
+    graphdef_input(g, name);
+    graphdef_attr_type(g, "T", CREW_FLOAT);
+}
+
+const struct op_def op_mean = {
+    .tf_name = "Mean",
+    .infer = infer_mean,
+    .forward = forward_mean,
+    .backward = backward_mean,
+    .emit = emit_mean,
+};
