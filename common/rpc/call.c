@@ -29,22 +29,22 @@
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
 
-void call_list_init(struct call_list* list)
+void call_list_init(struct call_list *list)
 {
     list->first = NULL;
     list->last = &list->first;
 }
 
-static void append(struct call_list* list, struct rpc_call* call)
+static void append(struct call_list *list, struct rpc_call *call)
 {
     call->next = NULL;
     *list->last = call;
     list->last = &call->next;
 }
 
-static void remove_call(struct call_list* list, struct rpc_call* call)
+static void remove_call(struct call_list *list, struct rpc_call *call)
 {
-    struct rpc_call** at = &list->first;
+    struct rpc_call **at = &list->first;
 
     while (*at != call) {
         INVARIANT(*at != NULL);
@@ -57,9 +57,9 @@ static void remove_call(struct call_list* list, struct rpc_call* call)
     call->next = NULL;
 }
 
-static struct rpc_call* find(struct rpc_peer* peer, const struct rpc_head* head)
+static struct rpc_call *find(struct rpc_peer *peer, const struct rpc_head *head)
 {
-    struct rpc_call* call = peer->calls.first;
+    struct rpc_call *call = peer->calls.first;
 
     while (call != NULL &&
            (call->id != head->call_id || call->method != head->method)) {
@@ -68,7 +68,7 @@ static struct rpc_call* find(struct rpc_peer* peer, const struct rpc_head* head)
     return call;
 }
 
-static void garbage(struct rpc_peer* peer, const char* what, int method)
+static void garbage(struct rpc_peer *peer, const char *what, int method)
 {
     struct crew_err why = {0};
 
@@ -78,22 +78,22 @@ static void garbage(struct rpc_peer* peer, const char* what, int method)
 }
 
 /* Free what the call holds of the peer's; on_done is next. */
-static void detach(struct rpc_call* call)
+static void detach(struct rpc_call *call)
 {
     INVARIANT(call->parts_in_flight == 0);
-    free((void*)(uintptr_t)call->answer.header);
+    free((void *)(uintptr_t)call->answer.header);
     call->answer.header = NULL;
     call->id = 0;
 }
 
-static void complete(struct rpc_call* call, const struct crew_err* err)
+static void complete(struct rpc_call *call, const struct crew_err *err)
 {
     remove_call(&call->peer->calls, call);
     detach(call);
     call->on_done(call, NULL, NULL, err);
 }
 
-void call_error(const Crew__Error* error, struct crew_err* err)
+void call_error(const Crew__Error *error, struct crew_err *err)
 {
     int code = error->code;
     int exit_code = error->exit_code;
@@ -105,18 +105,18 @@ void call_error(const Crew__Error* error, struct crew_err* err)
         exit_code = 0;
     }
     (void)crew_err_exit(err, code, exit_code, "%s", error->text);
-    for (char* c = err->msg; *c != '\0'; c++) {
+    for (char *c = err->msg; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) {
             *c = '?'; /* a line stays one line, whoever wrote it */
         }
     }
 }
 
-static void deliver(struct rpc_call* call, const struct rpc_in* in)
+static void deliver(struct rpc_call *call, const struct rpc_in *in)
 {
-    struct rpc_peer* peer = call->peer;
+    struct rpc_peer *peer = call->peer;
     bool well = in->head.kind == RPC_RESPONSE;
-    const ProtobufCMessage* message;
+    const ProtobufCMessage *message;
     struct crew_err err = {0};
 
     if (arena_unpack(
@@ -131,15 +131,15 @@ static void deliver(struct rpc_call* call, const struct rpc_in* in)
     if (well) {
         call->on_done(call, message, NULL, &err);
     } else {
-        const Crew__Error* error = (const Crew__Error*)message;
+        const Crew__Error *error = (const Crew__Error *)message;
         call_error(error, &err);
         call->on_done(call, NULL, error, &err);
     }
 }
 
-static void keep_answer(struct rpc_call* call, const struct rpc_in* in)
+static void keep_answer(struct rpc_call *call, const struct rpc_in *in)
 {
-    uint8_t* copy;
+    uint8_t *copy;
 
     if (call->answer.header != NULL) {
         return; /* the same answer again */
@@ -150,9 +150,9 @@ static void keep_answer(struct rpc_call* call, const struct rpc_in* in)
     call->answer.header = copy;
 }
 
-void* call_payload_dest(struct rpc_peer* peer, const struct rpc_in* in)
+void *call_payload_dest(struct rpc_peer *peer, const struct rpc_in *in)
 {
-    struct rpc_call* call = find(peer, &in->head);
+    struct rpc_call *call = find(peer, &in->head);
 
     if (call == NULL || call->payload_dest == NULL || call->on_part == NULL) {
         garbage(peer, "a part that no call waits for", in->head.method);
@@ -161,11 +161,11 @@ void* call_payload_dest(struct rpc_peer* peer, const struct rpc_in* in)
     return call->payload_dest(call, in);
 }
 
-static void on_part(struct rpc_peer* peer,
-                    const struct rpc_in* in,
-                    const void* payload)
+static void on_part(struct rpc_peer *peer,
+                    const struct rpc_in *in,
+                    const void *payload)
 {
-    struct rpc_call* call = find(peer, &in->head);
+    struct rpc_call *call = find(peer, &in->head);
 
     if (call == NULL || call->on_part == NULL) {
         garbage(peer, "a part that no call waits for", in->head.method);
@@ -179,9 +179,9 @@ static void on_part(struct rpc_peer* peer,
     call->on_part(call, in);
 }
 
-void call_on_frame(struct rpc_peer* peer,
-                   const struct rpc_in* in,
-                   const void* payload)
+void call_on_frame(struct rpc_peer *peer,
+                   const struct rpc_in *in,
+                   const void *payload)
 {
     if (in->head.kind == RPC_PART) {
         on_part(peer, in, payload);
@@ -191,7 +191,7 @@ void call_on_frame(struct rpc_peer* peer,
         garbage(peer, "a request from a server", in->head.method);
         return;
     }
-    struct rpc_call* call = find(peer, &in->head);
+    struct rpc_call *call = find(peer, &in->head);
     if (call == NULL) {
         return; /* late: its deadline has passed */
     }
@@ -202,10 +202,10 @@ void call_on_frame(struct rpc_peer* peer,
     }
 }
 
-void call_fail_all(struct rpc_peer* peer, const struct crew_err* why)
+void call_fail_all(struct rpc_peer *peer, const struct crew_err *why)
 {
     while (peer->calls.first != NULL) {
-        struct rpc_call* call = peer->calls.first;
+        struct rpc_call *call = peer->calls.first;
         struct crew_err err = {0};
         if (call->overdue) {
             (void)crew_err_set(&err, CREW_DEADLINE_EXCEEDED,
@@ -220,16 +220,16 @@ void call_fail_all(struct rpc_peer* peer, const struct crew_err* why)
     }
     if (peer->state == PEER_CLOSING) {
         while (peer->failed.first != NULL) {
-            struct rpc_call* call = peer->failed.first;
+            struct rpc_call *call = peer->failed.first;
             remove_call(&peer->failed, call);
             call->on_done(call, NULL, NULL, why);
         }
     }
 }
 
-void call_on_fail(struct rpc_timer* timer)
+void call_on_fail(struct rpc_timer *timer)
 {
-    struct rpc_peer* peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
+    struct rpc_peer *peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
     struct call_list failed = peer->failed;
 
     if (failed.first == NULL) {
@@ -238,7 +238,7 @@ void call_on_fail(struct rpc_timer* timer)
     /* What callbacks start anew waits for the next turn of the loop. */
     call_list_init(&peer->failed);
     while (failed.first != NULL) {
-        struct rpc_call* call = failed.first;
+        struct rpc_call *call = failed.first;
         struct crew_err err = {0};
         remove_call(&failed, call);
         (void)crew_err_set(&err, call->fail_code, "%s at %s: %s%s", peer->name,
@@ -251,7 +251,7 @@ void call_on_fail(struct rpc_timer* timer)
     }
 }
 
-static void arm_deadline(struct rpc_peer* peer, uint64_t at, uint64_t now)
+static void arm_deadline(struct rpc_peer *peer, uint64_t at, uint64_t now)
 {
     if (peer->deadline_at == 0 || at < peer->deadline_at) {
         peer->deadline_at = at;
@@ -261,9 +261,9 @@ static void arm_deadline(struct rpc_peer* peer, uint64_t at, uint64_t now)
 }
 
 /* An overdue call without parts; marks those that have some. */
-static struct rpc_call* next_overdue(struct rpc_peer* peer, uint64_t now)
+static struct rpc_call *next_overdue(struct rpc_peer *peer, uint64_t now)
 {
-    for (struct rpc_call* c = peer->calls.first; c != NULL; c = c->next) {
+    for (struct rpc_call *c = peer->calls.first; c != NULL; c = c->next) {
         if (c->deadline_ms == 0 || c->deadline_ms > now || c->overdue) {
             continue;
         }
@@ -276,11 +276,11 @@ static struct rpc_call* next_overdue(struct rpc_peer* peer, uint64_t now)
     return NULL;
 }
 
-void call_on_deadline(struct rpc_timer* timer)
+void call_on_deadline(struct rpc_timer *timer)
 {
-    struct rpc_peer* peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
+    struct rpc_peer *peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
     uint64_t now = peer->net->now_ms(peer->net);
-    struct rpc_call* call;
+    struct rpc_call *call;
 
     peer->deadline_at = 0;
     while ((call = next_overdue(peer, now)) != NULL) {
@@ -299,7 +299,7 @@ void call_on_deadline(struct rpc_timer* timer)
     }
 }
 
-static void fail_later(struct rpc_peer* peer, struct rpc_call* call, int code)
+static void fail_later(struct rpc_peer *peer, struct rpc_call *call, int code)
 {
     call->fail_code = code;
     call->id = 0;
@@ -307,16 +307,16 @@ static void fail_later(struct rpc_peer* peer, struct rpc_call* call, int code)
     peer->net->timer_set(peer->net, &peer->fail, 0);
 }
 
-static void request_sent(struct rpc_out* out, bool sent)
+static void request_sent(struct rpc_out *out, bool sent)
 {
     (void)sent; /* when it was not, on_close follows */
     out_give(out->self);
 }
 
-void rpc_call_start(struct rpc_peer* peer,
-                    struct rpc_call* call,
+void rpc_call_start(struct rpc_peer *peer,
+                    struct rpc_call *call,
                     enum rpc_method method,
-                    const ProtobufCMessage* request,
+                    const ProtobufCMessage *request,
                     uint64_t timeout_ms)
 {
     struct rpc_head head = {
@@ -335,7 +335,7 @@ void rpc_call_start(struct rpc_peer* peer,
         return;
     }
     head.call_id = peer->next_id++;
-    struct out_frame* f = out_take(&peer->pool, head, request, NULL, 0);
+    struct out_frame *f = out_take(&peer->pool, head, request, NULL, 0);
     if (f == NULL) {
         fail_later(peer, call, CREW_INVALID_ARGUMENT);
         return;
@@ -352,10 +352,10 @@ void rpc_call_start(struct rpc_peer* peer,
     peer->net->send(peer->conn, &f->out);
 }
 
-static void part_sent(struct rpc_out* out, bool sent)
+static void part_sent(struct rpc_out *out, bool sent)
 {
-    struct out_frame* f = out->self;
-    struct rpc_call* call = f->owner;
+    struct out_frame *f = out->self;
+    struct rpc_call *call = f->owner;
 
     (void)sent; /* when it was not, on_close follows */
     out_give(f);
@@ -365,18 +365,18 @@ static void part_sent(struct rpc_out* out, bool sent)
         call->answer.header = NULL;
         arena_reset(&call->peer->arena);
         deliver(call, &answer);
-        free((void*)(uintptr_t)answer.header);
+        free((void *)(uintptr_t)answer.header);
     }
 }
 
-void rpc_call_part(struct rpc_call* call,
-                   const ProtobufCMessage* header,
-                   const void* payload,
+void rpc_call_part(struct rpc_call *call,
+                   const ProtobufCMessage *header,
+                   const void *payload,
                    size_t n,
                    bool crc,
                    bool end)
 {
-    struct rpc_peer* peer = call->peer;
+    struct rpc_peer *peer = call->peer;
     struct rpc_head head = {
         .kind = RPC_PART,
         .method = call->method,
@@ -387,7 +387,7 @@ void rpc_call_part(struct rpc_call* call,
         call->answer.header != NULL) {
         return; /* it has failed; on_done is on its way */
     }
-    struct out_frame* f = out_take(&peer->pool, head, header, payload, n);
+    struct out_frame *f = out_take(&peer->pool, head, header, payload, n);
     INVARIANT(f != NULL);
     f->owner = call;
     f->out.self = f;
@@ -396,11 +396,11 @@ void rpc_call_part(struct rpc_call* call,
     peer->net->send(peer->conn, &f->out);
 }
 
-const ProtobufCMessage* rpc_call_unpack(struct rpc_call* call,
-                                        const ProtobufCMessageDescriptor* type,
-                                        const struct rpc_in* in)
+const ProtobufCMessage *rpc_call_unpack(struct rpc_call *call,
+                                        const ProtobufCMessageDescriptor *type,
+                                        const struct rpc_in *in)
 {
-    const ProtobufCMessage* message = NULL;
+    const ProtobufCMessage *message = NULL;
     struct crew_err err = {0};
 
     if (arena_unpack(&call->peer->arena, type, in->header, in->head.header_len,

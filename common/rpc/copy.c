@@ -9,7 +9,7 @@
 
 static _Atomic uint64_t copied;
 
-void rpc_copy(void* to, const void* from, size_t n)
+void rpc_copy(void *to, const void *from, size_t n)
 {
     if (n > 0) {
         (void)memmove(to, from, n);

@@ -20,15 +20,15 @@
 
 #define CRC_AT 36u
 
-static uint32_t crc_of(const uint8_t* wire, const uint8_t* header, size_t n)
+static uint32_t crc_of(const uint8_t *wire, const uint8_t *header, size_t n)
 {
     uint32_t crc = crc32c(wire, CRC_AT);
 
     return n > 0 ? crc32c_extend(crc, header, n) : crc;
 }
 
-void frame_encode(const struct rpc_head* head,
-                  const uint8_t* header,
+void frame_encode(const struct rpc_head *head,
+                  const uint8_t *header,
                   uint8_t wire[FRAME_HEAD_SIZE])
 {
     put_le32(wire, FRAME_MAGIC);
@@ -44,7 +44,7 @@ void frame_encode(const struct rpc_head* head,
 }
 
 /* The four bytes as text, so that "GET " and a TLS hello are recognised. */
-static int bad_magic(const uint8_t* wire, struct crew_err* err)
+static int bad_magic(const uint8_t *wire, struct crew_err *err)
 {
     char text[5] = "....";
 
@@ -59,7 +59,7 @@ static int bad_magic(const uint8_t* wire, struct crew_err* err)
                         wire[0], wire[1], wire[2], wire[3], text);
 }
 
-static int judge(const struct rpc_head* head, struct crew_err* err)
+static int judge(const struct rpc_head *head, struct crew_err *err)
 {
     if (head->kind < RPC_REQUEST || head->kind > RPC_PART) {
         return crew_err_set(err, CREW_DATA_LOSS,
@@ -91,8 +91,8 @@ static int judge(const struct rpc_head* head, struct crew_err* err)
 }
 
 int frame_decode(const uint8_t wire[FRAME_HEAD_SIZE],
-                 struct rpc_head* head,
-                 struct crew_err* err)
+                 struct rpc_head *head,
+                 struct crew_err *err)
 {
     struct rpc_head h;
 
@@ -119,9 +119,9 @@ int frame_decode(const uint8_t wire[FRAME_HEAD_SIZE],
     return code;
 }
 
-int frame_check_crc(const uint8_t* wire,
-                    const struct rpc_head* head,
-                    struct crew_err* err)
+int frame_check_crc(const uint8_t *wire,
+                    const struct rpc_head *head,
+                    struct crew_err *err)
 {
     uint32_t got = get_le32(wire + CRC_AT);
     uint32_t want = crc_of(wire, wire + FRAME_HEAD_SIZE, head->header_len);

@@ -13,21 +13,21 @@
 
 /* Write the fixed header of *head. header: its head->header_len bytes of
  * protobuf, which the header's CRC covers too; NULL when there are none. */
-void frame_encode(const struct rpc_head* head,
-                  CREW_NULLABLE const uint8_t* header,
+void frame_encode(const struct rpc_head *head,
+                  CREW_NULLABLE const uint8_t *header,
                   uint8_t wire[FRAME_HEAD_SIZE]);
 
 /* Read and judge the fixed header: magic, version, kind, flags, lengths. The
  * CRC needs the protobuf header too: frame_check_crc.
  * Errors: DATA_LOSS, one line without the sender's name. */
 CREW_MUST_CHECK int frame_decode(const uint8_t wire[FRAME_HEAD_SIZE],
-                                 CREW_OUT struct rpc_head* head,
-                                 struct crew_err* err);
+                                 CREW_OUT struct rpc_head *head,
+                                 struct crew_err *err);
 
 /* wire: the fixed header with the protobuf header right behind it.
  * Errors: DATA_LOSS. */
-CREW_MUST_CHECK int frame_check_crc(const uint8_t* wire,
-                                    const struct rpc_head* head,
-                                    struct crew_err* err);
+CREW_MUST_CHECK int frame_check_crc(const uint8_t *wire,
+                                    const struct rpc_head *head,
+                                    struct crew_err *err);
 
 #endif

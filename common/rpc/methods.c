@@ -8,7 +8,7 @@
 #include "base/banned.h"
 
 struct row {
-    const char* name;
+    const char *name;
     const ProtobufCMessageDescriptor *request, *reply;
 };
 
@@ -34,7 +34,7 @@ static const struct row rows[] = {
 };
 #undef MESSAGES
 
-static const struct row* row_of(int method)
+static const struct row *row_of(int method)
 {
     static const struct row none = {"?", NULL, NULL};
 
@@ -44,17 +44,17 @@ static const struct row* row_of(int method)
     return &rows[method];
 }
 
-const char* rpc_method_name(int method)
+const char *rpc_method_name(int method)
 {
     return row_of(method)->name;
 }
 
-const ProtobufCMessageDescriptor* rpc_method_request(int method)
+const ProtobufCMessageDescriptor *rpc_method_request(int method)
 {
     return row_of(method)->request;
 }
 
-const ProtobufCMessageDescriptor* rpc_method_reply(int method)
+const ProtobufCMessageDescriptor *rpc_method_reply(int method)
 {
     return row_of(method)->reply;
 }

@@ -9,19 +9,19 @@
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
 
-void out_pool_release(struct out_pool* pool)
+void out_pool_release(struct out_pool *pool)
 {
     PRE(pool->under_way == 0);
     while (pool->free_list != NULL) {
-        struct out_frame* f = pool->free_list;
+        struct out_frame *f = pool->free_list;
         pool->free_list = f->next;
         free(f);
     }
 }
 
-static struct out_frame* take(struct out_pool* pool)
+static struct out_frame *take(struct out_pool *pool)
 {
-    struct out_frame* f = pool->free_list;
+    struct out_frame *f = pool->free_list;
 
     if (f != NULL) {
         pool->free_list = f->next;
@@ -36,10 +36,10 @@ static struct out_frame* take(struct out_pool* pool)
     return f;
 }
 
-struct out_frame* out_take(struct out_pool* pool,
+struct out_frame *out_take(struct out_pool *pool,
                            struct rpc_head head,
-                           const ProtobufCMessage* message,
-                           const void* payload,
+                           const ProtobufCMessage *message,
+                           const void *payload,
                            size_t n)
 {
     size_t header_len = protobuf_c_message_get_packed_size(message);
@@ -49,8 +49,8 @@ struct out_frame* out_take(struct out_pool* pool,
     if (header_len > RPC_MAX_HEADER) {
         return NULL;
     }
-    struct out_frame* f = take(pool);
-    uint8_t* header = f->inline_header;
+    struct out_frame *f = take(pool);
+    uint8_t *header = f->inline_header;
     if (header_len > OUT_INLINE) {
         header = f->big = xmalloc(header_len);
     }
@@ -65,9 +65,9 @@ struct out_frame* out_take(struct out_pool* pool,
     return f;
 }
 
-void out_give(struct out_frame* f)
+void out_give(struct out_frame *f)
 {
-    struct out_pool* pool = f->pool;
+    struct out_pool *pool = f->pool;
 
     INVARIANT(pool->under_way > 0);
     free(f->big);

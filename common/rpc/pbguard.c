@@ -16,28 +16,28 @@
 
 /* One message being scanned: where it ends and which fields it has had. */
 struct level {
-    const ProtobufCMessageDescriptor* type;
+    const ProtobufCMessageDescriptor *type;
     size_t end;
     uint64_t seen; /* a bit a field, by its place in type->fields */
 };
 
 struct scan {
-    const uint8_t* data;
+    const uint8_t *data;
     size_t at;
     int depth;
     struct level levels[PBGUARD_MAX_DEPTH];
     size_t unknown, elements;
-    struct crew_err* err;
+    struct crew_err *err;
 };
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
-static struct level* top(struct scan* s)
+static struct level *top(struct scan *s)
 {
     return &s->levels[s->depth - 1];
 }
 
-static int refuse(struct scan* s, const char* what, const char* field)
+static int refuse(struct scan *s, const char *what, const char *field)
 {
     return crew_err_set(s->err, CREW_DATA_LOSS, "message %s: %s%s%s",
                         s->levels[0].type->short_name, what,
@@ -45,7 +45,7 @@ static int refuse(struct scan* s, const char* what, const char* field)
 }
 
 /* A varint of at most 10 bytes that ends before `end`. */
-static bool take_varint(struct scan* s, size_t end, uint64_t* value)
+static bool take_varint(struct scan *s, size_t end, uint64_t *value)
 {
     uint64_t v = 0;
 
@@ -64,7 +64,7 @@ static bool take_varint(struct scan* s, size_t end, uint64_t* value)
 }
 
 /* Place in type->fields of field number `id`; -1 when it is unknown. */
-static int field_index(const ProtobufCMessageDescriptor* type, uint64_t id)
+static int field_index(const ProtobufCMessageDescriptor *type, uint64_t id)
 {
     for (unsigned i = 0; i < type->n_fields; i++) {
         if (type->fields[i].id == id) {
@@ -95,8 +95,8 @@ static unsigned wire_of(ProtobufCType type)
 }
 
 /* A packed run of numbers: all whole, each one counted. */
-static int scan_packed(struct scan* s,
-                       const ProtobufCFieldDescriptor* field,
+static int scan_packed(struct scan *s,
+                       const ProtobufCFieldDescriptor *field,
                        size_t n)
 {
     unsigned wire = wire_of(field->type);
@@ -122,8 +122,8 @@ static int scan_packed(struct scan* s,
 }
 
 /* The n bytes of a field of wire type 2, which stand at s->at. */
-static int scan_bytes(struct scan* s,
-                      const ProtobufCFieldDescriptor* field,
+static int scan_bytes(struct scan *s,
+                      const ProtobufCFieldDescriptor *field,
                       size_t n)
 {
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
@@ -147,7 +147,7 @@ static int scan_bytes(struct scan* s,
 /* How many bytes of content follow a tag of this wire type. For WIRE_BYTES the
  * length has been read over and the content is still to come; a varint has been
  * read over as a whole (0 is left). */
-static bool content_length(struct scan* s, unsigned wire, size_t* n)
+static bool content_length(struct scan *s, unsigned wire, size_t *n)
 {
     uint64_t value = 0;
     size_t end = top(s)->end;
@@ -173,9 +173,9 @@ static bool content_length(struct scan* s, unsigned wire, size_t* n)
 }
 
 /* Known field: no singular one twice, and the wire type that is its own. */
-static int judge_field(struct scan* s, int index, unsigned wire)
+static int judge_field(struct scan *s, int index, unsigned wire)
 {
-    const ProtobufCFieldDescriptor* field = &top(s)->type->fields[index];
+    const ProtobufCFieldDescriptor *field = &top(s)->type->fields[index];
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     uint64_t bit = (uint64_t)1 << index;
 
@@ -189,7 +189,7 @@ static int judge_field(struct scan* s, int index, unsigned wire)
     return CREW_OK;
 }
 
-static int scan_field(struct scan* s)
+static int scan_field(struct scan *s)
 {
     size_t start = s->at, n;
     uint64_t tag;
@@ -220,10 +220,10 @@ static int scan_field(struct scan* s)
     return code;
 }
 
-int pbguard_check(const ProtobufCMessageDescriptor* type,
-                  const uint8_t* data,
+int pbguard_check(const ProtobufCMessageDescriptor *type,
+                  const uint8_t *data,
                   size_t n,
-                  struct crew_err* err)
+                  struct crew_err *err)
 {
     struct scan s = {.data = data, .depth = 1, .err = err};
     int code = CREW_OK;
@@ -243,27 +243,27 @@ int pbguard_check(const ProtobufCMessageDescriptor* type,
     return code;
 }
 
-static void* arena_alloc(void* self, size_t n)
+static void *arena_alloc(void *self, size_t n)
 {
-    struct arena* a = self;
+    struct arena *a = self;
     size_t need = (n + 15) & ~(size_t)15;
 
     if (n > ARENA_SIZE || need > ARENA_SIZE - a->used) {
         return NULL;
     }
-    void* p = a->base + a->used;
+    void *p = a->base + a->used;
     a->used += need;
     a->most = a->used > a->most ? a->used : a->most;
     return p;
 }
 
-static void arena_no_free(void* self, void* p)
+static void arena_no_free(void *self, void *p)
 {
     (void)self;
     (void)p;
 }
 
-void arena_init(struct arena* a)
+void arena_init(struct arena *a)
 {
     a->base = xmalloc(ARENA_SIZE);
     a->used = 0;
@@ -271,30 +271,30 @@ void arena_init(struct arena* a)
     a->allocator = (ProtobufCAllocator){arena_alloc, arena_no_free, a};
 }
 
-void arena_release(struct arena* a)
+void arena_release(struct arena *a)
 {
     free(a->base);
     a->base = NULL;
 }
 
-void arena_reset(struct arena* a)
+void arena_reset(struct arena *a)
 {
     a->used = 0;
 }
 
-int arena_unpack(struct arena* a,
-                 const ProtobufCMessageDescriptor* type,
-                 const uint8_t* data,
+int arena_unpack(struct arena *a,
+                 const ProtobufCMessageDescriptor *type,
+                 const uint8_t *data,
                  size_t n,
-                 const ProtobufCMessage** message,
-                 struct crew_err* err)
+                 const ProtobufCMessage **message,
+                 struct crew_err *err)
 {
     int code = pbguard_check(type, data, n, err);
 
     if (code != CREW_OK) {
         return code;
     }
-    const ProtobufCMessage* m =
+    const ProtobufCMessage *m =
         protobuf_c_message_unpack(type, &a->allocator, n, data);
     if (m == NULL) {
         return crew_err_set(err, CREW_DATA_LOSS,

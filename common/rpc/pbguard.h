@@ -15,31 +15,31 @@
 
 /* Would unpacking these n bytes as `type` be harmless? Iterative; linear in n.
  * Errors: DATA_LOSS, one line naming the field. */
-CREW_MUST_CHECK int pbguard_check(const ProtobufCMessageDescriptor* type,
-                                  const uint8_t* data,
+CREW_MUST_CHECK int pbguard_check(const ProtobufCMessageDescriptor *type,
+                                  const uint8_t *data,
                                   size_t n,
-                                  struct crew_err* err);
+                                  struct crew_err *err);
 
 /* A bump allocator of fixed size. Its memory is taken once, and touched only as
  * far as messages need it. */
 #define ARENA_SIZE (4u << 20)
 struct arena {
     ProtobufCAllocator allocator;
-    uint8_t* base;
+    uint8_t *base;
     size_t used, most; /* now, and the most ever */
 };
-void arena_init(struct arena*);
-void arena_release(struct arena*);
+void arena_init(struct arena *);
+void arena_release(struct arena *);
 /* All that was unpacked is gone. */
-void arena_reset(struct arena*);
+void arena_reset(struct arena *);
 
 /* pbguard_check and unpack. The message lives until the arena's reset.
  * Errors: DATA_LOSS. */
-CREW_MUST_CHECK int arena_unpack(struct arena*,
-                                 const ProtobufCMessageDescriptor* type,
-                                 const uint8_t* data,
+CREW_MUST_CHECK int arena_unpack(struct arena *,
+                                 const ProtobufCMessageDescriptor *type,
+                                 const uint8_t *data,
                                  size_t n,
-                                 CREW_OUT const ProtobufCMessage** message,
-                                 struct crew_err* err);
+                                 CREW_OUT const ProtobufCMessage **message,
+                                 struct crew_err *err);
 
 #endif

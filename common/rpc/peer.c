@@ -31,12 +31,12 @@
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MOST_MS 2000u
 
-static struct rpc_peer* peer_of(struct rpc_conn* conn)
+static struct rpc_peer *peer_of(struct rpc_conn *conn)
 {
     return CREW_CAST(struct rpc_peer, PEER_MAGIC, conn->self);
 }
 
-void peer_drop(struct rpc_peer* peer, const struct crew_err* why)
+void peer_drop(struct rpc_peer *peer, const struct crew_err *why)
 {
     if (peer->conn == NULL || peer->state == PEER_DROPPING ||
         peer->state == PEER_CLOSING) {
@@ -49,7 +49,7 @@ void peer_drop(struct rpc_peer* peer, const struct crew_err* why)
     peer->net->close(peer->conn);
 }
 
-static void drop_because(struct rpc_peer* peer, int code, const char* text)
+static void drop_because(struct rpc_peer *peer, int code, const char *text)
 {
     struct crew_err why = {0};
 
@@ -57,22 +57,22 @@ static void drop_because(struct rpc_peer* peer, int code, const char* text)
     peer_drop(peer, &why);
 }
 
-static void hello_sent(struct rpc_out* out, bool sent)
+static void hello_sent(struct rpc_out *out, bool sent)
 {
     (void)sent; /* when it was not, on_close follows */
     out_give(out->self);
 }
 
-static void on_open(struct rpc_conn* conn)
+static void on_open(struct rpc_conn *conn)
 {
-    struct rpc_peer* peer = peer_of(conn);
+    struct rpc_peer *peer = peer_of(conn);
     struct rpc_head head = {.kind = RPC_REQUEST,
                             .method = RPC_HELLO,
                             .flags = RPC_FLAG_END,
                             .call_id = peer->next_id++};
 
     peer->hello->protocol = RPC_PROTOCOL;
-    struct out_frame* f =
+    struct out_frame *f =
         out_take(&peer->pool, head, &peer->hello->base, NULL, 0);
     if (f == NULL) {
         drop_because(peer, CREW_INVALID_ARGUMENT,
@@ -87,7 +87,7 @@ static void on_open(struct rpc_conn* conn)
     peer->net->send(conn, &f->out);
 }
 
-static void refused(struct rpc_peer* peer, const Crew__Error* error)
+static void refused(struct rpc_peer *peer, const Crew__Error *error)
 {
     struct crew_err why = {0};
 
@@ -98,7 +98,7 @@ static void refused(struct rpc_peer* peer, const Crew__Error* error)
     peer_drop(peer, &why);
 }
 
-static void accepted(struct rpc_peer* peer, const Crew__HelloReply* reply)
+static void accepted(struct rpc_peer *peer, const Crew__HelloReply *reply)
 {
     if (reply->protocol != RPC_PROTOCOL) {
         char text[160];
@@ -120,10 +120,10 @@ static void accepted(struct rpc_peer* peer, const Crew__HelloReply* reply)
     peer->events->on_up(peer, reply);
 }
 
-static void on_hello_answer(struct rpc_peer* peer, const struct rpc_in* in)
+static void on_hello_answer(struct rpc_peer *peer, const struct rpc_in *in)
 {
     bool well = in->head.kind == RPC_RESPONSE;
-    const ProtobufCMessage* message;
+    const ProtobufCMessage *message;
     struct crew_err why = {0};
 
     if (in->head.method != RPC_HELLO || (!well && in->head.kind != RPC_ERROR)) {
@@ -137,25 +137,25 @@ static void on_hello_answer(struct rpc_peer* peer, const struct rpc_in* in)
             in->header, in->head.header_len, &message, &why) != 0) {
         peer_drop(peer, &why);
     } else if (well) {
-        accepted(peer, (const Crew__HelloReply*)message);
+        accepted(peer, (const Crew__HelloReply *)message);
     } else {
-        refused(peer, (const Crew__Error*)message);
+        refused(peer, (const Crew__Error *)message);
     }
 }
 
-static void* payload_dest(struct rpc_conn* conn, const struct rpc_in* in)
+static void *payload_dest(struct rpc_conn *conn, const struct rpc_in *in)
 {
-    struct rpc_peer* peer = peer_of(conn);
+    struct rpc_peer *peer = peer_of(conn);
 
     arena_reset(&peer->arena);
     return peer->state == PEER_UP ? call_payload_dest(peer, in) : NULL;
 }
 
-static void on_frame(struct rpc_conn* conn,
-                     const struct rpc_in* in,
-                     void* payload)
+static void on_frame(struct rpc_conn *conn,
+                     const struct rpc_in *in,
+                     void *payload)
 {
-    struct rpc_peer* peer = peer_of(conn);
+    struct rpc_peer *peer = peer_of(conn);
 
     arena_reset(&peer->arena);
     if (peer->state == PEER_UP) {
@@ -165,7 +165,7 @@ static void on_frame(struct rpc_conn* conn,
     }
 }
 
-static void finish(struct rpc_peer* peer)
+static void finish(struct rpc_peer *peer)
 {
     struct crew_err why = {0};
 
@@ -185,7 +185,7 @@ static void finish(struct rpc_peer* peer)
 }
 
 /* Half of the backoff for sure, up to all of it by chance. */
-static uint64_t next_delay(struct rpc_peer* peer)
+static uint64_t next_delay(struct rpc_peer *peer)
 {
     uint64_t most = peer->backoff_ms;
 
@@ -197,9 +197,9 @@ static uint64_t next_delay(struct rpc_peer* peer)
     return most / 2 + rng_below(&peer->jitter, most / 2 + 1);
 }
 
-static void on_close(struct rpc_conn* conn, const struct crew_err* net_why)
+static void on_close(struct rpc_conn *conn, const struct crew_err *net_why)
 {
-    struct rpc_peer* peer = peer_of(conn);
+    struct rpc_peer *peer = peer_of(conn);
     struct crew_err why = peer->drop_why.code != 0 ? peer->drop_why : *net_why;
 
     peer->conn = NULL;
@@ -234,9 +234,9 @@ static const struct rpc_conn_events conn_events = {
     .on_close = on_close,
 };
 
-static void on_pace(struct rpc_timer* timer)
+static void on_pace(struct rpc_timer *timer)
 {
-    struct rpc_peer* peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
+    struct rpc_peer *peer = CREW_CAST(struct rpc_peer, PEER_MAGIC, timer->self);
 
     switch (peer->state) {
         case PEER_BACKOFF:
@@ -262,15 +262,15 @@ static void on_pace(struct rpc_timer* timer)
     }
 }
 
-struct rpc_peer* rpc_peer_open(struct rpc_net* net,
-                               const char* name,
-                               const char* address,
-                               Crew__Hello* hello,
+struct rpc_peer *rpc_peer_open(struct rpc_net *net,
+                               const char *name,
+                               const char *address,
+                               Crew__Hello *hello,
                                uint64_t jitter_seed,
-                               const struct rpc_peer_events* events,
-                               void* self)
+                               const struct rpc_peer_events *events,
+                               void *self)
 {
-    struct rpc_peer* peer = xcalloc(1, sizeof *peer);
+    struct rpc_peer *peer = xcalloc(1, sizeof *peer);
 
     peer->magic = PEER_MAGIC;
     peer->state = PEER_BACKOFF;
@@ -293,7 +293,7 @@ struct rpc_peer* rpc_peer_open(struct rpc_net* net,
     return peer;
 }
 
-void rpc_peer_close(struct rpc_peer* peer)
+void rpc_peer_close(struct rpc_peer *peer)
 {
     enum peer_state was = peer->state;
 
@@ -309,7 +309,7 @@ void rpc_peer_close(struct rpc_peer* peer)
     peer->net->close(peer->conn);
 }
 
-void rpc_peer_reconnect(struct rpc_peer* peer)
+void rpc_peer_reconnect(struct rpc_peer *peer)
 {
     struct crew_err why = {0};
 
@@ -327,12 +327,12 @@ void rpc_peer_reconnect(struct rpc_peer* peer)
     peer_drop(peer, &why);
 }
 
-void* rpc_peer_self(const struct rpc_peer* peer)
+void *rpc_peer_self(const struct rpc_peer *peer)
 {
     return peer->self;
 }
 
-bool rpc_peer_is_up(const struct rpc_peer* peer)
+bool rpc_peer_is_up(const struct rpc_peer *peer)
 {
     return peer->state == PEER_UP;
 }

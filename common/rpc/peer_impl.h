@@ -32,12 +32,12 @@ struct call_list {
 struct rpc_peer {
     uint32_t magic;
     enum peer_state state;
-    struct rpc_net* net;
-    struct rpc_conn* conn; /* NULL: none */
+    struct rpc_net *net;
+    struct rpc_conn *conn; /* NULL: none */
     char *name, *address;
-    Crew__Hello* hello;
-    const struct rpc_peer_events* events;
-    void* self;
+    Crew__Hello *hello;
+    const struct rpc_peer_events *events;
+    void *self;
     struct rng jitter;
     int attempt;
     uint64_t backoff_ms;
@@ -55,17 +55,19 @@ struct rpc_peer {
 #define PEER_MAGIC 0x70656572u
 
 /* Give the connection up; code 0 in *why: for no fault. */
-void peer_drop(struct rpc_peer*, const struct crew_err* why);
+void peer_drop(struct rpc_peer *, const struct crew_err *why);
 
-void call_list_init(struct call_list*);
+void call_list_init(struct call_list *);
 /* Frames of an established connection. */
-void* call_payload_dest(struct rpc_peer*, const struct rpc_in*);
-void call_on_frame(struct rpc_peer*, const struct rpc_in*, const void* payload);
+void *call_payload_dest(struct rpc_peer *, const struct rpc_in *);
+void call_on_frame(struct rpc_peer *,
+                   const struct rpc_in *,
+                   const void *payload);
 /* Complete all calls that were sent, and those that were not, with *why. */
-void call_fail_all(struct rpc_peer*, const struct crew_err* why);
-void call_on_deadline(struct rpc_timer*);
-void call_on_fail(struct rpc_timer*);
+void call_fail_all(struct rpc_peer *, const struct crew_err *why);
+void call_on_deadline(struct rpc_timer *);
+void call_on_fail(struct rpc_timer *);
 /* The server's error as ours: code and exit code in range, one line of text. */
-void call_error(const Crew__Error*, struct crew_err*);
+void call_error(const Crew__Error *, struct crew_err *);
 
 #endif

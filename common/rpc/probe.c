@@ -16,18 +16,18 @@
 #include "base/banned.h"
 
 struct probe {
-    struct rpc_net* net;
-    struct rpc_peer* peer;
+    struct rpc_net *net;
+    struct rpc_peer *peer;
     struct rpc_call call;
     struct rpc_timer limit;
-    const char* address;
+    const char *address;
     bool over;
-    Crew__HealthReply* reply;
+    Crew__HealthReply *reply;
     struct crew_err err;
 };
 
 /* The first outcome counts. */
-static void end(struct probe* p, const struct crew_err* why)
+static void end(struct probe *p, const struct crew_err *why)
 {
     if (p->over) {
         return;
@@ -40,12 +40,12 @@ static void end(struct probe* p, const struct crew_err* why)
     rpc_peer_close(p->peer);
 }
 
-static void on_done(struct rpc_call* call,
-                    const ProtobufCMessage* reply,
-                    const Crew__Error* error,
-                    const struct crew_err* err)
+static void on_done(struct rpc_call *call,
+                    const ProtobufCMessage *reply,
+                    const Crew__Error *error,
+                    const struct crew_err *err)
 {
-    struct probe* p = call->self;
+    struct probe *p = call->self;
 
     (void)error;
     if (reply == NULL) {
@@ -55,16 +55,16 @@ static void on_done(struct rpc_call* call,
     /* The reply is the arena's: a copy of its own, by way of the wire format.
      */
     size_t n = protobuf_c_message_get_packed_size(reply);
-    uint8_t* packed = xmalloc(n);
+    uint8_t *packed = xmalloc(n);
     (void)protobuf_c_message_pack(reply, packed);
     p->reply = crew__health_reply__unpack(NULL, n, packed);
     free(packed);
     end(p, NULL);
 }
 
-static void on_up(struct rpc_peer* peer, const Crew__HelloReply* reply)
+static void on_up(struct rpc_peer *peer, const Crew__HelloReply *reply)
 {
-    struct probe* p = rpc_peer_self(peer);
+    struct probe *p = rpc_peer_self(peer);
     Crew__HealthRequest request = CREW__HEALTH_REQUEST__INIT;
 
     (void)reply;
@@ -73,17 +73,17 @@ static void on_up(struct rpc_peer* peer, const Crew__HelloReply* reply)
     rpc_call_start(peer, &p->call, RPC_HEALTH, &request.base, 0);
 }
 
-static void on_down(struct rpc_peer* peer,
-                    const struct crew_err* why,
+static void on_down(struct rpc_peer *peer,
+                    const struct crew_err *why,
                     int attempt)
 {
     (void)attempt;
     end(rpc_peer_self(peer), why);
 }
 
-static void on_refused(struct rpc_peer* peer, const Crew__Error* error)
+static void on_refused(struct rpc_peer *peer, const Crew__Error *error)
 {
-    struct probe* p = rpc_peer_self(peer);
+    struct probe *p = rpc_peer_self(peer);
     struct crew_err why = {0};
 
     (void)crew_err_set(&why, CREW_FAILED_PRECONDITION,
@@ -92,16 +92,16 @@ static void on_refused(struct rpc_peer* peer, const Crew__Error* error)
     end(p, &why);
 }
 
-static void on_closed(struct rpc_peer* peer)
+static void on_closed(struct rpc_peer *peer)
 {
-    struct probe* p = rpc_peer_self(peer);
+    struct probe *p = rpc_peer_self(peer);
 
     p->peer = NULL;
 }
 
-static void on_limit(struct rpc_timer* timer)
+static void on_limit(struct rpc_timer *timer)
 {
-    struct probe* p = timer->self;
+    struct probe *p = timer->self;
     struct crew_err why = {0};
 
     (void)crew_err_set(&why, CREW_DEADLINE_EXCEEDED,
@@ -119,10 +119,10 @@ static uint64_t random64(void)
     return x | 1;
 }
 
-int rpc_probe(const char* address,
+int rpc_probe(const char *address,
               uint64_t timeout_ms,
-              Crew__HealthReply** reply,
-              struct crew_err* err)
+              Crew__HealthReply **reply,
+              struct crew_err *err)
 {
     static const struct rpc_peer_events events = {on_up, on_down, on_refused,
                                                   on_closed};

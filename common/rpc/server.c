@@ -38,11 +38,11 @@ struct rpc_session {
     enum session_state state;
     bool known;  /* on_hello accepted it: on_gone is due */
     bool blamed; /* garbage was told already */
-    struct rpc_server* server;
-    struct rpc_conn* conn;
+    struct rpc_server *server;
+    struct rpc_conn *conn;
     struct rpc_timer timer; /* HELLO's limit, then the lingering's */
     int under_way;          /* frames not yet sent */
-    void* data;
+    void *data;
     struct rpc_session *next, *prev;
 };
 #define SESSION_MAGIC 0x73657373u
@@ -55,23 +55,23 @@ struct complaint {
 
 struct rpc_server {
     uint32_t magic;
-    struct rpc_net* net;
-    const struct rpc_handler* handler;
-    void* self;
+    struct rpc_net *net;
+    const struct rpc_handler *handler;
+    void *self;
     struct rpc_accept accept;
     int max_conns, conns;
-    struct rpc_session* sessions;
+    struct rpc_session *sessions;
     struct out_pool pool;
     struct arena arena;
     uint64_t garbage;
     struct complaint complaints[COMPLAINTS];
-    void (*on_closed)(void* self); /* set: closing */
-    void* closed_self;
+    void (*on_closed)(void *self); /* set: closing */
+    void *closed_self;
     struct rpc_timer closing;
 };
 #define SERVER_MAGIC 0x73657276u
 
-static struct rpc_session* session_of(struct rpc_conn* conn)
+static struct rpc_session *session_of(struct rpc_conn *conn)
 {
     return CREW_CAST(struct rpc_session, SESSION_MAGIC, conn->self);
 }
@@ -79,25 +79,25 @@ static struct rpc_session* session_of(struct rpc_conn* conn)
 /* ---------------------------------------------------------------- garbage */
 
 /* The address without its port: strangers come by a new one each time. */
-static void host_of(const char* name, char host[80])
+static void host_of(const char *name, char host[80])
 {
     (void)snprintf(host, 80, "%s", name);
-    char* colon = strrchr(host, ':');
+    char *colon = strrchr(host, ':');
     if (colon != NULL) {
         *colon = '\0';
     }
 }
 
 /* May this host's fault be told now? Remembers it; the oldest makes room. */
-static bool may_complain(struct rpc_server* server, const char* name)
+static bool may_complain(struct rpc_server *server, const char *name)
 {
     uint64_t now = server->net->now_ms(server->net);
-    struct complaint* oldest = &server->complaints[0];
+    struct complaint *oldest = &server->complaints[0];
     char host[80];
 
     host_of(name, host);
     for (int i = 0; i < COMPLAINTS; i++) {
-        struct complaint* c = &server->complaints[i];
+        struct complaint *c = &server->complaints[i];
         if (c->host[0] != '\0' && strcmp(c->host, host) == 0) {
             if (now - c->at_ms < COMPLAINT_MS) {
                 return false;
@@ -115,9 +115,9 @@ static bool may_complain(struct rpc_server* server, const char* name)
     return true;
 }
 
-static void tell(struct rpc_session* s, const char* what)
+static void tell(struct rpc_session *s, const char *what)
 {
-    struct rpc_server* server = s->server;
+    struct rpc_server *server = s->server;
     char line[512];
 
     if (s->blamed) {
@@ -133,7 +133,7 @@ static void tell(struct rpc_session* s, const char* what)
     }
 }
 
-static void blame(struct rpc_session* s, const char* what)
+static void blame(struct rpc_session *s, const char *what)
 {
     tell(s, what);
     s->server->net->close(s->conn);
@@ -141,9 +141,9 @@ static void blame(struct rpc_session* s, const char* what)
 
 /* --------------------------------------------------------------- sessions */
 
-static void linger(struct rpc_session* s)
+static void linger(struct rpc_session *s)
 {
-    struct rpc_net* net = s->server->net;
+    struct rpc_net *net = s->server->net;
 
     if (s->state == SESSION_LINGERING) {
         return;
@@ -156,9 +156,9 @@ static void linger(struct rpc_session* s)
     }
 }
 
-static void on_session_timer(struct rpc_timer* timer)
+static void on_session_timer(struct rpc_timer *timer)
 {
-    struct rpc_session* s =
+    struct rpc_session *s =
         CREW_CAST(struct rpc_session, SESSION_MAGIC, timer->self);
 
     if (s->state == SESSION_NEW) {
@@ -168,7 +168,7 @@ static void on_session_timer(struct rpc_timer* timer)
     }
 }
 
-static void server_done(struct rpc_server* server)
+static void server_done(struct rpc_server *server)
 {
     server->net->timer_clear(server->net, &server->closing);
     server->on_closed(server->closed_self);
@@ -178,10 +178,10 @@ static void server_done(struct rpc_server* server)
     free(server);
 }
 
-static void on_close(struct rpc_conn* conn, const struct crew_err* why)
+static void on_close(struct rpc_conn *conn, const struct crew_err *why)
 {
-    struct rpc_session* s = session_of(conn);
-    struct rpc_server* server = s->server;
+    struct rpc_session *s = session_of(conn);
+    struct rpc_server *server = s->server;
 
     INVARIANT(s->under_way == 0);
     if (why->code == CREW_DATA_LOSS && s->state != SESSION_LINGERING) {
@@ -210,23 +210,24 @@ static void on_close(struct rpc_conn* conn, const struct crew_err* why)
 /* ------------------------------------------------------------------ input */
 
 /* Every message that acts carries who acts: no handler need ask. */
-static bool has_self(const ProtobufCMessage* message)
+static bool has_self(const ProtobufCMessage *message)
 {
-    const ProtobufCFieldDescriptor* field =
+    const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(message->descriptor,
                                                         "self");
 
-    return field == NULL || *(void* const*)(const void*)((const char*)message +
-                                                         field->offset) != NULL;
+    return field == NULL ||
+           *(void *const *)(const void *)((const char *)message +
+                                          field->offset) != NULL;
 }
 
 /* Guarded, unpacked, with its `self`; NULL: the session has been blamed. */
-static const ProtobufCMessage* unpack(struct rpc_session* s,
-                                      const ProtobufCMessageDescriptor* type,
-                                      const uint8_t* data,
+static const ProtobufCMessage *unpack(struct rpc_session *s,
+                                      const ProtobufCMessageDescriptor *type,
+                                      const uint8_t *data,
                                       size_t n)
 {
-    const ProtobufCMessage* message;
+    const ProtobufCMessage *message;
     struct crew_err err = {0};
 
     if (arena_unpack(&s->server->arena, type, data, n, &message, &err) != 0) {
@@ -242,19 +243,19 @@ static const ProtobufCMessage* unpack(struct rpc_session* s,
     return message;
 }
 
-static void refuse_hello(struct rpc_session* s,
+static void refuse_hello(struct rpc_session *s,
                          uint64_t call_id,
-                         const Crew__Error* error)
+                         const Crew__Error *error)
 {
     rpc_reply_error(s, RPC_HELLO, call_id, error);
     linger(s);
 }
 
-static void on_hello(struct rpc_session* s,
+static void on_hello(struct rpc_session *s,
                      uint64_t call_id,
-                     const Crew__Hello* hello)
+                     const Crew__Hello *hello)
 {
-    struct rpc_server* server = s->server;
+    struct rpc_server *server = s->server;
     Crew__HelloReply reply = CREW__HELLO_REPLY__INIT;
     Crew__Error error = CREW__ERROR__INIT;
     char text[160];
@@ -286,11 +287,11 @@ static void on_hello(struct rpc_session* s,
     rpc_reply(s, RPC_HELLO, call_id, &reply.base);
 }
 
-static void on_request(struct rpc_session* s, const struct rpc_in* in)
+static void on_request(struct rpc_session *s, const struct rpc_in *in)
 {
-    struct rpc_server* server = s->server;
+    struct rpc_server *server = s->server;
     int method = in->head.method;
-    const ProtobufCMessageDescriptor* type = rpc_method_request(method);
+    const ProtobufCMessageDescriptor *type = rpc_method_request(method);
     char text[80];
 
     if (type == NULL) {
@@ -305,7 +306,7 @@ static void on_request(struct rpc_session* s, const struct rpc_in* in)
         blame(s, text);
         return;
     }
-    const ProtobufCMessage* message =
+    const ProtobufCMessage *message =
         unpack(s, type, in->header, in->head.header_len);
     if (message == NULL) {
         return;
@@ -314,14 +315,14 @@ static void on_request(struct rpc_session* s, const struct rpc_in* in)
         server->handler->on_request(server->self, s, (enum rpc_method)method,
                                     in->head.call_id, message);
     } else if (s->state == SESSION_NEW) {
-        on_hello(s, in->head.call_id, (const Crew__Hello*)message);
+        on_hello(s, in->head.call_id, (const Crew__Hello *)message);
     }
 }
 
-static void* payload_dest(struct rpc_conn* conn, const struct rpc_in* in)
+static void *payload_dest(struct rpc_conn *conn, const struct rpc_in *in)
 {
-    struct rpc_session* s = session_of(conn);
-    struct rpc_server* server = s->server;
+    struct rpc_session *s = session_of(conn);
+    struct rpc_server *server = s->server;
     char text[120];
 
     arena_reset(&server->arena);
@@ -332,7 +333,7 @@ static void* payload_dest(struct rpc_conn* conn, const struct rpc_in* in)
         tell(s, "a part before HELLO");
         return NULL;
     }
-    void* dest = server->handler->payload_dest(server->self, s, in);
+    void *dest = server->handler->payload_dest(server->self, s, in);
     if (dest == NULL && s->state == SESSION_SERVED) {
         (void)snprintf(text, sizeof text,
                        "a part of %s with %llu bytes that nobody waits for",
@@ -343,12 +344,12 @@ static void* payload_dest(struct rpc_conn* conn, const struct rpc_in* in)
     return dest;
 }
 
-static void on_frame(struct rpc_conn* conn,
-                     const struct rpc_in* in,
-                     void* payload)
+static void on_frame(struct rpc_conn *conn,
+                     const struct rpc_in *in,
+                     void *payload)
 {
-    struct rpc_session* s = session_of(conn);
-    struct rpc_server* server = s->server;
+    struct rpc_session *s = session_of(conn);
+    struct rpc_server *server = s->server;
 
     arena_reset(&server->arena);
     if (s->state == SESSION_LINGERING) {
@@ -374,11 +375,11 @@ static const struct rpc_conn_events conn_events = {
     .on_close = on_close,
 };
 
-static void on_accept(struct rpc_accept* accept, struct rpc_conn* conn)
+static void on_accept(struct rpc_accept *accept, struct rpc_conn *conn)
 {
-    struct rpc_server* server =
+    struct rpc_server *server =
         CREW_CAST(struct rpc_server, SERVER_MAGIC, accept->self);
-    struct rpc_session* s = xcalloc(1, sizeof *s);
+    struct rpc_session *s = xcalloc(1, sizeof *s);
 
     s->magic = SESSION_MAGIC;
     s->server = server;
@@ -405,10 +406,10 @@ static void on_accept(struct rpc_accept* accept, struct rpc_conn* conn)
 
 /* ----------------------------------------------------------------- output */
 
-static void reply_sent(struct rpc_out* out, bool sent)
+static void reply_sent(struct rpc_out *out, bool sent)
 {
-    struct out_frame* f = out->self;
-    struct rpc_session* s = f->owner;
+    struct out_frame *f = out->self;
+    struct rpc_session *s = f->owner;
 
     (void)sent; /* when it was not, on_close follows */
     out_give(f);
@@ -418,13 +419,13 @@ static void reply_sent(struct rpc_out* out, bool sent)
     }
 }
 
-static bool reply(struct rpc_session* s,
+static bool reply(struct rpc_session *s,
                   struct rpc_head head,
-                  const ProtobufCMessage* message,
-                  const void* payload,
+                  const ProtobufCMessage *message,
+                  const void *payload,
                   size_t n)
 {
-    struct out_frame* f = out_take(&s->server->pool, head, message, payload, n);
+    struct out_frame *f = out_take(&s->server->pool, head, message, payload, n);
 
     if (f == NULL) {
         return false;
@@ -437,10 +438,10 @@ static bool reply(struct rpc_session* s,
     return true;
 }
 
-void rpc_reply(struct rpc_session* s,
+void rpc_reply(struct rpc_session *s,
                enum rpc_method method,
                uint64_t call_id,
-               const ProtobufCMessage* message)
+               const ProtobufCMessage *message)
 {
     struct rpc_head head = {.kind = RPC_RESPONSE,
                             .method = (uint16_t)method,
@@ -451,15 +452,15 @@ void rpc_reply(struct rpc_session* s,
     if (!reply(s, head, message, NULL, 0)) {
         Crew__Error error = CREW__ERROR__INIT;
         error.code = CREW_INTERNAL;
-        error.text = (char*)(uintptr_t) "the answer is over 65,536 bytes";
+        error.text = (char *)(uintptr_t) "the answer is over 65,536 bytes";
         rpc_reply_error(s, method, call_id, &error);
     }
 }
 
-void rpc_reply_error(struct rpc_session* s,
+void rpc_reply_error(struct rpc_session *s,
                      enum rpc_method method,
                      uint64_t call_id,
-                     const Crew__Error* error)
+                     const Crew__Error *error)
 {
     struct rpc_head head = {.kind = RPC_ERROR,
                             .method = (uint16_t)method,
@@ -470,11 +471,11 @@ void rpc_reply_error(struct rpc_session* s,
     INVARIANT(fits);
 }
 
-void rpc_reply_part(struct rpc_session* s,
+void rpc_reply_part(struct rpc_session *s,
                     enum rpc_method method,
                     uint64_t call_id,
-                    const ProtobufCMessage* header,
-                    const void* payload,
+                    const ProtobufCMessage *header,
+                    const void *payload,
                     size_t n,
                     bool crc)
 {
@@ -489,16 +490,16 @@ void rpc_reply_part(struct rpc_session* s,
 
 /* ---------------------------------------------------------------- opening */
 
-int rpc_server_open(struct rpc_net* net,
-                    const char* address,
+int rpc_server_open(struct rpc_net *net,
+                    const char *address,
                     int max_conns,
-                    const struct rpc_handler* handler,
-                    void* self,
-                    struct rpc_server** out,
-                    int* port,
-                    struct crew_err* err)
+                    const struct rpc_handler *handler,
+                    void *self,
+                    struct rpc_server **out,
+                    int *port,
+                    struct crew_err *err)
 {
-    struct rpc_server* server = xcalloc(1, sizeof *server);
+    struct rpc_server *server = xcalloc(1, sizeof *server);
 
     PRE(max_conns > 0);
     server->magic = SERVER_MAGIC;
@@ -517,21 +518,21 @@ int rpc_server_open(struct rpc_net* net,
     return CREW_OK;
 }
 
-static void on_closing(struct rpc_timer* timer)
+static void on_closing(struct rpc_timer *timer)
 {
     server_done(CREW_CAST(struct rpc_server, SERVER_MAGIC, timer->self));
 }
 
-void rpc_server_close(struct rpc_server* server,
-                      void (*on_closed)(void* self),
-                      void* self)
+void rpc_server_close(struct rpc_server *server,
+                      void (*on_closed)(void *self),
+                      void *self)
 {
     PRE(server->on_closed == NULL && on_closed != NULL);
     server->on_closed = on_closed;
     server->closed_self = self;
     server->closing = (struct rpc_timer){on_closing, server, NULL};
     server->net->unlisten(server->net, &server->accept);
-    for (struct rpc_session* s = server->sessions; s != NULL; s = s->next) {
+    for (struct rpc_session *s = server->sessions; s != NULL; s = s->next) {
         linger(s);
     }
     if (server->conns == 0) {
@@ -541,35 +542,35 @@ void rpc_server_close(struct rpc_server* server,
 
 /* -------------------------------------------------------------- accessors */
 
-uint64_t rpc_server_garbage(const struct rpc_server* server)
+uint64_t rpc_server_garbage(const struct rpc_server *server)
 {
     return server->garbage;
 }
 
-void* rpc_session_data(const struct rpc_session* s)
+void *rpc_session_data(const struct rpc_session *s)
 {
     return s->data;
 }
 
-void rpc_session_set_data(struct rpc_session* s, void* data)
+void rpc_session_set_data(struct rpc_session *s, void *data)
 {
     s->data = data;
 }
 
-const char* rpc_session_name(const struct rpc_session* s)
+const char *rpc_session_name(const struct rpc_session *s)
 {
     return s->conn->name;
 }
 
-void rpc_session_close(struct rpc_session* s)
+void rpc_session_close(struct rpc_session *s)
 {
     linger(s);
 }
 
-const ProtobufCMessage* rpc_session_unpack(
-    struct rpc_session* s,
-    const ProtobufCMessageDescriptor* type,
-    const uint8_t* data,
+const ProtobufCMessage *rpc_session_unpack(
+    struct rpc_session *s,
+    const ProtobufCMessageDescriptor *type,
+    const uint8_t *data,
     size_t n)
 {
     return unpack(s, type, data, n);

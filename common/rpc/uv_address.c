@@ -10,15 +10,15 @@
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
 
-static int bad(const char* text, const char* why, struct crew_err* err)
+static int bad(const char *text, const char *why, struct crew_err *err)
 {
     return crew_err_exit(err, CREW_INVALID_ARGUMENT, 78,
                          "address \"%.200s\": %s; write host:port", text, why);
 }
 
-static bool port_is_valid(const char* port)
+static bool port_is_valid(const char *port)
 {
-    char* end;
+    char *end;
 
     if (*port < '0' || *port > '9' || strlen(port) > 5) {
         return false;
@@ -26,11 +26,11 @@ static bool port_is_valid(const char* port)
     return strtol(port, &end, 10) <= 65535 && *end == '\0';
 }
 
-static int parse_unix(const char* text,
-                      struct uv_address* address,
-                      struct crew_err* err)
+static int parse_unix(const char *text,
+                      struct uv_address *address,
+                      struct crew_err *err)
 {
-    const char* path = text + strlen("unix:");
+    const char *path = text + strlen("unix:");
     struct uv_address a = {.is_unix = true};
 
     /* sockaddr_un.sun_path has 108 bytes, one of them the NUL. */
@@ -45,23 +45,23 @@ static int parse_unix(const char* text,
     return CREW_OK;
 }
 
-int uv_address_parse(const char* text,
-                     struct uv_address* address,
-                     struct crew_err* err)
+int uv_address_parse(const char *text,
+                     struct uv_address *address,
+                     struct crew_err *err)
 {
     struct uv_address a = {.is_unix = false};
 
     if (strncmp(text, "unix:", 5) == 0) {
         return parse_unix(text, address, err);
     }
-    const char* colon = strrchr(text, ':');
+    const char *colon = strrchr(text, ':');
     if (colon == NULL) {
         return bad(text, "no port", err);
     }
     if (!port_is_valid(colon + 1)) {
         return bad(text, "the port is not a number up to 65535", err);
     }
-    const char* host = text;
+    const char *host = text;
     size_t n = (size_t)(colon - text);
     if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
         host++;
@@ -78,7 +78,7 @@ int uv_address_parse(const char* text,
     return CREW_OK;
 }
 
-bool uv_address_is_loopback(const struct uv_address* a)
+bool uv_address_is_loopback(const struct uv_address *a)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -92,9 +92,9 @@ bool uv_address_is_loopback(const struct uv_address* a)
     return inet_pton(AF_INET6, a->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-int rpc_check_bind(const char* address,
+int rpc_check_bind(const char *address,
                    bool insecure_network,
-                   struct crew_err* err)
+                   struct crew_err *err)
 {
     struct uv_address a;
     int code = uv_address_parse(address, &a, err);

@@ -24,17 +24,17 @@
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
 
-static void closed_cb(uv_handle_t* handle);
-static void try_next(struct uv_conn* conn);
+static void closed_cb(uv_handle_t *handle);
+static void try_next(struct uv_conn *conn);
 
-struct uv_conn* uv_conn_of(void* p)
+struct uv_conn *uv_conn_of(void *p)
 {
     return CREW_CAST(struct uv_conn, RPC_CONN_MAGIC, p);
 }
 
-static struct uv_conn* conn_new(struct uv_net* net, bool is_unix)
+static struct uv_conn *conn_new(struct uv_net *net, bool is_unix)
 {
-    struct uv_conn* conn = xcalloc(1, sizeof *conn);
+    struct uv_conn *conn = xcalloc(1, sizeof *conn);
 
     conn->base.magic = RPC_CONN_MAGIC;
     conn->base.net = &net->base;
@@ -58,9 +58,9 @@ static struct uv_conn* conn_new(struct uv_net* net, bool is_unix)
 
 /* ------------------------------------------------------------------ closing */
 
-static void unlink_conn(struct uv_conn* conn)
+static void unlink_conn(struct uv_conn *conn)
 {
-    struct uv_conn** dirty = &conn->net->dirty;
+    struct uv_conn **dirty = &conn->net->dirty;
 
     if (conn->prev != NULL) {
         conn->prev->next = conn->next;
@@ -78,7 +78,7 @@ static void unlink_conn(struct uv_conn* conn)
     }
 }
 
-static void finish(struct uv_conn* conn)
+static void finish(struct uv_conn *conn)
 {
     uv_write_end(conn);
     unlink_conn(conn);
@@ -93,9 +93,9 @@ static void finish(struct uv_conn* conn)
     free(conn);
 }
 
-static void closed_cb(uv_handle_t* handle)
+static void closed_cb(uv_handle_t *handle)
 {
-    struct uv_conn* conn = uv_conn_of(handle->data);
+    struct uv_conn *conn = uv_conn_of(handle->data);
 
     if (conn->closing) {
         finish(conn);
@@ -107,7 +107,7 @@ static void closed_cb(uv_handle_t* handle)
     try_next(conn);
 }
 
-void uv_conn_fail(struct uv_conn* conn, int code, const char* text)
+void uv_conn_fail(struct uv_conn *conn, int code, const char *text)
 {
     if (conn->closing) {
         return;
@@ -117,7 +117,7 @@ void uv_conn_fail(struct uv_conn* conn, int code, const char* text)
     (void)crew_err_set(&conn->why, code, "%s", text);
     if (conn->lookup != NULL) {
         conn->lookup->conn = NULL;
-        (void)uv_cancel((uv_req_t*)&conn->lookup->req);
+        (void)uv_cancel((uv_req_t *)&conn->lookup->req);
         conn->lookup = NULL;
     }
     if (!uv_is_closing(&conn->socket.handle)) {
@@ -125,7 +125,7 @@ void uv_conn_fail(struct uv_conn* conn, int code, const char* text)
     }
 }
 
-void uv_conn_close(struct rpc_conn* base)
+void uv_conn_close(struct rpc_conn *base)
 {
     uv_conn_fail(uv_conn_of(base), CREW_CANCELLED, "closed");
 }
@@ -134,7 +134,7 @@ void uv_conn_close(struct rpc_conn* base)
 
 /* Find a dead host within 30 s, whether data is under way or not; the kernel's
  * own limits are a quarter of an hour and two hours. */
-static void set_options(struct uv_conn* conn)
+static void set_options(struct uv_conn *conn)
 {
     static const struct {
         int option, value;
@@ -157,7 +157,7 @@ static void set_options(struct uv_conn* conn)
     }
 }
 
-static void opened(struct uv_conn* conn)
+static void opened(struct uv_conn *conn)
 {
     set_options(conn);
     conn->open = true;
@@ -167,9 +167,9 @@ static void opened(struct uv_conn* conn)
     }
 }
 
-static void connected_cb(uv_connect_t* req, int status)
+static void connected_cb(uv_connect_t *req, int status)
 {
-    struct uv_conn* conn = uv_conn_of(req->data);
+    struct uv_conn *conn = uv_conn_of(req->data);
 
     if (conn->closing) {
         return;
@@ -186,7 +186,7 @@ static void connected_cb(uv_connect_t* req, int status)
     uv_conn_fail(conn, CREW_UNAVAILABLE, uv_strerror(status));
 }
 
-static void try_next(struct uv_conn* conn)
+static void try_next(struct uv_conn *conn)
 {
     conn->connect_req.data = conn;
     int rv = uv_tcp_connect(&conn->connect_req, &conn->socket.tcp,
@@ -196,12 +196,12 @@ static void try_next(struct uv_conn* conn)
     }
 }
 
-static void looked_up_cb(uv_getaddrinfo_t* req,
+static void looked_up_cb(uv_getaddrinfo_t *req,
                          int status,
-                         struct addrinfo* addresses)
+                         struct addrinfo *addresses)
 {
-    struct uv_lookup* lookup = req->data;
-    struct uv_conn* conn = lookup->conn;
+    struct uv_lookup *lookup = req->data;
+    struct uv_conn *conn = lookup->conn;
 
     free(lookup);
     if (conn == NULL) {
@@ -218,11 +218,11 @@ static void looked_up_cb(uv_getaddrinfo_t* req,
     try_next(conn);
 }
 
-static void look_up(struct uv_conn* conn, const struct uv_address* a)
+static void look_up(struct uv_conn *conn, const struct uv_address *a)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM};
-    struct uv_lookup* lookup = xcalloc(1, sizeof *lookup);
+    struct uv_lookup *lookup = xcalloc(1, sizeof *lookup);
 
     lookup->conn = conn;
     lookup->req.data = lookup;
@@ -236,15 +236,15 @@ static void look_up(struct uv_conn* conn, const struct uv_address* a)
     conn->lookup = lookup;
 }
 
-struct rpc_conn* uv_conn_connect(struct rpc_net* base,
-                                 const char* address,
-                                 const struct rpc_conn_events* events,
-                                 void* self)
+struct rpc_conn *uv_conn_connect(struct rpc_net *base,
+                                 const char *address,
+                                 const struct rpc_conn_events *events,
+                                 void *self)
 {
     struct uv_address a = {.is_unix = false};
     struct crew_err err = {0};
     int code = uv_address_parse(address, &a, &err);
-    struct uv_conn* conn = conn_new(uv_net_of(base), a.is_unix);
+    struct uv_conn *conn = conn_new(uv_net_of(base), a.is_unix);
 
     conn->base.events = events;
     conn->base.self = self;
@@ -263,7 +263,7 @@ struct rpc_conn* uv_conn_connect(struct rpc_net* base,
 
 /* ---------------------------------------------------------------- accepting */
 
-static void name_stranger(struct uv_conn* conn)
+static void name_stranger(struct uv_conn *conn)
 {
     struct sockaddr_storage from;
     int n = (int)sizeof from;
@@ -271,17 +271,17 @@ static void name_stranger(struct uv_conn* conn)
     unsigned port = 0;
 
     if (conn->socket.handle.type != UV_TCP ||
-        uv_tcp_getpeername(&conn->socket.tcp, (struct sockaddr*)&from, &n) !=
+        uv_tcp_getpeername(&conn->socket.tcp, (struct sockaddr *)&from, &n) !=
             0) {
         (void)snprintf(conn->base.name, sizeof conn->base.name, "unix socket");
         return;
     }
     if (from.ss_family == AF_INET6) {
-        const struct sockaddr_in6* v6 = (const struct sockaddr_in6*)&from;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&from;
         (void)uv_ip6_name(v6, host, sizeof host);
         port = ntohs(v6->sin6_port);
     } else {
-        const struct sockaddr_in* v4 = (const struct sockaddr_in*)&from;
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&from;
         (void)uv_ip4_name(v4, host, sizeof host);
         port = ntohs(v4->sin_port);
     }
@@ -290,9 +290,9 @@ static void name_stranger(struct uv_conn* conn)
                    mapped ? host + 7 : host, port);
 }
 
-void uv_conn_accept(struct uv_listener* listener)
+void uv_conn_accept(struct uv_listener *listener)
 {
-    struct uv_conn* conn =
+    struct uv_conn *conn =
         conn_new(listener->net, listener->socket.handle.type != UV_TCP);
 
     if (uv_accept(&listener->socket.stream, &conn->socket.stream) != 0) {

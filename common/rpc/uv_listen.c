@@ -21,17 +21,17 @@
 
 #define BACKLOG 511
 
-static void closed_cb(uv_handle_t* handle)
+static void closed_cb(uv_handle_t *handle)
 {
-    struct uv_listener* l = handle->data;
+    struct uv_listener *l = handle->data;
 
     l->net->open_handles--;
     free(l);
 }
 
-static void connection_cb(uv_stream_t* stream, int status)
+static void connection_cb(uv_stream_t *stream, int status)
 {
-    struct uv_listener* l = stream->data;
+    struct uv_listener *l = stream->data;
 
     if (status == 0) {
         uv_conn_accept(l);
@@ -39,22 +39,22 @@ static void connection_cb(uv_stream_t* stream, int status)
 }
 
 /* Bind to one address; 0 or libuv's error. */
-static int bind_to(struct uv_listener* l, const char* host, int port)
+static int bind_to(struct uv_listener *l, const char *host, int port)
 {
     struct sockaddr_in6 v6;
     struct sockaddr_in v4;
 
     if (uv_ip4_addr(host, port, &v4) == 0) {
-        return uv_tcp_bind(&l->socket.tcp, (const struct sockaddr*)&v4, 0);
+        return uv_tcp_bind(&l->socket.tcp, (const struct sockaddr *)&v4, 0);
     }
     int rv = uv_ip6_addr(host, port, &v6);
     if (rv == 0) {
-        rv = uv_tcp_bind(&l->socket.tcp, (const struct sockaddr*)&v6, 0);
+        rv = uv_tcp_bind(&l->socket.tcp, (const struct sockaddr *)&v6, 0);
     }
     return rv;
 }
 
-static int bind_tcp(struct uv_listener* l, const struct uv_address* a)
+static int bind_tcp(struct uv_listener *l, const struct uv_address *a)
 {
     int port = (int)strtol(a->port, NULL, 10);
 
@@ -72,7 +72,7 @@ static int bind_tcp(struct uv_listener* l, const struct uv_address* a)
 }
 
 /* Does anyone answer on this socket file? */
-static bool socket_is_alive(const char* path)
+static bool socket_is_alive(const char *path)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -80,13 +80,13 @@ static bool socket_is_alive(const char* path)
 
     (void)snprintf(name.sun_path, sizeof name.sun_path, "%.107s", path);
     if (fd >= 0) {
-        alive = connect(fd, (const struct sockaddr*)&name, sizeof name) == 0;
+        alive = connect(fd, (const struct sockaddr *)&name, sizeof name) == 0;
         (void)close(fd);
     }
     return alive;
 }
 
-static int bind_unix(struct uv_listener* l, const char* path)
+static int bind_unix(struct uv_listener *l, const char *path)
 {
     int rv = uv_pipe_bind(&l->socket.pipe, path);
 
@@ -97,27 +97,27 @@ static int bind_unix(struct uv_listener* l, const char* path)
     return rv;
 }
 
-static int port_of(struct uv_listener* l)
+static int port_of(struct uv_listener *l)
 {
     struct sockaddr_storage name;
     int n = (int)sizeof name;
 
     if (l->socket.handle.type != UV_TCP ||
-        uv_tcp_getsockname(&l->socket.tcp, (struct sockaddr*)&name, &n) != 0) {
+        uv_tcp_getsockname(&l->socket.tcp, (struct sockaddr *)&name, &n) != 0) {
         return 0;
     }
     return name.ss_family == AF_INET6
-               ? ntohs(((const struct sockaddr_in6*)&name)->sin6_port)
-               : ntohs(((const struct sockaddr_in*)&name)->sin_port);
+               ? ntohs(((const struct sockaddr_in6 *)&name)->sin6_port)
+               : ntohs(((const struct sockaddr_in *)&name)->sin_port);
 }
 
-int uv_listener_open(struct rpc_net* base,
-                     const char* address,
-                     struct rpc_accept* accept,
-                     int* port,
-                     struct crew_err* err)
+int uv_listener_open(struct rpc_net *base,
+                     const char *address,
+                     struct rpc_accept *accept,
+                     int *port,
+                     struct crew_err *err)
 {
-    struct uv_net* net = uv_net_of(base);
+    struct uv_net *net = uv_net_of(base);
     struct uv_address a;
     int code = uv_address_parse(address, &a, err);
     int rv;
@@ -125,7 +125,7 @@ int uv_listener_open(struct rpc_net* base,
     if (code != CREW_OK) {
         return code;
     }
-    struct uv_listener* l = xcalloc(1, sizeof *l);
+    struct uv_listener *l = xcalloc(1, sizeof *l);
     l->net = net;
     l->accept = accept;
     net->open_handles++;
@@ -151,15 +151,15 @@ int uv_listener_open(struct rpc_net* base,
     return CREW_OK;
 }
 
-void uv_listener_close(struct rpc_net* base, struct rpc_accept* accept)
+void uv_listener_close(struct rpc_net *base, struct rpc_accept *accept)
 {
-    struct uv_listener** at = &uv_net_of(base)->listeners;
+    struct uv_listener **at = &uv_net_of(base)->listeners;
 
     while (*at != NULL && (*at)->accept != accept) {
         at = &(*at)->next;
     }
     if (*at != NULL) {
-        struct uv_listener* l = *at;
+        struct uv_listener *l = *at;
         *at = l->next;
         uv_close(&l->socket.handle, closed_cb);
     }

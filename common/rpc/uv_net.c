@@ -14,17 +14,17 @@
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
 
-struct uv_net* uv_net_of(struct rpc_net* base)
+struct uv_net *uv_net_of(struct rpc_net *base)
 {
-    struct uv_net* net = CONTAINER_OF(base, struct uv_net, base);
+    struct uv_net *net = CONTAINER_OF(base, struct uv_net, base);
 
     INVARIANT(net->magic == UV_NET_MAGIC);
     return net;
 }
 
-static uint64_t now_ms(struct rpc_net* base)
+static uint64_t now_ms(struct rpc_net *base)
 {
-    struct uv_net* net = uv_net_of(base);
+    struct uv_net *net = uv_net_of(base);
 
     uv_update_time(net->loop);
     return uv_now(net->loop);
@@ -32,7 +32,7 @@ static uint64_t now_ms(struct rpc_net* base)
 
 /* ----------------------------------------------------------------- timers */
 
-static void rest(struct uv_clock* clock)
+static void rest(struct uv_clock *clock)
 {
     clock->owner->impl = NULL;
     clock->owner = NULL;
@@ -40,18 +40,18 @@ static void rest(struct uv_clock* clock)
     clock->net->clocks = clock;
 }
 
-static void clock_cb(uv_timer_t* timer)
+static void clock_cb(uv_timer_t *timer)
 {
-    struct uv_clock* clock = timer->data;
-    struct rpc_timer* owner = clock->owner;
+    struct uv_clock *clock = timer->data;
+    struct rpc_timer *owner = clock->owner;
 
     rest(clock); /* first: the owner may be gone after its callback */
     owner->on_timer(owner);
 }
 
-static struct uv_clock* clock_take(struct uv_net* net)
+static struct uv_clock *clock_take(struct uv_net *net)
 {
-    struct uv_clock* clock = net->clocks;
+    struct uv_clock *clock = net->clocks;
 
     if (clock != NULL) {
         net->clocks = clock->next;
@@ -65,10 +65,10 @@ static struct uv_clock* clock_take(struct uv_net* net)
     return clock;
 }
 
-static void timer_set(struct rpc_net* base, struct rpc_timer* t, uint64_t ms)
+static void timer_set(struct rpc_net *base, struct rpc_timer *t, uint64_t ms)
 {
-    struct uv_net* net = uv_net_of(base);
-    struct uv_clock* clock = t->impl;
+    struct uv_net *net = uv_net_of(base);
+    struct uv_clock *clock = t->impl;
 
     if (clock == NULL) {
         clock = clock_take(net);
@@ -79,9 +79,9 @@ static void timer_set(struct rpc_net* base, struct rpc_timer* t, uint64_t ms)
     (void)uv_timer_start(&clock->timer, clock_cb, ms, 0);
 }
 
-static void timer_clear(struct rpc_net* base, struct rpc_timer* t)
+static void timer_clear(struct rpc_net *base, struct rpc_timer *t)
 {
-    struct uv_clock* clock = t->impl;
+    struct uv_clock *clock = t->impl;
 
     (void)base;
     if (clock != NULL) {
@@ -92,21 +92,21 @@ static void timer_clear(struct rpc_net* base, struct rpc_timer* t)
 
 /* ------------------------------------------------------------------- life */
 
-static void prepare_cb(uv_prepare_t* prepare)
+static void prepare_cb(uv_prepare_t *prepare)
 {
-    struct uv_net* net = prepare->data;
+    struct uv_net *net = prepare->data;
 
     while (net->dirty != NULL) {
-        struct uv_conn* conn = net->dirty;
+        struct uv_conn *conn = net->dirty;
         net->dirty = conn->next_dirty;
         conn->dirty = false;
         uv_write_flush(conn);
     }
 }
 
-struct rpc_net* uv_net_new(uv_loop_t* loop)
+struct rpc_net *uv_net_new(uv_loop_t *loop)
 {
-    struct uv_net* net = xcalloc(1, sizeof *net);
+    struct uv_net *net = xcalloc(1, sizeof *net);
 
     net->magic = UV_NET_MAGIC;
     net->loop = loop;
@@ -121,45 +121,45 @@ struct rpc_net* uv_net_new(uv_loop_t* loop)
     (void)uv_prepare_init(loop, &net->prepare);
     net->prepare.data = net;
     (void)uv_prepare_start(&net->prepare, prepare_cb);
-    uv_unref((uv_handle_t*)&net->prepare);
+    uv_unref((uv_handle_t *)&net->prepare);
     net->open_handles = 1;
     return &net->base;
 }
 
-static void clock_closed_cb(uv_handle_t* handle)
+static void clock_closed_cb(uv_handle_t *handle)
 {
-    struct uv_clock* clock = handle->data;
+    struct uv_clock *clock = handle->data;
 
     clock->net->open_handles--;
     free(clock);
 }
 
-static void prepare_closed_cb(uv_handle_t* handle)
+static void prepare_closed_cb(uv_handle_t *handle)
 {
-    struct uv_net* net = handle->data;
+    struct uv_net *net = handle->data;
 
     net->open_handles--;
 }
 
-void uv_net_free(struct rpc_net* base)
+void uv_net_free(struct rpc_net *base)
 {
-    struct uv_net* net = uv_net_of(base);
+    struct uv_net *net = uv_net_of(base);
 
     while (net->listeners != NULL) {
         uv_listener_close(base, net->listeners->accept);
     }
-    for (struct uv_conn* c = net->conns; c != NULL; c = c->next) {
+    for (struct uv_conn *c = net->conns; c != NULL; c = c->next) {
         uv_conn_close(&c->base);
     }
     while (net->conns != NULL) {
         (void)uv_run(net->loop, UV_RUN_NOWAIT);
     }
     while (net->clocks != NULL) {
-        struct uv_clock* clock = net->clocks;
+        struct uv_clock *clock = net->clocks;
         net->clocks = clock->next;
-        uv_close((uv_handle_t*)&clock->timer, clock_closed_cb);
+        uv_close((uv_handle_t *)&clock->timer, clock_closed_cb);
     }
-    uv_close((uv_handle_t*)&net->prepare, prepare_closed_cb);
+    uv_close((uv_handle_t *)&net->prepare, prepare_closed_cb);
     while (net->open_handles > 0) {
         (void)uv_run(net->loop, UV_RUN_NOWAIT);
     }

@@ -21,13 +21,13 @@
 #define BIG (64u << 10)
 #define HEADER_AHEAD 2048u
 
-static void alloc_cb(uv_handle_t* handle, size_t suggested, uv_buf_t* buf)
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct uv_conn* conn = uv_conn_of(handle->data);
+    struct uv_conn *conn = uv_conn_of(handle->data);
 
     (void)suggested;
     if (conn->dest != NULL) {
-        buf->base = (char*)conn->dest + conn->got;
+        buf->base = (char *)conn->dest + conn->got;
         buf->len = (size_t)conn->in.head.payload_len - conn->got;
         return;
     }
@@ -38,13 +38,13 @@ static void alloc_cb(uv_handle_t* handle, size_t suggested, uv_buf_t* buf)
         conn->at = 0;
     }
     size_t room = STAGING_SIZE - conn->fill;
-    buf->base = (char*)conn->staging + conn->fill;
+    buf->base = (char *)conn->staging + conn->fill;
     buf->len = conn->bulk && room > HEADER_AHEAD ? HEADER_AHEAD : room;
 }
 
-static void payload_in(struct uv_conn* conn)
+static void payload_in(struct uv_conn *conn)
 {
-    void* payload = conn->dest;
+    void *payload = conn->dest;
 
     conn->dest = NULL;
     conn->bulk = conn->in.head.payload_len >= BIG;
@@ -53,7 +53,7 @@ static void payload_in(struct uv_conn* conn)
 
 /* head and header are whole: place what came of the payload. True when the
  * frame is complete. */
-static void begin_payload(struct uv_conn* conn)
+static void begin_payload(struct uv_conn *conn)
 {
     size_t have = conn->fill - conn->at;
 
@@ -76,9 +76,9 @@ static void begin_payload(struct uv_conn* conn)
 }
 
 /* One frame's header from the staging buffer; false: more bytes are needed. */
-static bool take_header(struct uv_conn* conn)
+static bool take_header(struct uv_conn *conn)
 {
-    const uint8_t* wire = conn->staging + conn->at;
+    const uint8_t *wire = conn->staging + conn->at;
     size_t have = conn->fill - conn->at;
     struct crew_err err = {0};
 
@@ -102,7 +102,7 @@ static bool take_header(struct uv_conn* conn)
     return true;
 }
 
-static void take_frames(struct uv_conn* conn)
+static void take_frames(struct uv_conn *conn)
 {
     while (!conn->closing && conn->dest == NULL && take_header(conn)) {
         if (conn->in.head.payload_len > 0) {
@@ -119,7 +119,7 @@ static void take_frames(struct uv_conn* conn)
     }
 }
 
-static void ended(struct uv_conn* conn, int status)
+static void ended(struct uv_conn *conn, int status)
 {
     bool midway = conn->dest != NULL || conn->fill > conn->at;
 
@@ -133,9 +133,9 @@ static void ended(struct uv_conn* conn, int status)
     }
 }
 
-static void read_cb(uv_stream_t* stream, ssize_t n, const uv_buf_t* buf)
+static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct uv_conn* conn = uv_conn_of(stream->data);
+    struct uv_conn *conn = uv_conn_of(stream->data);
 
     (void)buf;
     if (n < 0) {
@@ -155,7 +155,7 @@ static void read_cb(uv_stream_t* stream, ssize_t n, const uv_buf_t* buf)
     }
 }
 
-void uv_read_begin(struct uv_conn* conn)
+void uv_read_begin(struct uv_conn *conn)
 {
     int rv = uv_read_start(&conn->socket.stream, alloc_cb, read_cb);
 

@@ -20,22 +20,22 @@
 #define MAX_IOVECS 48u
 #define WAITING_IOVECS 4u
 
-void out_queue_init(struct out_queue* q)
+void out_queue_init(struct out_queue *q)
 {
     q->first = NULL;
     q->last = &q->first;
 }
 
-static void push(struct out_queue* q, struct rpc_out* out)
+static void push(struct out_queue *q, struct rpc_out *out)
 {
     out->next = NULL;
     *q->last = out;
     q->last = &out->next;
 }
 
-static struct rpc_out* pop(struct out_queue* q)
+static struct rpc_out *pop(struct out_queue *q)
 {
-    struct rpc_out* out = q->first;
+    struct rpc_out *out = q->first;
 
     if (out != NULL) {
         q->first = out->next;
@@ -46,16 +46,16 @@ static struct rpc_out* pop(struct out_queue* q)
     return out;
 }
 
-static size_t frame_size(const struct rpc_out* out)
+static size_t frame_size(const struct rpc_out *out)
 {
     return FRAME_HEAD_SIZE + out->head.header_len +
            (size_t)out->head.payload_len;
 }
 
 /* What of one frame is not sent yet, as at most three iovecs. */
-static unsigned frame_iovecs(const struct rpc_out* out, uv_buf_t bufs[3])
+static unsigned frame_iovecs(const struct rpc_out *out, uv_buf_t bufs[3])
 {
-    const void* parts[] = {out->wire, out->header, out->payload};
+    const void *parts[] = {out->wire, out->header, out->payload};
     size_t sizes[] = {FRAME_HEAD_SIZE, out->head.header_len,
                       (size_t)out->head.payload_len};
     size_t skip = out->sent;
@@ -66,7 +66,7 @@ static unsigned frame_iovecs(const struct rpc_out* out, uv_buf_t bufs[3])
             skip -= sizes[i];
             continue;
         }
-        bufs[n].base = (char*)(uintptr_t)parts[i] + skip;
+        bufs[n].base = (char *)(uintptr_t)parts[i] + skip;
         bufs[n].len = sizes[i] - skip;
         skip = 0;
         n++;
@@ -75,13 +75,13 @@ static unsigned frame_iovecs(const struct rpc_out* out, uv_buf_t bufs[3])
 }
 
 /* At most `most` iovecs over the queue's frames. */
-static unsigned queue_iovecs(const struct out_queue* q,
-                             uv_buf_t* bufs,
+static unsigned queue_iovecs(const struct out_queue *q,
+                             uv_buf_t *bufs,
                              unsigned most)
 {
     unsigned n = 0;
 
-    for (const struct rpc_out* out = q->first; out != NULL && n < most;
+    for (const struct rpc_out *out = q->first; out != NULL && n < most;
          out = out->next) {
         uv_buf_t own[3];
         unsigned count = frame_iovecs(out, own);
@@ -93,10 +93,10 @@ static unsigned queue_iovecs(const struct out_queue* q,
 }
 
 /* n bytes are gone. */
-static void advance(struct uv_conn* conn, size_t n)
+static void advance(struct uv_conn *conn, size_t n)
 {
     while (n > 0) {
-        struct rpc_out* out = conn->queue.first;
+        struct rpc_out *out = conn->queue.first;
         INVARIANT(out != NULL);
         size_t left = frame_size(out) - out->sent;
         if (n < left) {
@@ -109,7 +109,7 @@ static void advance(struct uv_conn* conn, size_t n)
     }
 }
 
-static void mark_dirty(struct uv_conn* conn)
+static void mark_dirty(struct uv_conn *conn)
 {
     if (!conn->dirty) {
         conn->dirty = true;
@@ -118,9 +118,9 @@ static void mark_dirty(struct uv_conn* conn)
     }
 }
 
-static void written_cb(uv_write_t* req, int status)
+static void written_cb(uv_write_t *req, int status)
 {
-    struct uv_conn* conn = uv_conn_of(req->data);
+    struct uv_conn *conn = uv_conn_of(req->data);
 
     conn->writing = false;
     if (status != 0) {
@@ -131,7 +131,7 @@ static void written_cb(uv_write_t* req, int status)
     uv_write_flush(conn);
 }
 
-static void wait_to_write(struct uv_conn* conn)
+static void wait_to_write(struct uv_conn *conn)
 {
     uv_buf_t bufs[WAITING_IOVECS];
     unsigned n = queue_iovecs(&conn->queue, bufs, WAITING_IOVECS);
@@ -150,7 +150,7 @@ static void wait_to_write(struct uv_conn* conn)
     conn->writing = true;
 }
 
-static void write_now(struct uv_conn* conn)
+static void write_now(struct uv_conn *conn)
 {
     while (conn->open && !conn->writing && conn->queue.first != NULL) {
         uv_buf_t bufs[MAX_IOVECS];
@@ -166,9 +166,9 @@ static void write_now(struct uv_conn* conn)
     }
 }
 
-void uv_write_frame(struct rpc_conn* base, struct rpc_out* out)
+void uv_write_frame(struct rpc_conn *base, struct rpc_out *out)
 {
-    struct uv_conn* conn = uv_conn_of(base);
+    struct uv_conn *conn = uv_conn_of(base);
 
     PRE(conn->open || conn->closing);
     frame_encode(&out->head, out->header, out->wire);
@@ -180,9 +180,9 @@ void uv_write_frame(struct rpc_conn* base, struct rpc_out* out)
     mark_dirty(conn);
 }
 
-void uv_write_flush(struct uv_conn* conn)
+void uv_write_flush(struct uv_conn *conn)
 {
-    struct rpc_out* out;
+    struct rpc_out *out;
 
     write_now(conn);
     while ((out = pop(&conn->done)) != NULL) {
@@ -190,9 +190,9 @@ void uv_write_flush(struct uv_conn* conn)
     }
 }
 
-void uv_write_end(struct uv_conn* conn)
+void uv_write_end(struct uv_conn *conn)
 {
-    struct rpc_out* out;
+    struct rpc_out *out;
 
     while ((out = pop(&conn->done)) != NULL) {
         out->done(out, true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A net in memory with virtual time, for the tests of peer and server: frames are
- * handed over one by one, a direction can be stalled, a connection cut. */
+ * A net in memory with virtual time, for the tests of peer and server: frames
+ * are handed over one by one, a direction can be stalled, a connection cut. */
 #ifndef TESTS_FAKE_NET_H
 #define TESTS_FAKE_NET_H
 
@@ -57,7 +57,8 @@ static inline int fake_listen(struct rpc_net *base,
     return CREW_OK;
 }
 
-static inline void fake_unlisten(struct rpc_net *base, struct rpc_accept *accept)
+static inline void fake_unlisten(struct rpc_net *base,
+                                 struct rpc_accept *accept)
 {
     (void)accept;
     fake_of(base)->accept = NULL;
@@ -77,10 +78,11 @@ static inline struct fake_conn *fake_conn_new(struct fake_net *net,
     return c;
 }
 
-static inline struct rpc_conn *fake_connect(struct rpc_net *base,
-                                            const char *address,
-                                            const struct rpc_conn_events *events,
-                                            void *self)
+static inline struct rpc_conn *fake_connect(
+    struct rpc_net *base,
+    const char *address,
+    const struct rpc_conn_events *events,
+    void *self)
 {
     struct fake_conn *c = fake_conn_new(fake_of(base), address);
 

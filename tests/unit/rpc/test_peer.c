@@ -229,7 +229,8 @@ static void begin_heartbeat(struct rig *r, struct probe_call *c, uint64_t limit)
     *c = (struct probe_call){.call = {.on_done = on_done, .self = c}};
     request.self = &r->self;
     rpc_call_start(r->peer, &c->call, RPC_HEARTBEAT, &request.base, limit);
-    ck_assert_int_eq(c->done, 0); /* never before the submitting call returned */
+    ck_assert_int_eq(c->done,
+                     0); /* never before the submitting call returned */
 }
 
 static void begin_push(struct rig *r, struct probe_call *c, uint64_t limit)
@@ -447,8 +448,8 @@ START_TEST(a_deadline_with_parts_drops_the_connection)
 }
 END_TEST
 
-/* The server's refusal overtakes parts that are still being sent: on_done must wait
- * for their memory. */
+/* The server's refusal overtakes parts that are still being sent: on_done must
+ * wait for their memory. */
 START_TEST(an_early_error_waits_for_the_parts)
 {
     struct probe_call c;
@@ -570,8 +571,9 @@ START_TEST(no_answer_to_hello_is_a_loss_after_5_s)
     int before = rig.downs;
     fake_run(&rig.net, 5100);
     ck_assert_int_eq(rig.downs, before + 1);
-    ck_assert_str_eq(rig.why, "ps/0 at h:1: connected, but no answer to HELLO "
-                              "within 5 s");
+    ck_assert_str_eq(rig.why,
+                     "ps/0 at h:1: connected, but no answer to HELLO "
+                     "within 5 s");
     end(&rig);
 }
 END_TEST
@@ -595,7 +597,8 @@ START_TEST(close_cancels_what_is_under_way)
 }
 END_TEST
 
-/* -------------------------------------------------- the server and strangers */
+/* -------------------------------------------------- the server and strangers
+ */
 
 /* A stranger's connection: what it sends is made by hand. */
 struct stranger {
@@ -688,22 +691,54 @@ static const struct {
     size_t header_len, payload_len;
     const char *line;
 } garbage[] = {
-    {"request before HELLO", {.kind = RPC_REQUEST, .method = RPC_TICKET}, "", 0,
-     0, "TICKET before HELLO"},
-    {"part before HELLO", {.kind = RPC_PART, .method = RPC_PUSH_PULL}, "", 0, 8,
+    {"request before HELLO",
+     {.kind = RPC_REQUEST, .method = RPC_TICKET},
+     "",
+     0,
+     0,
+     "TICKET before HELLO"},
+    {"part before HELLO",
+     {.kind = RPC_PART, .method = RPC_PUSH_PULL},
+     "",
+     0,
+     8,
      "a part before HELLO"},
-    {"empty part before HELLO", {.kind = RPC_PART, .method = RPC_PUSH_PULL}, "",
-     0, 0, "a part before HELLO"},
-    {"unknown method", {.kind = RPC_REQUEST, .method = 999}, "", 0, 0,
+    {"empty part before HELLO",
+     {.kind = RPC_PART, .method = RPC_PUSH_PULL},
+     "",
+     0,
+     0,
+     "a part before HELLO"},
+    {"unknown method",
+     {.kind = RPC_REQUEST, .method = 999},
+     "",
+     0,
+     0,
      "unknown method 999"},
-    {"an answer", {.kind = RPC_RESPONSE, .method = RPC_HELLO}, "", 0, 0,
+    {"an answer",
+     {.kind = RPC_RESPONSE, .method = RPC_HELLO},
+     "",
+     0,
+     0,
      "an answer where requests are expected"},
-    {"HELLO without self", {.kind = RPC_REQUEST, .method = RPC_HELLO},
-     "\x08\x01", 2, 0, "message Hello without `self`"},
-    {"HELLO with protocol twice", {.kind = RPC_REQUEST, .method = RPC_HELLO},
-     "\x08\x01\x08\x01", 4, 0, "singular field twice: protocol"},
-    {"HELLO that is cut", {.kind = RPC_REQUEST, .method = RPC_HELLO},
-     "\x12\x20\x08", 3, 0, "malformed or cut field self"},
+    {"HELLO without self",
+     {.kind = RPC_REQUEST, .method = RPC_HELLO},
+     "\x08\x01",
+     2,
+     0,
+     "message Hello without `self`"},
+    {"HELLO with protocol twice",
+     {.kind = RPC_REQUEST, .method = RPC_HELLO},
+     "\x08\x01\x08\x01",
+     4,
+     0,
+     "singular field twice: protocol"},
+    {"HELLO that is cut",
+     {.kind = RPC_REQUEST, .method = RPC_HELLO},
+     "\x12\x20\x08",
+     3,
+     0,
+     "malformed or cut field self"},
 };
 
 START_TEST(garbage_is_refused_with_a_line)
@@ -716,8 +751,7 @@ START_TEST(garbage_is_refused_with_a_line)
     stranger_begin(&rig, &s);
     stranger_send(&rig, &s, garbage[_i].head, garbage[_i].header,
                   garbage[_i].header_len, payload, garbage[_i].payload_len);
-    ck_assert_msg(s.closed == 1, "%s: the connection stays",
-                  garbage[_i].what);
+    ck_assert_msg(s.closed == 1, "%s: the connection stays", garbage[_i].what);
     ck_assert_msg(strstr(rig.garbage, garbage[_i].line) != NULL,
                   "%s: got \"%s\", want \"%s\"", garbage[_i].what, rig.garbage,
                   garbage[_i].line);
@@ -779,8 +813,9 @@ START_TEST(another_protocol_is_refused_in_words)
     stranger_send(&rig, &s, head, hello, pack_hello(hello, 9, true), NULL, 0);
     ck_assert_int_eq(s.closed, 1);
     ck_assert_uint_eq(s.kind, RPC_ERROR);
-    ck_assert_str_eq(s.text, "protocol 9 is not spoken here, 1 is: run the "
-                             "same release everywhere");
+    ck_assert_str_eq(s.text,
+                     "protocol 9 is not spoken here, 1 is: run the "
+                     "same release everywhere");
     ck_assert_int_eq(rig.hellos, before);
     end(&rig);
 }
