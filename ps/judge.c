@@ -3,8 +3,8 @@
  * line and says what the caller is to do. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "config/cluster.h"
 #include "ps_impl.h"
 
 #include "base/banned.h"
@@ -95,13 +95,10 @@ bool judge_state(struct ps *ps, const Crew__Identity *who, bool loading_will_do,
 static int judge_cluster(struct ps *ps, const Crew__Hello *hello,
                          struct refusal *r)
 {
-    if (strcmp(hello->cluster, ps->o.cluster) == 0) {
+    char text[512];
+    if (!cluster_difference(hello->cluster, ps->o.cluster, text,
+                            sizeof(text))) {
         return 0;
-    }
-    char text[512] = "the texts of TF_CONFIG's cluster differ";
-    if (ps->o.difference != NULL) {
-        ps->o.difference(ps->o.self, hello->cluster, ps->o.cluster, text,
-                         sizeof(text));
     }
     refuse(r, CREW_FAILED_PRECONDITION, 78, CREW__REFUSAL__MISMATCH,
            "cluster differs from ps/%u's: %s. Give all roles the same cluster in "

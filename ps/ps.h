@@ -28,8 +28,6 @@ struct ps_options {
     uint64_t incarnation; /* random, not 0 */
     const char *address;  /* to listen on */
     const char *cluster;  /* canonical text of the cluster */
-    /* The first difference of two such texts, in words. NULL: just that they differ. */
-    void (*difference)(void *self, const char *mine, const char *theirs, char *text, size_t size);
     uint32_t num_workers;
     double session_creation_timeout_secs;
     /* Events worth a log line. */
