@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A graph made ready to run. Making it:
+ *
+ *   used       what the fetches and the loss need
+ *   back       of that, what lies between a variable and the loss
+ *   values     a buffer a node, but for those that may write over their operand
+ *              (OP_IN_PLACE) when nobody else will read it, and for reshapes,
+ *              which are their operand under another shape
+ *   gradients  a buffer a node of `back`, shared by the same reasoning
+ *              (OP_GRAD_IN_PLACE)
+ *
+ * Running: forward in the order of building, backward in reverse. A gradient that
+ * several nodes contribute to is written by the first and added to by the others,
+ * so nothing is zeroed that is going to be overwritten. */
+#include "graph/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "graph/op.h"
+
+#include "base/banned.h"
+
+/* What the plan knows of a node, by the node's id. */
+struct place {
+    bool used, back, fetched;
+    bool depends;      /* on a variable, through differentiable ops */
+    int readers;       /* used nodes that take it as an operand */
+    int back_readers;  /* of these, those that run backward */
+    int left;          /* of these, those still to come in this backward */
+    int value_of;      /* whose value buffer it shares; itself: -1 */
+    int grad_of;       /* whose gradient buffer it shares; its own: -1 */
+    bool touched;      /* its gradient has been written in this backward */
+    void *value;       /* own buffer, feed or variable */
+    bool owns_value;
+    float *grad;
+    void *kept;
+};
+
+struct plan {
+    const struct crew_graph *graph;
+    int64_t max_batch, batch;
+    int loss; /* id, -1: forward only */
+    struct place *places;
+    void *scratch;
+    uint64_t seed, step; /* of the last forward: dropout draws the same again */
+};
+
+static struct place *place_of(const struct plan *p, const struct crew_node *n)
+{
+    return &p->places[n->id];
+}
+
+static struct crew_node *node_at(const struct plan *p, int id)
+{
+    return p->graph->nodes[id];
+}
+
+/* ------------------------------------------------------ what an op asks for */
+
+static void *value_at(const struct plan *p, int id)
+{
+    while (p->places[id].value_of >= 0) {
+        id = p->places[id].value_of;
+    }
+    return p->places[id].value;
+}
+
+static float *grad_at(const struct plan *p, int id)
+{
+    while (p->places[id].grad_of >= 0) {
+        id = p->places[id].grad_of;
+    }
+    return p->places[id].grad;
+}
+
+const void *run_in(const struct run *r, const struct crew_node *n, int k)
+{
+    return value_at(r->plan, n->in[k]->id);
+}
+
+void *run_out(const struct run *r, const struct crew_node *n)
+{
+    return value_at(r->plan, n->id);
+}
+
+void *run_kept(const struct run *r, const struct crew_node *n)
+{
+    return place_of(r->plan, n)->kept;
+}
+
+void *run_scratch(const struct run *r)
+{
+    return r->plan->scratch;
+}
+
+const float *run_d_out(const struct run *r, const struct crew_node *n)
+{
+    return grad_at(r->plan, n->id);
+}
+
+struct grad run_d_in(struct run *r, const struct crew_node *n, int k)
+{
+    struct place *x = place_of(r->plan, n->in[k]);
+    struct grad g = {NULL, false};
+
+    if (x->back) {
+        g.data = grad_at(r->plan, n->in[k]->id);
+        g.add = x->touched;
+        x->touched = true;
+    }
+    return g;
+}
+
+float *run_d_in_zeroed(struct run *r, const struct crew_node *n, int k)
+{
+    struct grad g = run_d_in(r, n, k);
+
+    if (g.data != NULL && !g.add) {
+        memset(g.data, 0,
+               (size_t)node_count(n->in[k], r->batch) * sizeof(float));
+    }
+    return g.data;
+}
+
+/* ------------------------------------------------------------------ making */
+
+static void mark_used(struct plan *p, const struct crew_node *n)
+{
+    struct place *x = place_of(p, n);
+
+    if (x->used) {
+        return;
+    }
+    x->used = true;
+    for (int k = 0; k < n->n_in; k++) {
+        mark_used(p, n->in[k]);
+        place_of(p, n->in[k])->readers++;
+    }
+}
+
+static void mark_depends(struct plan *p)
+{
+    for (int id = 0; id < p->graph->n_nodes; id++) {
+        const struct crew_node *n = node_at(p, id);
+        struct place *x = &p->places[id];
+
+        x->depends = n->op == &op_variable;
+        for (int k = 0; k < n->n_in; k++) {
+            x->depends |= place_of(p, n->in[k])->depends;
+        }
+        x->depends &= (n->op->flags & OP_NO_GRADIENT) == 0;
+    }
+}
+
+static void mark_back(struct plan *p, const struct crew_node *n)
+{
+    struct place *x = place_of(p, n);
+
+    if (x->back || !x->depends) {
+        return;
+    }
+    x->back = true;
+    for (int k = 0; k < n->n_in; k++) {
+        mark_back(p, n->in[k]);
+        place_of(p, n->in[k])->back_readers++;
+    }
+}
+
+/* May a node write its value over that of x? Not if anybody reads x later, in
+ * forward or in backward, be it under another name (a reshape). */
+static bool may_overwrite(const struct plan *p, int id)
+{
+    for (; id >= 0; id = p->places[id].value_of) {
+        const struct place *x = &p->places[id];
+        const struct op_def *op = node_at(p, id)->op;
+
+        if (x->readers != 1 || x->fetched || op == &op_placeholder ||
+            op == &op_variable || (x->back && (op->flags & OP_NEEDS_OUTPUT))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void share_buffers(struct plan *p, const struct crew_node *n)
+{
+    struct place *x = place_of(p, n);
+    int operand = n->n_in > 0 ? n->in[0]->id : -1;
+
+    x->value_of = -1;
+    x->grad_of = -1;
+    if (operand < 0) {
+        return;
+    }
+    if (n->op == &op_reshape ||
+        ((n->op->flags & OP_IN_PLACE) && may_overwrite(p, operand))) {
+        x->value_of = operand;
+    }
+    /* The operand's gradient is this node's, worked over in place. */
+    struct place *in = &p->places[operand];
+
+    if (x->back && in->back && (n->op->flags & OP_GRAD_IN_PLACE) &&
+        in->back_readers == 1 && n->in[0]->op != &op_variable) {
+        in->grad_of = n->id;
+    }
+}
+
+static size_t value_bytes(const struct plan *p, const struct crew_node *n)
+{
+    size_t size = n->dtype == CREW_FLOAT ? sizeof(float) : sizeof(int64_t);
+
+    return (size_t)node_count(n, p->max_batch) * size;
+}
+
+static int allocate_node(struct plan *p, const struct crew_node *n, size_t *scratch,
+                         struct crew_err *err)
+{
+    struct place *x = place_of(p, n);
+    bool borrowed = n->op == &op_variable ||
+                    (n->op == &op_placeholder && n->dtype == CREW_FLOAT);
+    void *grad = NULL;
+
+    if (x->value_of < 0 && !borrowed) {
+        if (mem_try(value_bytes(p, n), 1, n->name, &x->value, err) != CREW_OK) {
+            return err->code;
+        }
+        x->owns_value = true;
+    }
+    if (n->op->kept != NULL &&
+        mem_try(n->op->kept(n, p->max_batch), 1, n->name, &x->kept, err) !=
+            CREW_OK) {
+        return err->code;
+    }
+    if (x->back && x->grad_of < 0) {
+        if (mem_try(value_bytes(p, n), 1, n->name, &grad, err) != CREW_OK) {
+            return err->code;
+        }
+        x->grad = grad;
+    }
+    if (n->op->scratch != NULL) {
+        size_t size = n->op->scratch(n, p->max_batch);
+
+        *scratch = size > *scratch ? size : *scratch;
+    }
+    return CREW_OK;
+}
+
+static int allocate(struct plan *p, struct crew_err *err)
+{
+    size_t scratch = 0;
+
+    for (int id = 0; id < p->graph->n_nodes; id++) {
+        if (p->places[id].used) {
+            share_buffers(p, node_at(p, id));
+        }
+    }
+    for (int id = 0; id < p->graph->n_nodes; id++) {
+        if (p->places[id].used &&
+            allocate_node(p, node_at(p, id), &scratch, err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return mem_try(scratch, 1, "scratch memory", &p->scratch, err);
+}
+
+static int check_gradients(const struct plan *p, struct crew_err *err)
+{
+    for (int i = 0; i < p->graph->n_vars; i++) {
+        if (place_of(p, p->graph->vars[i].node)->back) {
+            return CREW_OK;
+        }
+    }
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                         "No gradients provided for any variable, check your graph "
+                         "for ops that do not support gradients, between variables "
+                         "and loss %s.",
+                         node_at(p, p->loss)->name);
+}
+
+int plan_new(const struct crew_graph *g, struct crew_node *const *fetches,
+             int n_fetches, struct crew_node *loss, int64_t max_batch,
+             struct plan **out, struct crew_err *err)
+{
+    struct plan *p;
+
+    if (crew_graph_status(g, err) != CREW_OK) {
+        return err->code;
+    }
+    if (loss != NULL && (loss->dtype != CREW_FLOAT || loss->shape.rank != 0)) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "Loss must be scalar: %s is not", loss->name);
+    }
+    PRE(max_batch >= 1);
+    p = xcalloc(1, sizeof *p);
+    p->graph = g;
+    p->max_batch = max_batch;
+    p->loss = loss == NULL ? -1 : loss->id;
+    p->places = xcalloc((size_t)g->n_nodes, sizeof *p->places);
+    for (int i = 0; i < n_fetches; i++) {
+        mark_used(p, fetches[i]);
+        place_of(p, fetches[i])->fetched = true;
+    }
+    if (loss != NULL) {
+        mark_used(p, loss);
+        place_of(p, loss)->fetched = true;
+        mark_depends(p);
+        mark_back(p, loss);
+        if (check_gradients(p, err) != CREW_OK) {
+            goto fail;
+        }
+    }
+    if (allocate(p, err) != CREW_OK) {
+        goto fail;
+    }
+    *out = p;
+    return CREW_OK;
+fail:
+    plan_free(p);
+    return err->code;
+}
+
+void plan_free(struct plan *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    for (int id = 0; id < p->graph->n_nodes; id++) {
+        struct place *x = &p->places[id];
+
+        if (x->owns_value) {
+            free(x->value);
+        }
+        free(x->kept);
+        free(x->grad);
+    }
+    free(p->scratch);
+    free(p->places);
+    free(p);
+}
+
+/* ----------------------------------------------------------------- running */
+
+void plan_bind_var(struct plan *p, int i, const float *data)
+{
+    place_of(p, graph_var(p->graph, i)->node)->value = (void *)(uintptr_t)data;
+}
+
+float *plan_grad(struct plan *p, int i)
+{
+    return place_of(p, graph_var(p->graph, i)->node)->grad;
+}
+
+static void widen(const int32_t *from, int64_t n, int64_t *to)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = from[i];
+    }
+}
+
+static int feed_one(struct plan *p, const struct crew_node *n,
+                    const struct plan_feed *feeds, int n_feeds,
+                    struct crew_err *err)
+{
+    struct place *x = place_of(p, n);
+
+    for (int i = 0; i < n_feeds; i++) {
+        const struct plan_feed *f = &feeds[i];
+        int64_t count = node_count(n, p->batch);
+
+        if (f->input != n) {
+            continue;
+        }
+        if (n->dtype == CREW_FLOAT && f->dtype == CREW_FLOAT) {
+            x->value = (void *)(uintptr_t)f->data;
+        } else if (n->dtype != CREW_FLOAT && f->dtype == CREW_INT32) {
+            widen(f->data, count, x->value);
+        } else if (n->dtype != CREW_FLOAT && f->dtype == CREW_INT64) {
+            memcpy(x->value, f->data, (size_t)count * sizeof(int64_t));
+        } else {
+            return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                                "input \"%s\" is %s, was fed %s", n->name,
+                                dtype_name(n->dtype), dtype_name(f->dtype));
+        }
+        return CREW_OK;
+    }
+    return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                        "You must feed a value for placeholder tensor '%s'",
+                        n->name);
+}
+
+int plan_forward(struct plan *p, const struct plan_feed *feeds, int n_feeds,
+                 int64_t batch, uint64_t seed, uint64_t step, struct crew_err *err)
+{
+    struct run r = {p, batch, seed, step, err};
+
+    if (batch < 1 || batch > p->max_batch) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "a batch of %" PRId64 " rows, the plan is for 1 to "
+                            "%" PRId64,
+                            batch, p->max_batch);
+    }
+    p->batch = batch;
+    p->seed = seed;
+    p->step = step;
+    for (int id = 0; id < p->graph->n_nodes && err->code == CREW_OK; id++) {
+        const struct crew_node *n = node_at(p, id);
+
+        if (!p->places[id].used) {
+            continue;
+        }
+        if (n->op == &op_placeholder) {
+            (void)feed_one(p, n, feeds, n_feeds, err);
+        } else if (n->op == &op_variable) {
+            PRE(p->places[id].value != NULL && "plan_bind_var comes first");
+        } else {
+            n->op->forward(n, &r);
+        }
+    }
+    return err->code;
+}
+
+static void start_backward(struct plan *p)
+{
+    for (int id = 0; id < p->graph->n_nodes; id++) {
+        p->places[id].touched = false;
+        p->places[id].left = p->places[id].back_readers;
+    }
+    grad_at(p, p->loss)[0] = 1.0f;
+    p->places[p->loss].touched = true;
+}
+
+void plan_backward(struct plan *p, void (*ready)(void *self, int var), void *self)
+{
+    struct run r = {p, p->batch, p->seed, p->step, NULL};
+
+    PRE(p->loss >= 0);
+    start_backward(p);
+    for (int id = p->loss; id >= 0; id--) {
+        const struct crew_node *n = node_at(p, id);
+
+        if (!p->places[id].back || n->op == &op_variable) {
+            continue;
+        }
+        n->op->backward(n, &r);
+        for (int k = 0; k < n->n_in; k++) {
+            struct place *x = place_of(p, n->in[k]);
+
+            if (--x->left == 0 && x->back && n->in[k]->op == &op_variable) {
+                ready(self, (int)n->in[k]->attr.var);
+            }
+        }
+    }
+}
+
+const void *plan_value(const struct plan *p, const struct crew_node *n,
+                       struct crew_shape *shape)
+{
+    PRE(place_of(p, n)->used);
+    *shape = n->shape;
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->dim[i] < 0) {
+            shape->dim[i] = p->batch;
+        }
+    }
+    return value_at(p, n->id);
+}
