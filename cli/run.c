@@ -6,5 +6,8 @@
 
 int cmd_run(int argc, char **argv)
 {
+    static char name[] = "crew run";
+
+    argv[0] = name;
     return crew_role_main(ROLE_LOCAL, argc, argv);
 }

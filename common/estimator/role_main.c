@@ -107,6 +107,7 @@ static int read_tf_config(struct run *run,
     if (tf->cluster == NULL) {
         tf_config_free(tf);
         if (role == ROLE_LOCAL) {
+            log_set_who(run->who);
             return CREW_OK;
         }
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 78,
@@ -300,7 +301,7 @@ static int role_main(int role,
                      int argc,
                      char **argv)
 {
-    struct run run = {.env = env_posix(), .who = "crew"};
+    struct run run = {.env = env_posix(), .who = "local"};
     const char *program = base_name(argv[0]);
     struct crew_err err = {0};
     int code = 0;

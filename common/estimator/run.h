@@ -23,7 +23,7 @@ struct run {
     struct crew_train_spec ts;
     struct crew_eval_spec es;
     char *model_dir;
-    char who[64];         /* "chief/0"; "crew" in one process */
+    char who[64];         /* "chief/0"; "local" in one process */
     uint64_t seed;
     int64_t num_trainers; /* chief and workers */
     int64_t trainer_index;
