@@ -105,14 +105,14 @@ void refuse(struct refusal *, enum crew_code, int exit_code, Crew__Refusal, cons
 void refuse_err(struct refusal *, const struct crew_err *);
 int judge_hello(struct ps *, const Crew__Hello *, int *member, struct refusal *);
 
-/* state.c: DECLARE, LOAD, READY, PULL. */
-void state_declare(struct link *, uint64_t call_id, const Crew__DeclareRequest *);
-void state_load(struct link *, uint64_t call_id, const Crew__LoadRequest *);
-void *state_load_dest(struct link *, const struct rpc_in *);
-void state_load_part(struct link *, const struct rpc_in *, void *payload);
-void state_ready(struct link *, uint64_t call_id, const Crew__ReadyRequest *);
-void state_pull(struct link *, uint64_t call_id, const Crew__PullRequest *);
-void state_release(struct ps *);
+/* store.c: DECLARE, LOAD, READY, PULL. */
+void store_declare(struct link *, uint64_t call_id, const Crew__DeclareRequest *);
+void store_load(struct link *, uint64_t call_id, const Crew__LoadRequest *);
+void *store_load_dest(struct link *, const struct rpc_in *);
+void store_load_part(struct link *, const struct rpc_in *, void *payload);
+void store_ready(struct link *, uint64_t call_id, const Crew__ReadyRequest *);
+void store_pull(struct link *, uint64_t call_id, const Crew__PullRequest *);
+void store_release(struct ps *);
 void grave_leave(struct link *);
 
 /* push.c: PUSH_PULL. */

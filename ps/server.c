@@ -3,7 +3,7 @@
  * The parameter server as one object on a network: its connections, the dispatch
  * of calls, the clock tick (leases, long polls, the end).
  *
- * Happy path: ps_open -> HELLO makes a link -> calls go to state.c, push.c, meet.c ->
+ * Happy path: ps_open -> HELLO makes a link -> calls go to store.c, push.c, meet.c ->
  * STOP -> everybody leaves -> on_over -> ps_close -> on_closed.
  *
  * Failure modes:
@@ -207,13 +207,13 @@ static void dispatch(struct link *l, enum rpc_method method, uint64_t call_id,
 {
     switch (method) {
     case RPC_DECLARE:
-        state_declare(l, call_id, (const void *)m);
+        store_declare(l, call_id, (const void *)m);
         break;
     case RPC_LOAD:
-        state_load(l, call_id, (const void *)m);
+        store_load(l, call_id, (const void *)m);
         break;
     case RPC_READY:
-        state_ready(l, call_id, (const void *)m);
+        store_ready(l, call_id, (const void *)m);
         break;
     case RPC_PUSH_PULL:
         push_request(l, call_id, (const void *)m);
@@ -222,7 +222,7 @@ static void dispatch(struct link *l, enum rpc_method method, uint64_t call_id,
         meet_ticket(l, call_id, (const void *)m);
         break;
     case RPC_PULL:
-        state_pull(l, call_id, (const void *)m);
+        store_pull(l, call_id, (const void *)m);
         break;
     case RPC_HOLD:
         meet_hold(l, call_id, (const void *)m);
@@ -279,7 +279,7 @@ static void *payload_dest(void *self, struct rpc_session *session,
     case RPC_PUSH_PULL:
         return push_dest(l, in);
     case RPC_LOAD:
-        return state_load_dest(l, in);
+        return store_load_dest(l, in);
     default:
         return NULL;
     }
@@ -304,7 +304,7 @@ static void on_part(void *self, struct rpc_session *session,
     if (in->head.method == RPC_PUSH_PULL) {
         push_part(l, in, payload);
     } else if (in->head.method == RPC_LOAD) {
-        state_load_part(l, in, payload);
+        store_load_part(l, in, payload);
     }
 }
 
@@ -409,7 +409,7 @@ static void on_server_closed(void *self)
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
     INVARIANT(ps->links == NULL);
-    state_release(ps);
+    store_release(ps);
     members_release(&ps->members);
     steps_release(&ps->steps);
     void (*on_closed)(void *) = ps->on_closed;

@@ -27,7 +27,7 @@ static void fail(struct link *l, enum rpc_method method, uint64_t call_id,
     link_error(l, method, call_id, &r);
 }
 
-void state_release(struct ps *ps)
+void store_release(struct ps *ps)
 {
     shard_free(ps->shard);
     ps->shard = NULL;
@@ -131,7 +131,7 @@ static bool judge_declare(struct ps *ps, const Crew__Identity *who,
     return true;
 }
 
-void state_declare(struct link *l, uint64_t call_id,
+void store_declare(struct link *l, uint64_t call_id,
                    const Crew__DeclareRequest *q)
 {
     struct ps *ps = l->ps;
@@ -171,7 +171,7 @@ static bool judge_chief(struct ps *ps, const Crew__Identity *who,
     return true;
 }
 
-void state_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
+void store_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
 {
     struct refusal r;
     if (!judge_chief(l->ps, q->self, &r)) {
@@ -207,7 +207,7 @@ static float *load_place(struct link *l, const struct rpc_in *in,
     return shard_slot(ps->shard, *g, p->slot);
 }
 
-void *state_load_dest(struct link *l, const struct rpc_in *in)
+void *store_load_dest(struct link *l, const struct rpc_in *in)
 {
     const Crew__LoadPart *part = NULL;
     struct shard_granule *g = NULL;
@@ -215,7 +215,7 @@ void *state_load_dest(struct link *l, const struct rpc_in *in)
     return place != NULL ? (void *)place : link_buffer(l, in->head.payload_len);
 }
 
-void state_load_part(struct link *l, const struct rpc_in *in, void *payload)
+void store_load_part(struct link *l, const struct rpc_in *in, void *payload)
 {
     const Crew__LoadPart *part = NULL;
     struct shard_granule *g = NULL;
@@ -247,7 +247,7 @@ static void begin(struct ps *ps, const Crew__ReadyRequest *q)
     }
 }
 
-void state_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
+void store_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
 {
     struct ps *ps = l->ps;
     struct refusal r;
@@ -268,7 +268,7 @@ void state_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
     rpc_reply(l->session, RPC_READY, call_id, &reply.base);
 }
 
-void state_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
+void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
 {
     struct ps *ps = l->ps;
     struct refusal r;

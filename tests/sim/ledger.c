@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ledger: what the parameter servers say they applied and counted, what the
+ * trainers were told, and whether the numbers in the variables agree. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "cluster/placement.h"
+#include "sim.h"
+
+float sim_initial(int var, int64_t i)
+{
+    return (float)(1000 + (i * 7 + var * 13) % 101);
+}
+
+float sim_gradient(int var, int64_t i)
+{
+    return (float)(1 + (i + var) % 3);
+}
+
+struct sim_step *ledger_step(struct sim_ledger *l, int role, uint32_t index,
+                             uint64_t incarnation, uint64_t seq)
+{
+    for (size_t i = l->n; i-- > 0;) {
+        struct sim_step *s = &l->steps[i];
+        if (s->seq == seq && s->incarnation == incarnation && s->role == role &&
+            s->index == index) {
+            return s;
+        }
+    }
+    if (l->n == l->cap) {
+        l->cap = l->cap == 0 ? 64 : l->cap * 2;
+        l->steps = xrealloc(l->steps, l->cap * sizeof(l->steps[0]));
+    }
+    l->steps[l->n] = (struct sim_step){.role = role,
+                                       .index = index,
+                                       .incarnation = incarnation,
+                                       .seq = seq};
+    return &l->steps[l->n++];
+}
+
+static void on_applied(void *self, int role, uint32_t index,
+                       uint64_t incarnation, uint64_t seq, uint32_t granule)
+{
+    struct sim *sim = self;
+    ledger_step(&sim->ledger, role, index, incarnation, seq)->applied |=
+        (uint64_t)1 << granule;
+}
+
+static void on_completed(void *self, int role, uint32_t index,
+                         uint64_t incarnation, uint64_t seq)
+{
+    struct sim *sim = self;
+    struct sim_step *s =
+        ledger_step(&sim->ledger, role, index, incarnation, seq);
+    uint64_t all = ((uint64_t)1 << sim->placement->num_granules) - 1;
+    if (s->counted) {
+        sim_fail(sim, "role %d/%u step %" PRIu64 " is counted twice", role,
+                 index, seq);
+    }
+    if (s->applied != all || !s->acked) {
+        sim_fail(sim,
+                 "role %d/%u step %" PRIu64 " is counted, but applied to %" PRIx64
+                 " of %" PRIx64 " granules, acked: %d",
+                 role, index, seq, s->applied, all, s->acked);
+    }
+    s->counted = true;
+    sim->ledger.counted++;
+}
+
+static void on_ready(void *self, uint64_t epoch, int64_t global_step)
+{
+    struct sim *sim = self;
+    (void)epoch;
+    struct sim_ledger *l = &sim->ledger;
+    /* Processes live on: what belongs to the old state is forgotten. */
+    l->n = 0;
+    l->counted = 0;
+    if (l->base_step != global_step) {
+        sim_fail(sim, "READY at step %" PRId64 ", loaded %" PRId64, global_step,
+                 l->base_step);
+    }
+}
+
+void ledger_probe(struct sim *sim, struct ps_probe *probe)
+{
+    *probe = (struct ps_probe){.applied = on_applied,
+                               .completed = on_completed,
+                               .ready = on_ready,
+                               .self = sim};
+}
+
+/* How many updates element i of a variable has had. */
+static double updates(const struct trainer_var *v, int var, int64_t i)
+{
+    return (double)(sim_initial(var, i) - v->value[i]) /
+           (double)sim_gradient(var, i);
+}
+
+void ledger_restart(struct sim *sim, const struct trainer_var *vars, int64_t step)
+{
+    struct sim_ledger *l = &sim->ledger;
+    l->base_step = step;
+    for (uint32_t id = 0; id < sim->placement->num_granules; id++) {
+        const struct granule *g = &sim->placement->granules[id];
+        l->base_count[id] = (int64_t)updates(&vars[g->variable],
+                                             (int)g->variable, g->offset);
+    }
+}
+
+/* Steps of processes that were lost in the middle: applied here, never counted. */
+static int64_t torn_on(const struct sim_ledger *l, uint32_t granule)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        n += !l->steps[i].counted && (l->steps[i].applied >> granule & 1) != 0;
+    }
+    return n;
+}
+
+void ledger_check(struct sim *sim, const struct trainer_var *vars,
+                  int64_t global_step, const char *what)
+{
+    const struct sim_ledger *l = &sim->ledger;
+    if (global_step != l->base_step + l->counted) {
+        sim_fail(sim,
+                 "%s: global_step is %" PRId64 ", but %" PRId64
+                 " steps were counted after %" PRId64,
+                 what, global_step, l->counted, l->base_step);
+    }
+    for (uint32_t id = 0; id < sim->placement->num_granules; id++) {
+        const struct granule *g = &sim->placement->granules[id];
+        const struct trainer_var *v = &vars[g->variable];
+        int64_t torn = torn_on(l, id);
+        int64_t want = l->base_count[id] + l->counted + torn;
+        sim->torn += torn > 0;
+        for (int64_t i = g->offset; i < g->offset + g->count; i++) {
+            double got = updates(v, (int)g->variable, i);
+            if (got < (double)want || got > (double)want) {
+                sim_fail(sim,
+                         "%s at step %" PRId64 ": %s[%" PRId64
+                         "] (granule %u) has had %g updates, want %" PRId64
+                         " (%" PRId64 " of them torn)",
+                         what, global_step, v->name, i, id, got, want, torn);
+                return;
+            }
+        }
+    }
+}

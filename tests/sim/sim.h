@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A cluster in one process: a chief, workers, two parameter servers, each on its own
+ * mem_net, with the ledger of what was applied and counted. The trainers are scripts
+ * that drive the real session; checkpoints go through the real ckpt_save into files in
+ * memory. */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "base/env.h"
+#include "cluster/session.h"
+#include "mem_net.h"
+#include "ps.h"
+
+#define SIM_MAX_VARS 6
+#define SIM_MAX_WORKERS 3
+#define SIM_NUM_PS 2
+#define SIM_MAX_GRANULES 64
+
+/* The model: integers, so that every sum is exact. */
+struct sim_model {
+    int num_vars;
+    char name[SIM_MAX_VARS][16];
+    struct crew_shape shape[SIM_MAX_VARS];
+    int64_t n[SIM_MAX_VARS];
+    int64_t total;
+};
+float sim_initial(int var, int64_t i);
+float sim_gradient(int var, int64_t i); /* of every step, learning rate 1 */
+
+/* One step of one process, as the parameter servers saw it. */
+struct sim_step {
+    int role;
+    uint32_t index;
+    uint64_t incarnation, seq;
+    uint64_t applied; /* by granule */
+    bool counted;     /* in global_step */
+    bool acked;       /* the trainer was told that it is complete */
+};
+
+struct sim_ledger {
+    struct sim_step *steps;
+    size_t n, cap;
+    int64_t base_step;                    /* of this epoch */
+    int64_t base_count[SIM_MAX_GRANULES]; /* updates in what was loaded */
+    int64_t counted;
+};
+
+struct sim;
+
+/* A process that trains, from its start to its end. */
+struct life {
+    struct sim *sim;
+    struct trainer_task *task;
+    struct rpc_net *net;
+    struct session *session;
+    struct session_options options;
+    struct trainer_var vars[SIM_MAX_VARS];
+    float *grads[SIM_MAX_VARS];
+    struct rpc_timer timer;
+    int state;
+    bool dead;      /* killed, or at its end */
+    bool have_done; /* an operation has completed: */
+    enum session_op done;
+    struct crew_err err;
+    int next_var;   /* whose gradient comes next */
+    int64_t saved_step;
+    bool saving, final;
+};
+
+/* A task that may live several times. */
+struct trainer_task {
+    struct sim *sim;
+    int role;
+    uint32_t index;
+    char who[32];
+    struct life *life; /* NULL: none now */
+    int lives_open;    /* not yet closed */
+    struct rpc_timer restart, killer;
+    bool finished;
+    int kills_left;
+};
+
+struct ps_task {
+    struct sim *sim;
+    uint32_t index;
+    struct rpc_net *net;
+    struct ps *ps;
+    int exit_code;
+    bool closed;
+};
+
+struct sim {
+    uint64_t seed;
+    bool verbose;
+    struct world *world;
+    struct crew_env *env;
+    struct sim_model model;
+    struct crew_optimizer optimizer;
+    int num_workers;
+    int64_t max_steps, save_steps;
+    struct ps_task ps[SIM_NUM_PS];
+    struct trainer_task trainers[1 + SIM_MAX_WORKERS];
+    struct sim_ledger ledger;
+    int64_t saves, kills, torn;
+    bool stopped;       /* the chief has ended the job */
+    char failure[512];  /* empty: none */
+    struct placement *placement;
+};
+
+/* Remember the first failure. */
+void sim_fail(struct sim *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ledger.c */
+struct sim_step *ledger_step(struct sim_ledger *, int role, uint32_t index, uint64_t incarnation, uint64_t seq);
+void ledger_probe(struct sim *, struct ps_probe *);
+/* What was loaded is the state of a new epoch. */
+void ledger_restart(struct sim *, const struct trainer_var *vars, int64_t step);
+/* These values are those of global_step, plus steps that were torn. */
+void ledger_check(struct sim *, const struct trainer_var *vars, int64_t global_step, const char *what);
+
+/* checkpoint.c */
+int sim_save(struct sim *, const struct trainer_var *vars, int64_t step, uint64_t epoch, struct crew_err *);
+/* The newest checkpoint into the variables; -1: there is none, they are initial. */
+int64_t sim_restore(struct sim *, struct trainer_var *vars);
+void sim_check_files(struct sim *);
+
+/* trainer.c */
+void task_start(struct trainer_task *);
+void task_kill(struct trainer_task *);
+/* It ends by itself; nothing when it is not running. */
+void task_give_up(struct trainer_task *);
+
+#endif
