@@ -142,6 +142,10 @@ void ps_self(const struct ps *, Crew__Identity *);
 void ps_told(struct ps *, int exit_code, int64_t step, const char *reason);
 /* A member's incarnation is fenced: its tickets return, its connections are closed. */
 void ps_fenced(struct ps *, int member, uint64_t incarnation);
+/* Whether it is the one that said HELLO on this connection. If not, the frame is the late
+ * double of another process's: it is dropped without an answer, which would go to
+ * whatever call of the new process has the same number. */
+bool link_speaks(const struct link *, CREW_NULLABLE const Crew__Identity *);
 void link_close(struct link *);
 void link_error(struct link *, enum rpc_method, uint64_t call_id, const struct refusal *);
 

@@ -125,7 +125,7 @@ void push_part(struct link *l, const struct rpc_in *in, void *payload)
         in->head.header_len);
     struct refusal r;
     int member = -1;
-    if (part == NULL) {
+    if (part == NULL || !link_speaks(l, part->self)) {
         return;
     }
     if (!judge_state(ps, part->self, false, &member, &r)) {

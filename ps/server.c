@@ -195,6 +195,23 @@ static void health(struct ps *ps, struct rpc_session *session, uint64_t call_id)
     rpc_reply(session, RPC_HEALTH, call_id, &reply.base);
 }
 
+bool link_speaks(const struct link *l, const Crew__Identity *who)
+{
+    return who != NULL && who->incarnation == l->incarnation;
+}
+
+/* Every request but HELLO and HEALTH has one. */
+static const Crew__Identity *speaker(const ProtobufCMessage *m)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "self");
+    if (f == NULL || f->descriptor != &crew__identity__descriptor) {
+        return NULL;
+    }
+    const char *at = (const char *)m + f->offset;
+    return *(const Crew__Identity *const *)(const void *)at;
+}
+
 /* What only ps 0 does. */
 static bool meeting_only(enum rpc_method method)
 {
@@ -265,7 +282,7 @@ static void on_request(void *self, struct rpc_session *session,
         link_error(l, method, call_id, &r);
         return;
     }
-    if (!l->closing) {
+    if (!l->closing && link_speaks(l, speaker(request))) {
         dispatch(l, method, call_id, request);
     }
 }

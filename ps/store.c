@@ -95,6 +95,7 @@ static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
     ps->epoch = epoch;
     ps->phase = CREW__PHASE__LOADING;
     steps_halt(&ps->steps);
+    meet_flush(ps); /* who waits for a ticket of the old epoch is told to ask */
     return CREW_OK;
 }
 
@@ -195,6 +196,7 @@ static float *load_place(struct link *l, const struct rpc_in *in,
         l->session, &crew__load_part__descriptor, in->header,
         in->head.header_len);
     if (p == NULL || ps->phase != CREW__PHASE__LOADING ||
+        !link_speaks(l, p->self) ||
         !judge_chief(ps, p->self, &r)) {
         return NULL;
     }
