@@ -20,6 +20,8 @@ const char *finish_reason(const struct training *t)
         return "a hook asked to stop";
     case STOP_GOAL:
         return "max_steps reached";
+    case STOP_TOLD:
+        return t->trainer->ops->end(t->trainer)->reason;
     case STOP_SIGNAL:
         return "stopped by a signal";
     default:
@@ -88,6 +90,17 @@ int finish_signalled(const struct training *t)
                 "Stopped by %s. To resume, run the same command again.", name);
     }
     return 128 + number;
+}
+
+int finish_told(const struct training *t)
+{
+    const struct trainer_end *end = t->trainer->ops->end(t->trainer);
+
+    env_log(t->run->env, LOG_INFO,
+            "The job has been stopped: %s. To resume, start the processes "
+            "again.",
+            end->reason);
+    return end->exit_code;
 }
 
 int finish_failed(struct training *t, const struct crew_err *err)

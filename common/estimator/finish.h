@@ -11,6 +11,9 @@ const char *finish_reason(const struct training *);
 /* Stopped by a signal, everything saved: says how to resume. The exit code. */
 int finish_signalled(const struct training *);
 
+/* Stopped by another process (STOP_TOLD): says why. The exit code. */
+int finish_told(const struct training *);
+
 /* An error: logs it; if the cluster still hears us (a chief), tells it. The exit
  * code. A wait that a signal ended is no error. */
 int finish_failed(struct training *, const struct crew_err *);

@@ -24,7 +24,7 @@ struct progress {
     void *self;
     uint64_t drawn_ns;
     int64_t drawn_step;
-    char evaluation_line[128];
+    char evaluation_line[512];
 };
 
 static void add_left(char *buf, size_t size, double secs)
@@ -84,6 +84,12 @@ static void draw(struct progress *p, uint64_t now)
     p->drawn_step = p->view.step;
     p->evaluation(p->self, p->evaluation_line, sizeof p->evaluation_line,
                   &p->view.evaluation_step);
+    /* Of the dict only what stands before global_step: the line is short. */
+    char *rest = strstr(p->evaluation_line, ", global_step");
+
+    if (rest != NULL) {
+        *rest = '\0';
+    }
     p->view.evaluation = p->evaluation_line;
     (void)progress_text(&p->view, text, sizeof text - 1);
     if (p->fd < 0) {

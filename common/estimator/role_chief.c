@@ -7,6 +7,7 @@
  * has ever said HELLO is waited for, because a launcher takes the job for finished,
  * and may remove the evaluator, as soon as the chief exits. Without one the chief
  * evaluates the last checkpoint itself, so that a job always leaves an export. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -97,16 +98,24 @@ static int end_job(struct training *t)
     return code;
 }
 
-static int stop_by_signal(struct training *t)
+/* By a signal here or at a ps: saved; now everybody is told. */
+static int stop_early(struct training *t)
 {
     struct crew_err err = {0};
     bool evaluator;
-    int code = finish_signalled(t);
+    char reason[256];
+    int code;
 
-    if (t->trainer->ops->stop(t->trainer, code, t->step,
-                              code == 130 ? "SIGINT at the chief"
-                                          : "SIGTERM at the chief",
-                              &evaluator, &err) != CREW_OK) {
+    if (t->stop == STOP_TOLD) {
+        (void)snprintf(reason, sizeof reason, "%s", finish_reason(t));
+        code = finish_told(t);
+    } else {
+        code = finish_signalled(t);
+        (void)snprintf(reason, sizeof reason, "%s at the chief",
+                       code == 130 ? "SIGINT" : "SIGTERM");
+    }
+    if (t->trainer->ops->stop(t->trainer, code, t->step, reason, &evaluator,
+                              &err) != CREW_OK) {
         env_log(t->run->env, LOG_WARN, "Not everybody has heard of it: %s",
                 err.msg);
     }
@@ -150,8 +159,8 @@ int run_chief(struct run *run)
     env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");
     if (train(&t, run, &err) != CREW_OK) {
         code = finish_failed(&t, &err);
-    } else if (t.stop == STOP_SIGNAL) {
-        code = stop_by_signal(&t);
+    } else if (t.stop == STOP_SIGNAL || t.stop == STOP_TOLD) {
+        code = stop_early(&t);
     } else {
         code = end_job(&t);
     }

@@ -81,6 +81,7 @@ static int become_ps(int argc, char **argv, struct crew_err *err)
         args[i] = argv[i];
     }
     (void)execv(program, args);
+    (void)execvp("crew-ps", args); /* a job's own program is elsewhere */
     (void)crew_err_exit(err, CREW_INTERNAL, 70, "cannot run %s: %s", program,
                         strerror(errno));
     free(program);

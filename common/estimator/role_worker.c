@@ -36,16 +36,26 @@ static int train(struct training *t, struct run *run, struct crew_err *err)
     return training_end(t, err);
 }
 
-/* The cluster has ended; with which code, and why? */
-static int ended(const struct training *t)
+static int exit_code(const struct training *t)
 {
-    const struct trainer_end *end = t->trainer->ops->end(t->trainer);
-
-    if (end->exit_code != 0) {
-        env_log(t->run->env, LOG_INFO, "The job has been stopped: %s.",
-                end->reason);
+    switch (t->stop) {
+    case STOP_SIGNAL:
+        return finish_signalled(t);
+    case STOP_TOLD:
+        return finish_told(t);
+    default:
+        return 0;
     }
-    return end->exit_code;
+}
+
+/* begin() has said that there is nothing to join any more. */
+static int came_too_late(const struct training *t)
+{
+    if (t->trainer->ops->end(t->trainer)->exit_code != 0) {
+        return finish_told(t);
+    }
+    env_log(t->run->env, LOG_INFO, "The job has already ended.");
+    return 0;
 }
 
 int run_worker(struct run *run)
@@ -60,12 +70,9 @@ int run_worker(struct run *run)
     }
     env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");
     if (train(&t, run, &err) == CREW_OK) {
-        code = t.stop == STOP_SIGNAL
-                   ? finish_signalled(&t)
-                   : (t.stop == STOP_GOAL ? ended(&t) : 0);
+        code = exit_code(&t);
     } else if (err.code == CREW_OUT_OF_RANGE && t.trainer != NULL) {
-        env_log(run->env, LOG_INFO, "The job has already ended.");
-        code = ended(&t);
+        code = came_too_late(&t);
     } else {
         code = finish_failed(&t, &err);
     }

@@ -84,7 +84,8 @@ static int saver_after_save(void *self,
     struct training *t = self;
 
     (void)request_stop;
-    if (t->listener.after_save == NULL || signals_pending() != 0) {
+    if (t->listener.after_save == NULL || signals_pending() != 0 ||
+        t->stop == STOP_TOLD) {
         return CREW_OK;
     }
     return t->listener.after_save(t->listener.self, step, t->ending, err);

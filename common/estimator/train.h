@@ -21,7 +21,8 @@
 
 /* Why the loop ended. */
 enum training_stop {
-    STOP_GOAL = 0,  /* max_steps, or the cluster has ended: see trainer's end() */
+    STOP_GOAL = 0,  /* the job is done: max_steps, or the chief says so */
+    STOP_TOLD,      /* the job was stopped by somebody else: see trainer's end() */
     STOP_INPUT_END, /* this process's input is at its end */
     STOP_HOOK,      /* a hook asked for it */
     STOP_SIGNAL,    /* SIGINT or SIGTERM */

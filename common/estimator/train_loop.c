@@ -53,7 +53,7 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
         return err->code;
     }
     if (ops->next_step(t->trainer, err) != CREW_OK) {
-        t->stop = STOP_GOAL;
+        t->stop = ops->end(t->trainer)->exit_code == 0 ? STOP_GOAL : STOP_TOLD;
         return err->code;
     }
     if (hook_list_before_run(&t->hooks, &ctx, err) != CREW_OK ||
