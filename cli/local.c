@@ -198,6 +198,16 @@ static void note_exit(struct child *c, int64_t status, int signal_number)
     }
 }
 
+/* How long the others may take once the chief has ended. What is wrong with the
+ * command line or the configuration (64 to 78) is wrong for all of them. */
+static uint64_t linger_ms(int chief_code)
+{
+    if (chief_code == 0) {
+        return LINGER_MS;
+    }
+    return chief_code >= 64 && chief_code <= 78 ? 0 : GRACE_MS;
+}
+
 static void exit_cb(uv_process_t *process, int64_t status, int signal_number)
 {
     struct child *c = process->data;
@@ -212,7 +222,7 @@ static void exit_cb(uv_process_t *process, int64_t status, int signal_number)
         l->progress[0] = '\0';
         log_progress("");
         (void)uv_timer_start(&l->deadline, deadline_cb,
-                             c->exit_code == 0 ? LINGER_MS : GRACE_MS, 0);
+                             linger_ms(c->exit_code), 0);
     }
     if (l->num_alive == 0) {
         uv_close((uv_handle_t *)&l->deadline, NULL);
