@@ -20,17 +20,17 @@
 /* The one mutable state of the process that is not passed by argument: stderr
  * is one, too. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char who[64];
+static char speaker[64];
 static enum env_level lowest_level = LOG_INFO;
 static char progress[256];
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 static const char erase[] = "\r\x1b[K";
 
-void log_set_who(const char *name)
+void log_set_who(const char *who)
 {
     (void)pthread_mutex_lock(&lock);
-    (void)snprintf(who, sizeof who, "%s", name);
+    (void)snprintf(speaker, sizeof speaker, "%s", who);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -111,8 +111,9 @@ void log_line(enum env_level level, const char *text)
             strbuf_addstr(&b, erase);
         }
         add_time(&b);
-        strbuf_addf(&b, " %s %s ", level_names[level],
-                    who[0] != '\0' ? who : program_invocation_short_name);
+        strbuf_addf(
+            &b, " %s %s ", level_names[level],
+            speaker[0] != '\0' ? speaker : program_invocation_short_name);
         add_escaped(&b, text);
         strbuf_addstr(&b, "\n");
         add_escaped(&b, progress);

@@ -367,6 +367,7 @@ static int check_object(struct scan *s, const struct key *keys, size_t n)
         if (strcmp(keys[i - 1].name, keys[i].name) == 0) {
             (void)snprintf(problem, sizeof problem,
                            "the key \"%.100s\" appears twice", keys[i].name);
+            INVARIANT(s->key_at != NULL && keys[i].order < s->num_keys);
             return wrong_at(s, s->text + s->key_at[keys[i].order], problem);
         }
     }

@@ -229,7 +229,7 @@ bool params_value_double(const struct params_value *v, double *out)
     double value;
 
     if (v->text == NULL) {
-        if (!cJSON_IsNumber(v->json)) {
+        if (v->json == NULL || !cJSON_IsNumber(v->json)) {
             return false;
         }
         *out = v->json->valuedouble;
@@ -297,7 +297,7 @@ bool params_value_str(const struct params_value *v, const char **out)
         *out = v->text;
         return true;
     }
-    if (!cJSON_IsString(v->json)) {
+    if (v->json == NULL || !cJSON_IsString(v->json)) {
         return false;
     }
     *out = v->json->valuestring;

@@ -200,8 +200,9 @@ static bool may_lack_chief(const struct tf_config *tf)
     if (tf->strict || worker == NULL) {
         return false;
     }
-    return worker->n > 0 || (worker->sparse && cJSON_IsString(type) &&
-                             strcmp(type->valuestring, "ps") == 0);
+    return worker->n > 0 ||
+           (worker->sparse && type != NULL && cJSON_IsString(type) &&
+            strcmp(type->valuestring, "ps") == 0);
 }
 
 static int check_chief(struct placing *p, struct crew_err *err)
