@@ -14,9 +14,12 @@
 
 static const char usage[] =
     "usage: crew health [HOST:PORT | PATH]\n\n"
-    "Ask a running process for a sign of life. Without an address: the task that\n"
-    "TF_CONFIG names. The evaluator answers on its --status-addr, by default on\n"
-    "MODEL_DIR/.crew/evaluator.sock. Exit code 0: it answered within a second; 1: it\n"
+    "Ask a running process for a sign of life. Without an address: the task "
+    "that\n"
+    "TF_CONFIG names. The evaluator answers on its --status-addr, by default "
+    "on\n"
+    "MODEL_DIR/.crew/evaluator.sock. Exit code 0: it answered within a second; "
+    "1: it\n"
     "did not.\n\n"
     "Next: crew ckpt ls MODEL_DIR\n";
 
@@ -55,8 +58,8 @@ int cmd_health(int argc, char **argv)
     Crew__HealthReply *reply = NULL;
     char *address;
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 ||
-                     strcmp(argv[1], "-h") == 0)) {
+    if (argc > 1 &&
+        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         (void)fputs(usage, stdout);
         return 0;
     }

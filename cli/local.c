@@ -2,21 +2,22 @@
  *
  * crew local: a cluster of real processes on this machine.
  *
- * Each child is one of the daemons beside this program, with its own TF_CONFIG. Its
- * lines are printed with the task's name in front. The chief reports its progress
- * on a pipe (CREW_PROGRESS_FD), which is drawn here, below the lines.
+ * Each child is one of the daemons beside this program, with its own TF_CONFIG.
+ * Its lines are printed with the task's name in front. The chief reports its
+ * progress on a pipe (CREW_PROGRESS_FD), which is drawn here, below the lines.
  *
  * - The chief ends with 0: the others end by themselves; what is left after
  *   LINGER_MS is told to.
  * - The chief ends with another code: the others get SIGTERM after GRACE_MS.
- * - SIGINT, SIGTERM, SIGHUP here: the first goes to the chief, which saves and stops
- *   the cluster; the second, or STOP_MS without an end, ends everybody at once.
- * - This program is killed: the children die with it. A child cannot ask for that
- *   itself before it runs, so it is started as `crew local --child PID PROGRAM ...`,
- *   which does and then becomes the daemon.
+ * - SIGINT, SIGTERM, SIGHUP here: the first goes to the chief, which saves and
+ * stops the cluster; the second, or STOP_MS without an end, ends everybody at
+ * once.
+ * - This program is killed: the children die with it. A child cannot ask for
+ * that itself before it runs, so it is started as `crew local --child PID
+ * PROGRAM ...`, which does and then becomes the daemon.
  *
- * Children have their own session, or a terminal's Ctrl-C would reach them a second
- * time. The result is the chief's exit code. */
+ * Children have their own session, or a terminal's Ctrl-C would reach them a
+ * second time. The result is the chief's exit code. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,8 +222,8 @@ static void exit_cb(uv_process_t *process, int64_t status, int signal_number)
         l->chief_code = c->exit_code;
         l->progress[0] = '\0';
         log_progress("");
-        (void)uv_timer_start(&l->deadline, deadline_cb,
-                             linger_ms(c->exit_code), 0);
+        (void)uv_timer_start(&l->deadline, deadline_cb, linger_ms(c->exit_code),
+                             0);
     }
     if (l->num_alive == 0) {
         uv_close((uv_handle_t *)&l->deadline, NULL);
@@ -297,8 +298,8 @@ static char **child_environment(const struct local_task *task, size_t *own)
     return env;
 }
 
-/* "crew local --child PID" in front of the daemon's own arguments. Owner: caller;
- * of the strings only args[3]. */
+/* "crew local --child PID" in front of the daemon's own arguments. Owner:
+ * caller; of the strings only args[3]. */
 static char **child_args(const struct local_task *task, char *crew)
 {
     size_t n = 0;

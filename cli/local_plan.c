@@ -17,8 +17,8 @@
 #include "base/banned.h"
 
 #define MAX_TASKS 64
-/* Below Linux's range for outgoing connections (32768 up), so that no connection
- * of a child takes a port that its sibling is about to listen on. */
+/* Below Linux's range for outgoing connections (32768 up), so that no
+ * connection of a child takes a port that its sibling is about to listen on. */
 #define FIRST_PORT 20000
 #define NUM_PORTS 12000
 
@@ -115,8 +115,7 @@ int local_options_parse(int argc,
     o.run_args = argv + i + 2;
     o.num_run_args = argc - i - 2;
     if (o.num_ps + o.num_workers + 1 > MAX_TASKS ||
-        (o.base_port > 0 &&
-         o.base_port + o.num_ps + o.num_workers > 65535)) {
+        (o.base_port > 0 && o.base_port + o.num_ps + o.num_workers > 65535)) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                              "%d ps and %d workers from port %d on: at most %d "
                              "tasks and port 65535",
@@ -182,13 +181,16 @@ static int choose_ports(int base_port, int n, int *ports, struct crew_err *err)
     return CREW_OK;
 }
 
-static void add_job(struct strbuf *json, const char *job, const int *ports, int n)
+static void add_job(struct strbuf *json,
+                    const char *job,
+                    const int *ports,
+                    int n)
 {
     if (n == 0) {
         return;
     }
-    strbuf_addf(json, "%s\"%s\": [", json->data[json->len - 1] == '{' ? "" : ", ",
-                job);
+    strbuf_addf(json, "%s\"%s\": [",
+                json->data[json->len - 1] == '{' ? "" : ", ", job);
     for (int i = 0; i < n; i++) {
         strbuf_addf(json, "%s\"127.0.0.1:%d\"", i > 0 ? ", " : "", ports[i]);
     }
@@ -207,7 +209,8 @@ static char **task_args(const struct local_options *o,
         "--default", "throttle_secs=5",
     };
     size_t num_quick = sizeof quick / sizeof quick[0];
-    char **args = xcalloc((size_t)o->num_run_args + num_quick + 2, sizeof *args);
+    char **args =
+        xcalloc((size_t)o->num_run_args + num_quick + 2, sizeof *args);
     size_t n = 0;
 
     args[n++] = path_join(folder, program);
@@ -260,8 +263,8 @@ int local_plan_make(const struct local_options *o,
     struct strbuf cluster;
     struct local_plan plan = {0};
 
-    if (choose_ports(o->base_port, o->num_ps + 1 + o->num_workers, ports, err) !=
-        CREW_OK) {
+    if (choose_ports(o->base_port, o->num_ps + 1 + o->num_workers, ports,
+                     err) != CREW_OK) {
         return err->code;
     }
     strbuf_init(&cluster);
@@ -275,7 +278,8 @@ int local_plan_make(const struct local_options *o,
     add_tasks(&plan, o, folder, cluster.data, "ps", o->num_ps);
     add_tasks(&plan, o, folder, cluster.data, "chief", 1);
     add_tasks(&plan, o, folder, cluster.data, "worker", o->num_workers);
-    add_tasks(&plan, o, folder, cluster.data, "evaluator", o->evaluator ? 1 : 0);
+    add_tasks(&plan, o, folder, cluster.data, "evaluator",
+              o->evaluator ? 1 : 0);
     strbuf_release(&cluster);
     *out = plan;
     return CREW_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What `crew local` is asked for: its options, the ports, each child's TF_CONFIG
- * and arguments. No process is started here. */
+ * What `crew local` is asked for: its options, the ports, each child's
+ * TF_CONFIG and arguments. No process is started here. */
 #ifndef CLI_LOCAL_PLAN_H
 #define CLI_LOCAL_PLAN_H
 
@@ -31,7 +31,8 @@ struct local_plan {
 };
 
 /* Errors: INVALID_ARGUMENT (exit 64). */
-CREW_MUST_CHECK int local_options_parse(int argc, char **argv,
+CREW_MUST_CHECK int local_options_parse(int argc,
+                                        char **argv,
                                         CREW_OUT struct local_options *,
                                         struct crew_err *);
 /* folder: where the daemons are. Owner: caller, local_plan_release().

@@ -13,7 +13,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"run", cmd_run, "train and evaluate: the role TF_CONFIG names, or all of it"},
+    {"run", cmd_run,
+     "train and evaluate: the role TF_CONFIG names, or all of it"},
     {"local", cmd_local, "a cluster of real processes on this machine"},
     {"tf-config", cmd_tf_config, "what a TF_CONFIG means here"},
     {"ckpt", cmd_ckpt, "list, show, verify and compare checkpoints"},
@@ -28,10 +29,11 @@ static void usage(FILE *out)
         (void)fprintf(out, "  %-10s %s\n", commands[i].name,
                       commands[i].summary);
     }
-    (void)fputs("\n  --version  version, libraries, kernels\n"
-                "\n`crew COMMAND --help` explains a command. To begin:\n"
-                "  crew run --job lib/mnist.so --model-dir runs/mnist\n",
-                out);
+    (void)fputs(
+        "\n  --version  version, libraries, kernels\n"
+        "\n`crew COMMAND --help` explains a command. To begin:\n"
+        "  crew run --job lib/mnist.so --model-dir runs/mnist\n",
+        out);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * crew run: the role that TF_CONFIG names; without one all of it in this process. */
+ * crew run: the role that TF_CONFIG names; without one all of it in this
+ * process. */
 #include "cli/commands.h"
 #include "estimator/role_main.h"
 #include "base/banned.h"

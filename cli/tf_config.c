@@ -63,8 +63,8 @@ int cmd_tf_config(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "check") == 0) {
         i = 2;
-    } else if (argc < 2 || (strcmp(argv[1], "--help") != 0 &&
-                            strcmp(argv[1], "-h") != 0)) {
+    } else if (argc < 2 ||
+               (strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0)) {
         (void)fputs(usage, stderr);
         return 64;
     }

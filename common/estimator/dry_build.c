@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Inputs and graphs of a run, and the dry build at its start: all three modes and
- * the export are tried before anything is opened or connected. */
+ * Inputs and graphs of a run, and the dry build at its start: all three modes
+ * and the export are tried before anything is opened or connected. */
 #include <stdlib.h>
 #include <string.h>
 

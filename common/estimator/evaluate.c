@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One evaluation, read from top to bottom: build, restore, run the batches, log,
- * write, export. */
+ * One evaluation, read from top to bottom: build, restore, run the batches,
+ * log, write, export. */
 #include "estimator/evaluate.h"
 
 #include <stdio.h>
@@ -98,8 +98,8 @@ static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
     return err->code;
 }
 
-/* UTC; `between` stands between date and time: "T", or "-" where TensorFlow's text
- * has that. */
+/* UTC; `between` stands between date and time: "T", or "-" where TensorFlow's
+ * text has that. */
 static void log_time(struct crew_env *env, const char *what, char between)
 {
     time_t now = (time_t)env->wall_time(env);
@@ -112,7 +112,9 @@ static void log_time(struct crew_env *env, const char *what, char between)
 }
 
 /* Build the graph and load the checkpoint. */
-static int open_session(struct session *s, const char *prefix, struct crew_err *err)
+static int open_session(struct session *s,
+                        const char *prefix,
+                        struct crew_err *err)
 {
     struct crew_env *env = s->run->env;
     struct crew_dataset *dataset = NULL;
@@ -130,14 +132,15 @@ static int open_session(struct session *s, const char *prefix, struct crew_err *
     log_time(env, "Starting", 'T');
     env_log(env, LOG_INFO, "Graph was finalized.");
     env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
-    if (weights_new(s->model->graph, NULL, false, &s->weights, err) != CREW_OK ||
+    if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
+            CREW_OK ||
         weights_restore(&s->weights, env, prefix, &s->global_step, err) !=
             CREW_OK ||
         make_plan(s, element.max_batch, err) != CREW_OK) {
         return err->code;
     }
-    s->metrics = xcalloc((size_t)s->model->spec->num_metrics + 1,
-                         sizeof *s->metrics);
+    s->metrics =
+        xcalloc((size_t)s->model->spec->num_metrics + 1, sizeof *s->metrics);
     env_log(env, LOG_INFO, "Running local_init_op.");
     env_log(env, LOG_INFO, "Done running local_init_op.");
     return CREW_OK;
@@ -203,8 +206,9 @@ static int run_batches(struct session *s, struct crew_err *err)
             (double)(env->now_ns(env) - begin) / 1e9);
     log_time(env, "Finished", '-');
     if (s->batches == 0) {
-        env_log(env, LOG_WARN, "The evaluation's input is empty: no batch was "
-                               "evaluated.");
+        env_log(env, LOG_WARN,
+                "The evaluation's input is empty: no batch was "
+                "evaluated.");
     }
     return CREW_OK;
 }
@@ -218,15 +222,16 @@ static int by_key(const void *a, const void *b)
 static struct event_scalar *sorted_items(const struct session *s, int *n)
 {
     const struct crew_spec *spec = s->model->spec;
-    struct event_scalar *items = xcalloc((size_t)spec->num_metrics + 1, sizeof *items);
+    struct event_scalar *items =
+        xcalloc((size_t)spec->num_metrics + 1, sizeof *items);
 
     *n = 0;
     items[(*n)++] = (struct event_scalar){
-        "loss", s->batches > 0 ? (float)(s->loss_total / (double)s->batches)
-                               : 0.0f};
+        "loss",
+        s->batches > 0 ? (float)(s->loss_total / (double)s->batches) : 0.0f};
     for (int i = 0; i < spec->num_metrics; i++) {
-        items[(*n)++] =
-            (struct event_scalar){spec->metrics[i].key, metric_value(&s->metrics[i])};
+        items[(*n)++] = (struct event_scalar){spec->metrics[i].key,
+                                              metric_value(&s->metrics[i])};
     }
     qsort(items, (size_t)*n, sizeof *items, by_key);
     return items;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Evaluations of checkpoints: an EVAL graph with a plan of its own, TensorFlow's log
- * lines, events in eval/ or eval_<name>/, then the exporters. Never moves
- * global_step. One event file a process. Threads: the caller's. */
+ * Evaluations of checkpoints: an EVAL graph with a plan of its own,
+ * TensorFlow's log lines, events in eval/ or eval_<name>/, then the exporters.
+ * Never moves global_step. One event file a process. Threads: the caller's. */
 #ifndef ESTIMATOR_EVALUATE_H
 #define ESTIMATOR_EVALUATE_H
 
@@ -17,23 +17,33 @@ struct eval_result {
 
 struct evaluator {
     struct run *run;
-    char *dir; /* of the events */
+    char *dir;                   /* of the events */
     struct event_writer *events; /* opened at the first evaluation */
-    int64_t last_step; /* evaluated; -1: none */
+    int64_t last_step;           /* evaluated; -1: none */
 };
 void evaluator_init(struct evaluator *, struct run *);
 void evaluator_release(struct evaluator *);
 
 /* Evaluate the checkpoint `prefix` and run the exporters. is_final: no more
- * checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the next);
- * CANCELLED by a signal; what weights_restore, the model or the input say. */
-CREW_MUST_CHECK int evaluator_run(struct evaluator *, const char *prefix, bool is_final,
-                                  CREW_OUT struct eval_result *, struct crew_err *);
+ * checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the
+ * next); CANCELLED by a signal; what weights_restore, the model or the input
+ * say. */
+CREW_MUST_CHECK int evaluator_run(struct evaluator *,
+                                  const char *prefix,
+                                  bool is_final,
+                                  CREW_OUT struct eval_result *,
+                                  struct crew_err *);
 
-/* Run the EvalSpec's exporters on a checkpoint; the folders go to run->exports. */
-CREW_MUST_CHECK int exporters_run(struct run *, const char *prefix, bool is_final, struct crew_err *);
-/* Only what exporters_run did not run when this checkpoint was not yet known to be
- * the last. */
-CREW_MUST_CHECK int exporters_run_final(struct run *, const char *prefix, struct crew_err *);
+/* Run the EvalSpec's exporters on a checkpoint; the folders go to run->exports.
+ */
+CREW_MUST_CHECK int exporters_run(struct run *,
+                                  const char *prefix,
+                                  bool is_final,
+                                  struct crew_err *);
+/* Only what exporters_run did not run when this checkpoint was not yet known to
+ * be the last. */
+CREW_MUST_CHECK int exporters_run_final(struct run *,
+                                        const char *prefix,
+                                        struct crew_err *);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When the evaluator evaluates, waits and ends: a pure function of what it knows.
+ * When the evaluator evaluates, waits and ends: a pure function of what it
+ * knows.
  *
- *   - nothing before start_delay_secs, then the newest checkpoint that is not yet
- *     evaluated, but not before throttle_secs since the last evaluation began;
+ *   - nothing before start_delay_secs, then the newest checkpoint that is not
+ * yet evaluated, but not before throttle_secs since the last evaluation began;
  *   - the last checkpoint (of max_steps, or of the job's end) at once and once;
  *   - then the end, without another throttle's wait;
  *   - a job that was stopped or failed ends it with the job's code;
- *   - no ps 0 any more and no word of an end: 138, the launcher may try again. */
+ *   - no ps 0 any more and no word of an end: 138, the launcher may try again.
+ */
 #ifndef ESTIMATOR_EVALUATOR_WATCH_H
 #define ESTIMATOR_EVALUATOR_WATCH_H
 
@@ -26,7 +28,7 @@ struct watch {
     int64_t max_steps; /* -1: none */
     double started;    /* all times in seconds of one monotonic clock */
 
-    int64_t newest_step; /* in model_dir; -1: no checkpoint */
+    int64_t newest_step;    /* in model_dir; -1: no checkpoint */
     int64_t evaluated_step; /* -1: none yet */
     double evaluation_began;
     bool final_done; /* the final exporters have run */

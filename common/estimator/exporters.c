@@ -135,7 +135,9 @@ static int run_final(struct run *run,
     return run_exporter(run, exporter, prefix, err);
 }
 
-int exporters_run_final(struct run *run, const char *prefix, struct crew_err *err)
+int exporters_run_final(struct run *run,
+                        const char *prefix,
+                        struct crew_err *err)
 {
     for (int i = 0; i < run->es.num_exporters; i++) {
         const struct crew_exporter *exporter = &run->es.exporters[i];

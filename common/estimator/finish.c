@@ -14,18 +14,18 @@
 const char *finish_reason(const struct training *t)
 {
     switch (t->stop) {
-    case STOP_INPUT_END:
-        return "end of input";
-    case STOP_HOOK:
-        return "a hook asked to stop";
-    case STOP_GOAL:
-        return "max_steps reached";
-    case STOP_TOLD:
-        return t->trainer->ops->end(t->trainer)->reason;
-    case STOP_SIGNAL:
-        return "stopped by a signal";
-    default:
-        return "failed";
+        case STOP_INPUT_END:
+            return "end of input";
+        case STOP_HOOK:
+            return "a hook asked to stop";
+        case STOP_GOAL:
+            return "max_steps reached";
+        case STOP_TOLD:
+            return t->trainer->ops->end(t->trainer)->reason;
+        case STOP_SIGNAL:
+            return "stopped by a signal";
+        default:
+            return "failed";
     }
 }
 

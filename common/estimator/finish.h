@@ -14,8 +14,8 @@ int finish_signalled(const struct training *);
 /* Stopped by another process (STOP_TOLD): says why. The exit code. */
 int finish_told(const struct training *);
 
-/* An error: logs it; if the cluster still hears us (a chief), tells it. The exit
- * code. A wait that a signal ended is no error. */
+/* An error: logs it; if the cluster still hears us (a chief), tells it. The
+ * exit code. A wait that a signal ended is no error. */
 int finish_failed(struct training *, const struct crew_err *);
 
 /* <model_dir>/model.ckpt-<step>. Owner: caller. */

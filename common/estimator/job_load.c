@@ -28,8 +28,8 @@ int job_check(const struct crew_job *job,
     }
     if (job->name == NULL || job->model_fn == NULL || job->configure == NULL) {
         return crew_err_exit(
-            err, CREW_INVALID_ARGUMENT, 64,
-            "%s: its struct crew_job has no %s", where,
+            err, CREW_INVALID_ARGUMENT, 64, "%s: its struct crew_job has no %s",
+            where,
             job->name == NULL
                 ? "name"
                 : (job->model_fn == NULL ? "model_fn" : "configure"));
@@ -58,8 +58,8 @@ int job_load(const char *path,
              struct crew_err *err)
 {
     /* dlopen looks a name without a slash up in the library path. */
-    char *file = strchr(path, '/') != NULL ? xstrdup(path)
-                                           : xasprintf("./%s", path);
+    char *file =
+        strchr(path, '/') != NULL ? xstrdup(path) : xasprintf("./%s", path);
     const struct crew_job *(*entry)(void);
     void *library;
 

@@ -5,10 +5,10 @@
 
 #include "crew.h"
 
-/* Load `path`; it stays loaded until the process ends, because the job's strings
- * and functions are used to the last. Errors: NOT_FOUND (exit 66) no such file;
- * INVALID_ARGUMENT (exit 64) not a shared object or no CREW_JOB() in it;
- * FAILED_PRECONDITION (exit 78) built against another crew.h. */
+/* Load `path`; it stays loaded until the process ends, because the job's
+ * strings and functions are used to the last. Errors: NOT_FOUND (exit 66) no
+ * such file; INVALID_ARGUMENT (exit 64) not a shared object or no CREW_JOB() in
+ * it; FAILED_PRECONDITION (exit 78) built against another crew.h. */
 CREW_MUST_CHECK int job_load(const char *path,
                              CREW_OUT const struct crew_job **,
                              struct crew_err *);

@@ -17,9 +17,8 @@ static void input_name(const char *key, char *name, size_t size)
     for (; key[n] != '\0' && n + 1 < size; n++) {
         unsigned char c = (unsigned char)key[n];
 
-        name[n] = (isalnum(c) || (n > 0 && strchr("_.-/", c) != NULL))
-                      ? (char)c
-                      : '_';
+        name[n] = (isalnum(c) || (n > 0 && strchr("_.-/", c) != NULL)) ? (char)c
+                                                                       : '_';
     }
     name[n] = '\0';
     if (name[0] == '_') {
@@ -47,8 +46,8 @@ static struct crew_node *add_inputs(struct model *m,
         if (c->is_label) {
             label = m->inputs[i];
         } else {
-            features[n++] = (struct feature_entry){.key = c->name,
-                                                   .node = m->inputs[i]};
+            features[n++] =
+                (struct feature_entry){.key = c->name, .node = m->inputs[i]};
         }
     }
     m->num_inputs = element->n;

@@ -13,7 +13,8 @@ struct model {
     struct crew_graph *graph;
     struct crew_features *features;
     struct crew_spec *spec;
-    int num_inputs; /* features first, as in the dataset; the label where it is */
+    int num_inputs; /* features first, as in the dataset; the label where it is
+                     */
     struct crew_node *inputs[DATASET_MAX_COMPONENTS];
     struct dataset_spec element; /* what the inputs were made from */
 };
@@ -21,8 +22,8 @@ struct model {
 /* Call the job's model function on placeholders for what `element` declares; in
  * CREW_PREDICT the label is left out and the placeholders carry the features'
  * names, as a raw serving receiver's do. Owner: caller, model_free().
- * Errors: what the model function returned, the graph's sticky error, or what the
- * spec lacks; exit 1 unless it says otherwise. */
+ * Errors: what the model function returned, the graph's sticky error, or what
+ * the spec lacks; exit 1 unless it says otherwise. */
 CREW_MUST_CHECK int model_build(const struct crew_job *,
                                 const struct crew_params *,
                                 enum crew_mode,
@@ -36,8 +37,8 @@ int model_feeds(const struct model *,
                 const struct dataset_batch *,
                 CREW_OUT struct plan_feed feeds[DATASET_MAX_COMPONENTS]);
 
-/* What to export of a PREDICT model. inputs and outputs are the caller's arrays,
- * num_inputs and spec->num_predictions long. */
+/* What to export of a PREDICT model. inputs and outputs are the caller's
+ * arrays, num_inputs and spec->num_predictions long. */
 struct export_request model_export_request(const struct model *,
                                            struct export_tensor *inputs,
                                            struct export_tensor *outputs,

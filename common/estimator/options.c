@@ -82,7 +82,9 @@ static int unknown(const char *arg, bool with_job, struct crew_err *err)
                          near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
-static void store(struct options *o, const struct option *row, const char *value)
+static void store(struct options *o,
+                  const struct option *row,
+                  const char *value)
 {
     char *field = (char *)o + row->offset;
 
@@ -93,8 +95,8 @@ static void store(struct options *o, const struct option *row, const char *value
     } else {
         struct text_list *list = (struct text_list *)(void *)field;
 
-        list->items = xrealloc(list->items,
-                               ((size_t)list->n + 1) * sizeof *list->items);
+        list->items =
+            xrealloc(list->items, ((size_t)list->n + 1) * sizeof *list->items);
         list->items[list->n++] = value;
     }
 }
@@ -134,7 +136,8 @@ static int parse_one(int argc,
     }
     if (row->kind == LIST && strchr(value, '=') == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
-                             "%s wants KEY=VALUE, given '%s'", row->name, value);
+                             "%s wants KEY=VALUE, given '%s'", row->name,
+                             value);
     }
     store(o, row, value);
     return CREW_OK;

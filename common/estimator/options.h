@@ -31,9 +31,13 @@ struct options {
 };
 
 /* argv[0] is skipped. with_job: --job is one of the options.
- * Errors: INVALID_ARGUMENT (exit 64) naming the option and the nearest known. */
-CREW_MUST_CHECK int options_parse(int argc, char **argv, bool with_job,
-                                  CREW_OUT struct options *, struct crew_err *);
+ * Errors: INVALID_ARGUMENT (exit 64) naming the option and the nearest known.
+ */
+CREW_MUST_CHECK int options_parse(int argc,
+                                  char **argv,
+                                  bool with_job,
+                                  CREW_OUT struct options *,
+                                  struct crew_err *);
 void options_release(struct options *);
 /* The list of options for --help. */
 void options_print(FILE *, bool with_job);

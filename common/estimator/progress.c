@@ -77,8 +77,8 @@ static void draw(struct progress *p, uint64_t now)
     if (p->drawn_ns != 0 && secs > 0) {
         double rate = (double)(p->view.step - p->drawn_step) / secs;
 
-        p->view.rate += (p->view.rate > 0 ? SMOOTHING : 1.0) *
-                        (rate - p->view.rate);
+        p->view.rate +=
+            (p->view.rate > 0 ? SMOOTHING : 1.0) * (rate - p->view.rate);
     }
     p->drawn_ns = now;
     p->drawn_step = p->view.step;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The chief: a worker that also initialises or restores, saves, writes summaries and
- * ends the job.
+ * The chief: a worker that also initialises or restores, saves, writes
+ * summaries and ends the job.
  *
- * The end: the last save, DONE on disk, then everybody is told. An evaluator that
- * has ever said HELLO is waited for, because a launcher takes the job for finished,
- * and may remove the evaluator, as soon as the chief exits. Without one the chief
- * evaluates the last checkpoint itself, so that a job always leaves an export. */
+ * The end: the last save, DONE on disk, then everybody is told. An evaluator
+ * that has ever said HELLO is waited for, because a launcher takes the job for
+ * finished, and may remove the evaluator, as soon as the chief exits. Without
+ * one the chief evaluates the last checkpoint itself, so that a job always
+ * leaves an export. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,8 +26,7 @@ static int train(struct training *t, struct run *run, struct crew_err *err)
     struct training_listener none = {0};
 
     if (training_open(t, run, true, none, err) != CREW_OK ||
-        training_start(t, err) != CREW_OK ||
-        training_loop(t, err) != CREW_OK) {
+        training_start(t, err) != CREW_OK || training_loop(t, err) != CREW_OK) {
         return err->code;
     }
     return training_end(t, err);
@@ -122,7 +122,8 @@ static int stop_early(struct training *t)
     return code;
 }
 
-/* The job was over before this process came: those who wait for a chief are told. */
+/* The job was over before this process came: those who wait for a chief are
+ * told. */
 static int announce(struct run *run, int64_t step)
 {
     struct trainer_options options = {

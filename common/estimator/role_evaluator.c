@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The evaluator: watches model_dir, told by ps 0 of saves and of the end. What to do
- * when is evaluator_watch.c's; here it is done.
+ * The evaluator: watches model_dir, told by ps 0 of saves and of the end. What
+ * to do when is evaluator_watch.c's; here it is done.
  *
  * A checkpoint that is removed while it is read is no error: the next newest is
- * taken. An evaluator that comes back after the job's end finds ps 0 gone and DONE
- * on disk, and ends with 0. */
+ * taken. An evaluator that comes back after the job's end finds ps 0 gone and
+ * DONE on disk, and ends with 0. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +72,8 @@ static int evaluate(struct role *r, bool is_final, struct crew_err *err)
             env_log(run->env, LOG_INFO,
                     "Waiting %f secs before starting next eval run.", left);
         }
-    } else if (e.code == CREW_NOT_FOUND && r->evaluator.last_step !=
-                                               r->watch.newest_step) {
+    } else if (e.code == CREW_NOT_FOUND &&
+               r->evaluator.last_step != r->watch.newest_step) {
         env_log(run->env, LOG_WARN,
                 "%s was removed before it was read (%s); the next newest is "
                 "taken.",
@@ -145,8 +145,9 @@ static void warn_nothing_new(struct role *r)
 {
     const struct watch *w = &r->watch;
     double now = now_secs(r);
-    double since = w->evaluated_step >= 0 ? w->evaluation_began + w->throttle_secs
-                                          : w->started + w->start_delay_secs;
+    double since = w->evaluated_step >= 0
+                       ? w->evaluation_began + w->throttle_secs
+                       : w->started + w->start_delay_secs;
 
     if (now < since || w->newest_step > w->evaluated_step ||
         (r->warned_at > 0 && now - r->warned_at < REPEAT_WARNING_SECS)) {
@@ -195,8 +196,8 @@ static int done(struct role *r, struct crew_err *err)
                 (long long)r->watch.evaluated_step);
     }
     if (watcher_done(r->watcher, &told) != CREW_OK) {
-        env_log(run->env, LOG_INFO,
-                "ps 0 was not told of the last export: %s", told.msg);
+        env_log(run->env, LOG_INFO, "ps 0 was not told of the last export: %s",
+                told.msg);
     }
     return 0;
 }
@@ -219,36 +220,39 @@ static bool act(struct role *r, int *code, struct crew_err *err)
     }
     d = watch_decide(&r->watch, now_secs(r));
     switch (d.action) {
-    case WATCH_EVALUATE:
-        return evaluate(r, d.is_final, err) != CREW_OK;
-    case WATCH_EXPORT_FINAL:
-        return export_final(r, err) != CREW_OK;
-    case WATCH_DONE:
-        *code = done(r, err);
-        return true;
-    case WATCH_STOPPED:
-        *code = stopped(r);
-        return true;
-    case WATCH_NO_CHECKPOINT:
-        (void)crew_err_exit(err, CREW_NOT_FOUND, 66,
-                            "the job has ended at step %lld, but %s holds no "
-                            "such checkpoint; is it the chief's model_dir?",
-                            (long long)r->watch.end_step, r->run->model_dir);
-        return true;
-    case WATCH_LOST:
-        (void)crew_err_exit(err, CREW_UNAVAILABLE, 138,
-                            "ps 0 has gone and model_dir does not say that the "
-                            "job has ended; start the evaluator again when the "
-                            "cluster is back");
-        return true;
-    default:
-        return wait_for_news(r, d.secs, err) != CREW_OK;
+        case WATCH_EVALUATE:
+            return evaluate(r, d.is_final, err) != CREW_OK;
+        case WATCH_EXPORT_FINAL:
+            return export_final(r, err) != CREW_OK;
+        case WATCH_DONE:
+            *code = done(r, err);
+            return true;
+        case WATCH_STOPPED:
+            *code = stopped(r);
+            return true;
+        case WATCH_NO_CHECKPOINT:
+            (void)crew_err_exit(
+                err, CREW_NOT_FOUND, 66,
+                "the job has ended at step %lld, but %s holds no "
+                "such checkpoint; is it the chief's model_dir?",
+                (long long)r->watch.end_step, r->run->model_dir);
+            return true;
+        case WATCH_LOST:
+            (void)crew_err_exit(
+                err, CREW_UNAVAILABLE, 138,
+                "ps 0 has gone and model_dir does not say that the "
+                "job has ended; start the evaluator again when the "
+                "cluster is back");
+            return true;
+        default:
+            return wait_for_news(r, d.secs, err) != CREW_OK;
     }
 }
 
 /* ------------------------------------------------------------------- role */
 
-/* The address crew health asks. Owner: caller; NULL when there is none to take. */
+/* The address crew health asks. Owner: caller; NULL when there is none to take.
+ */
 static char *status_address(const struct run *run)
 {
     char *path;
@@ -313,8 +317,8 @@ static void init_watch(struct role *r)
     }
 }
 
-/* DONE is there and no ps 0 says that the last export is still wanted: somebody has
- * done it. */
+/* DONE is there and no ps 0 says that the last export is still wanted: somebody
+ * has done it. */
 static bool came_too_late(struct role *r)
 {
     struct crew_err err = {0};

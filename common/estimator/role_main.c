@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From argv and the environment to a role. In order: options, TF_CONFIG, libraries,
- * job, hyper-parameters, configuration, model_dir, dry build, and then nothing of a
- * cluster has been touched yet: whatever the user got wrong is said by now. */
+ * From argv and the environment to a role. In order: options, TF_CONFIG,
+ * libraries, job, hyper-parameters, configuration, model_dir, dry build, and
+ * then nothing of a cluster has been touched yet: whatever the user got wrong
+ * is said by now. */
 #include "estimator/role_main.h"
 
 #include <errno.h>
@@ -40,23 +41,27 @@ static const char *base_name(const char *path)
 static void print_help(const char *program, int role, bool with_job)
 {
     if (role == ROLE_LOCAL) {
-        (void)printf("usage: %s %s--model-dir DIR [options]\n\n"
-                     "Train and evaluate: as the role that TF_CONFIG names, or "
-                     "all of it in this\nprocess when TF_CONFIG is not set.\n\n",
-                     program, with_job ? "--job LIB.so " : "");
+        (void)printf(
+            "usage: %s %s--model-dir DIR [options]\n\n"
+            "Train and evaluate: as the role that TF_CONFIG names, or "
+            "all of it in this\nprocess when TF_CONFIG is not set.\n\n",
+            program, with_job ? "--job LIB.so " : "");
     } else {
-        (void)printf("usage: TF_CONFIG=... %s --job LIB.so --model-dir DIR "
-                     "[options]\n\nThe role %s of a cluster.\n\n",
-                     program, role_name((enum crew_role)role));
+        (void)printf(
+            "usage: TF_CONFIG=... %s --job LIB.so --model-dir DIR "
+            "[options]\n\nThe role %s of a cluster.\n\n",
+            program, role_name((enum crew_role)role));
     }
     options_print(stdout, with_job);
-    (void)printf("\n--set takes the job's own hyper-parameters and, by "
-                 "Estimator's names:\n ");
+    (void)printf(
+        "\n--set takes the job's own hyper-parameters and, by "
+        "Estimator's names:\n ");
     for (size_t i = 0; run_config_field(i) != NULL; i++) {
         (void)printf(" %s", run_config_field(i));
     }
-    (void)printf("\n\nNext: crew tf-config check, crew ckpt ls DIR, crew events "
-                 "dump DIR\n");
+    (void)printf(
+        "\n\nNext: crew tf-config check, crew ckpt ls DIR, crew events "
+        "dump DIR\n");
 }
 
 /* ----------------------------------------------------------- preparations */
@@ -111,10 +116,11 @@ static int read_tf_config(struct run *run,
             log_set_who(run->who);
             return CREW_OK;
         }
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 78,
-                             "%s needs a TF_CONFIG with a cluster and a task of "
-                             "type %s; without one, use crew run",
-                             program, role_name((enum crew_role)role));
+        return crew_err_exit(
+            err, CREW_INVALID_ARGUMENT, 78,
+            "%s needs a TF_CONFIG with a cluster and a task of "
+            "type %s; without one, use crew run",
+            program, role_name((enum crew_role)role));
     }
     run->tf = tf;
     (void)tf_config_who(tf, run->who, sizeof run->who);
@@ -177,15 +183,12 @@ static int configure(struct run *run, struct crew_err *err)
         run_config_validate(&run->rc, &run->ts, &run->es, err) != CREW_OK) {
         return err->code;
     }
-    run->seed = run->rc.tf_random_seed >= 0
-                    ? (uint64_t)run->rc.tf_random_seed
-                    : run->env->random(run->env);
-    run->num_trainers =
-        run->tf != NULL ? tf_config_num_trainers(run->tf) : 1;
-    run->trainer_index =
-        run->tf != NULL && run->tf->role != ROLE_EVALUATOR
-            ? tf_config_trainer_place(run->tf)
-            : 0;
+    run->seed = run->rc.tf_random_seed >= 0 ? (uint64_t)run->rc.tf_random_seed
+                                            : run->env->random(run->env);
+    run->num_trainers = run->tf != NULL ? tf_config_num_trainers(run->tf) : 1;
+    run->trainer_index = run->tf != NULL && run->tf->role != ROLE_EVALUATOR
+                             ? tf_config_trainer_place(run->tf)
+                             : 0;
     return CREW_OK;
 }
 
@@ -258,20 +261,20 @@ static int dispatch(struct run *run, int argc, char **argv)
         return run_in_one_process(run);
     }
     switch (run->tf->role) {
-    case ROLE_CHIEF:
-        return run_chief(run);
-    case ROLE_WORKER:
-        return run_worker(run);
-    case ROLE_EVALUATOR:
-        return run_evaluator(run);
-    case ROLE_PS:
-        (void)become_ps(argc, argv, &err);
-        return run_fail(run->env, &err);
-    default:
-        (void)crew_err_exit(&err, CREW_INVALID_ARGUMENT, 78,
-                            "there is nothing to do for a task of type %s",
-                            run->tf->task_type);
-        return run_fail(run->env, &err);
+        case ROLE_CHIEF:
+            return run_chief(run);
+        case ROLE_WORKER:
+            return run_worker(run);
+        case ROLE_EVALUATOR:
+            return run_evaluator(run);
+        case ROLE_PS:
+            (void)become_ps(argc, argv, &err);
+            return run_fail(run->env, &err);
+        default:
+            (void)crew_err_exit(&err, CREW_INVALID_ARGUMENT, 78,
+                                "there is nothing to do for a task of type %s",
+                                run->tf->task_type);
+            return run_fail(run->env, &err);
     }
 }
 

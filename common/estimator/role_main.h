@@ -6,11 +6,11 @@
 #include "crew.h"
 #include "config/cluster.h"
 
-/* Read the options, TF_CONFIG and the job, build all graphs dry, then do what the role
- * does. role: ROLE_CHIEF, ROLE_WORKER, ROLE_EVALUATOR of a daemon, which refuses a
- * TF_CONFIG of another role (78), or ROLE_LOCAL: the role that TF_CONFIG names, all
- * of it without one (`crew run`; a ps becomes the program crew-ps beside this one).
- * Returns the exit code. */
+/* Read the options, TF_CONFIG and the job, build all graphs dry, then do what
+ * the role does. role: ROLE_CHIEF, ROLE_WORKER, ROLE_EVALUATOR of a daemon,
+ * which refuses a TF_CONFIG of another role (78), or ROLE_LOCAL: the role that
+ * TF_CONFIG names, all of it without one (`crew run`; a ps becomes the program
+ * crew-ps beside this one). Returns the exit code. */
 CREW_API int crew_role_main(int role, int argc, char **argv);
 
 /* --version: the release, the libraries and the kernels. */

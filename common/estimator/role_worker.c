@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A worker: listens, waits its turn, trains until the cluster says that it is over.
- * It writes nothing into model_dir. */
+ * A worker: listens, waits its turn, trains until the cluster says that it is
+ * over. It writes nothing into model_dir. */
 #include "estimator/finish.h"
 #include "estimator/signals.h"
 #include "estimator/train.h"
 #include "base/banned.h"
 
-/* tf's stagger: 5 s a place, at most max_worker_delay. The server is up already, so
- * that others can see this process. */
+/* tf's stagger: 5 s a place, at most max_worker_delay. The server is up
+ * already, so that others can see this process. */
 static void start_delay(struct run *run)
 {
     double most = run->rc.experimental_max_worker_delay_secs;
@@ -15,8 +15,8 @@ static void start_delay(struct run *run)
 
     delay = delay < most ? delay : most;
     if (delay > 0) {
-        env_log(run->env, LOG_INFO,
-                "Waiting %d secs before starting training.", (int)delay);
+        env_log(run->env, LOG_INFO, "Waiting %d secs before starting training.",
+                (int)delay);
         signals_sleep(delay);
     }
 }
@@ -39,12 +39,12 @@ static int train(struct training *t, struct run *run, struct crew_err *err)
 static int exit_code(const struct training *t)
 {
     switch (t->stop) {
-    case STOP_SIGNAL:
-        return finish_signalled(t);
-    case STOP_TOLD:
-        return finish_told(t);
-    default:
-        return 0;
+        case STOP_SIGNAL:
+            return finish_signalled(t);
+        case STOP_TOLD:
+            return finish_told(t);
+        default:
+            return 0;
     }
 }
 

@@ -23,35 +23,42 @@ struct run {
     struct crew_train_spec ts;
     struct crew_eval_spec es;
     char *model_dir;
-    char who[64];         /* "chief/0"; "local" in one process */
+    char who[64]; /* "chief/0"; "local" in one process */
     uint64_t seed;
     int64_t num_trainers; /* chief and workers */
     int64_t trainer_index;
     /* What came of it, for the closing lines. */
-    char evaluation[512]; /* "accuracy = 0.98, global_step = 500, loss = 0.05" */
-    char **exports; /* folders of the newest evaluation's exports, owned */
+    char
+        evaluation[512]; /* "accuracy = 0.98, global_step = 500, loss = 0.05" */
+    char **exports;      /* folders of the newest evaluation's exports, owned */
     int num_exports;
 };
 void run_forget_exports(struct run *);
 
 /* The job's input for a mode: made, checked, batched, seeded for this trainer.
  * No file is opened. Owner: caller, dataset_free(). */
-CREW_MUST_CHECK int run_open_input(struct run *, enum crew_mode,
-                                   CREW_OUT struct crew_dataset **, struct crew_err *);
+CREW_MUST_CHECK int run_open_input(struct run *,
+                                   enum crew_mode,
+                                   CREW_OUT struct crew_dataset **,
+                                   struct crew_err *);
 
-/* model_build on the mode's input, with TensorFlow's two log lines around it. */
-CREW_MUST_CHECK int run_build_model(struct run *, enum crew_mode,
+/* model_build on the mode's input, with TensorFlow's two log lines around it.
+ */
+CREW_MUST_CHECK int run_build_model(struct run *,
+                                    enum crew_mode,
                                     const struct dataset_spec *element,
-                                    CREW_OUT struct model **, struct crew_err *);
+                                    CREW_OUT struct model **,
+                                    struct crew_err *);
 
-/* Build the TRAIN, EVAL and PREDICT graphs and pack the export once, silently, so
- * that what cannot work fails in the first second. Errors: the model's (1); EVAL or
- * PREDICT with a variable TRAIN lacks or shapes otherwise (1); an op that cannot be
- * exported (1). */
+/* Build the TRAIN, EVAL and PREDICT graphs and pack the export once, silently,
+ * so that what cannot work fails in the first second. Errors: the model's (1);
+ * EVAL or PREDICT with a variable TRAIN lacks or shapes otherwise (1); an op
+ * that cannot be exported (1). */
 CREW_MUST_CHECK int run_dry_build(struct run *, struct crew_err *);
 
 /* DONE says that the job has ended at max_steps or beyond: say so, and true.
- * A DONE of fewer steps than are asked for now is removed when a chief starts. */
+ * A DONE of fewer steps than are asked for now is removed when a chief starts.
+ */
 bool run_is_finished(struct run *, CREW_OUT int64_t *step);
 
 /* The newest checkpoint is of max_steps or beyond (without a DONE): says so. */
@@ -60,7 +67,8 @@ bool run_is_trained(struct run *, CREW_OUT int64_t *step);
 /* Where the files are and what to do with them. */
 void run_print_result(const struct run *, int64_t step);
 
-/* Can model_dir be made and written? Errors: PERMISSION_DENIED and others (exit 73). */
+/* Can model_dir be made and written? Errors: PERMISSION_DENIED and others (exit
+ * 73). */
 CREW_MUST_CHECK int run_check_model_dir(struct run *, struct crew_err *);
 
 /* trainer_options' callbacks; self is the run. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What saving means to a training process: bring the cluster to a step boundary,
- * fetch the state, let the cluster go on, and only then write the files. Before
- * training has begun the state is this process's own memory already. */
+ * What saving means to a training process: bring the cluster to a step
+ * boundary, fetch the state, let the cluster go on, and only then write the
+ * files. Before training has begun the state is this process's own memory
+ * already. */
 #include <stdlib.h>
 
 #include "base/mem.h"

@@ -99,7 +99,8 @@ void signals_sleep(double secs)
 {
     struct timespec slice = {0};
 
-    /* Slices, because a signal that comes just before the call would not end it. */
+    /* Slices, because a signal that comes just before the call would not end
+     * it. */
     while (secs > 0 && signals_pending() == 0) {
         double s = secs < 0.05 ? secs : 0.05;
 

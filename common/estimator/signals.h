@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SIGINT and SIGTERM. The first asks the process to save and to stop; it is given
- * 25 seconds (launchers kill after 30). The second ends it at once. As PID 1 of a
- * container signals without a handler are ignored, so both are always handled.
- * Threads: the training thread asks; the handler runs on any. */
+ * SIGINT and SIGTERM. The first asks the process to save and to stop; it is
+ * given 25 seconds (launchers kill after 30). The second ends it at once. As
+ * PID 1 of a container signals without a handler are ignored, so both are
+ * always handled. Threads: the training thread asks; the handler runs on any.
+ */
 #ifndef ESTIMATOR_SIGNALS_H
 #define ESTIMATOR_SIGNALS_H
 

@@ -109,8 +109,8 @@ void crew_spec_hook(struct crew_spec *spec,
                     bool chief_only)
 {
     spec->hooks = grown(spec->hooks, spec->num_hooks, sizeof *spec->hooks);
-    spec->hooks[spec->num_hooks++] = (struct spec_hook){
-        .ops = ops, .self = self, .chief_only = chief_only};
+    spec->hooks[spec->num_hooks++] =
+        (struct spec_hook){.ops = ops, .self = self, .chief_only = chief_only};
 }
 
 static int check_scalar(const struct crew_node *node,
@@ -166,7 +166,8 @@ int spec_check(const struct crew_spec *spec,
                              "the model function");
     }
     for (int i = 0; i < spec->num_summaries; i++) {
-        if (check_scalar(spec->summaries[i].node, "A summary", err) != CREW_OK) {
+        if (check_scalar(spec->summaries[i].node, "A summary", err) !=
+            CREW_OK) {
             return crew_err_wrap(err, "summary '%s'", spec->summaries[i].key);
         }
     }

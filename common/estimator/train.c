@@ -46,7 +46,9 @@ static int open_trainer(struct training *t, struct crew_err *err)
 }
 
 /* The graph made ready: the loss and the model's scalars are fetched. */
-static int make_plan(struct training *t, int64_t max_batch, struct crew_err *err)
+static int make_plan(struct training *t,
+                     int64_t max_batch,
+                     struct crew_err *err)
 {
     const struct crew_spec *spec = t->model->spec;
     struct crew_node **fetches =
@@ -114,7 +116,7 @@ int training_open(struct training *t,
         model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
                     err) != CREW_OK ||
         weights_new(t->model->graph, &t->model->spec->optimizer, is_chief,
-                  &t->weights, err) != CREW_OK ||
+                    &t->weights, err) != CREW_OK ||
         make_plan(t, element.max_batch, err) != CREW_OK) {
         return err->code;
     }
@@ -235,8 +237,7 @@ static int start_chief(struct training *t, struct crew_err *err)
         crewdir_claim_epoch(run->env, run->model_dir, run->who, &t->epoch,
                             err) != CREW_OK ||
         crewdir_remove_done(run->env, run->model_dir, err) != CREW_OK ||
-        ckpt_history_open(run->env, run->model_dir,
-                          run->rc.keep_checkpoint_max,
+        ckpt_history_open(run->env, run->model_dir, run->rc.keep_checkpoint_max,
                           run->rc.keep_checkpoint_every_n_hours, &t->history,
                           err) != CREW_OK ||
         training_restore_or_init(t, &t->step, err) != CREW_OK) {

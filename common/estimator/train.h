@@ -21,16 +21,16 @@
 
 /* Why the loop ended. */
 enum training_stop {
-    STOP_GOAL = 0,  /* the job is done: max_steps, or the chief says so */
-    STOP_TOLD,      /* the job was stopped by somebody else: see trainer's end() */
+    STOP_GOAL = 0, /* the job is done: max_steps, or the chief says so */
+    STOP_TOLD, /* the job was stopped by somebody else: see trainer's end() */
     STOP_INPUT_END, /* this process's input is at its end */
     STOP_HOOK,      /* a hook asked for it */
     STOP_SIGNAL,    /* SIGINT or SIGTERM */
     STOP_ERROR      /* see err */
 };
 
-/* Called after each save, as a CheckpointSaverListener (local evaluation). last: no
- * more saves will come. Both may be NULL. */
+/* Called after each save, as a CheckpointSaverListener (local evaluation).
+ * last: no more saves will come. Both may be NULL. */
 struct training_listener {
     int (*after_save)(void *self, int64_t step, bool last, struct crew_err *);
     int (*end)(void *self, int64_t step, struct crew_err *);
@@ -48,7 +48,7 @@ struct training {
     struct trainer_options options;
     struct trainer *trainer;
     struct hook_list hooks;
-    struct event_writer *events; /* chief */
+    struct event_writer *events;  /* chief */
     struct ckpt_history *history; /* chief: which checkpoints are kept */
     uint64_t epoch;               /* chief: this life's number */
     bool began;
@@ -62,17 +62,22 @@ struct training {
     int64_t evaluation_step; /* of run->evaluation */
 };
 
-CREW_MUST_CHECK int training_open(struct training *, struct run *, bool is_chief,
-                                  struct training_listener, struct crew_err *);
+CREW_MUST_CHECK int training_open(struct training *,
+                                  struct run *,
+                                  bool is_chief,
+                                  struct training_listener,
+                                  struct crew_err *);
 CREW_MUST_CHECK int training_start(struct training *, struct crew_err *);
 /* Fills stop. Returns an error with STOP_ERROR only. */
 CREW_MUST_CHECK int training_loop(struct training *, struct crew_err *);
 CREW_MUST_CHECK int training_end(struct training *, struct crew_err *);
 void training_close(struct training *);
 
-/* Restore the newest checkpoint of model_dir into the state, or initialise it; logs
- * which. *step: 0 for a fresh one. */
-CREW_MUST_CHECK int training_restore_or_init(struct training *, CREW_OUT int64_t *step, struct crew_err *);
+/* Restore the newest checkpoint of model_dir into the state, or initialise it;
+ * logs which. *step: 0 for a fresh one. */
+CREW_MUST_CHECK int training_restore_or_init(struct training *,
+                                             CREW_OUT int64_t *step,
+                                             struct crew_err *);
 /* The chief's saver_ops (saving.c). */
 void training_add_saver(struct training *);
 

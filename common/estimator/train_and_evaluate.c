@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * train_and_evaluate in one process: training is stopped at each save for an
- * evaluation, as Estimator's local mode does. The first save of a session is never
- * evaluated; later ones are when throttle_secs have passed since the last began; the
- * last one always is. */
+ * evaluation, as Estimator's local mode does. The first save of a session is
+ * never evaluated; later ones are when throttle_secs have passed since the last
+ * began; the last one always is. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,8 +100,7 @@ static int train(struct local *l, struct crew_err *err)
         .after_save = after_save, .end = at_end, .self = l};
 
     if (training_open(t, l->run, true, listener, err) != CREW_OK ||
-        training_start(t, err) != CREW_OK ||
-        training_loop(t, err) != CREW_OK ||
+        training_start(t, err) != CREW_OK || training_loop(t, err) != CREW_OK ||
         training_end(t, err) != CREW_OK || t->stop == STOP_SIGNAL) {
         return err->code;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loop of a training process. A step is: a batch, a ticket, forward, the NaN
- * guard, backward (each gradient leaves as soon as it is final), the
+ * The loop of a training process. A step is: a batch, a ticket, forward, the
+ * NaN guard, backward (each gradient leaves as soon as it is final), the
  * acknowledgements, the hooks. Nothing is pushed of a step whose loss is not
  * finite. */
 #include <math.h>
@@ -30,13 +30,12 @@ static int forward(struct training *t,
      * the seed, its own step in the counter. */
     if (plan_forward(t->plan, feeds, n, batch->rows,
                      t->run->seed + (uint64_t)t->run->trainer_index,
-                     (uint64_t)(t->start_step + t->local_steps), err) !=
-        CREW_OK) {
+                     (uint64_t)(t->start_step + t->local_steps),
+                     err) != CREW_OK) {
         err->exit_code = err->exit_code != 0 ? err->exit_code : 1;
         return crew_err_wrap(err, "step %lld", (long long)t->step);
     }
-    t->loss =
-        *(const float *)plan_value(t->plan, t->model->spec->loss, &shape);
+    t->loss = *(const float *)plan_value(t->plan, t->model->spec->loss, &shape);
     return hook_check_loss(t->run->env, t->loss, err);
 }
 

@@ -38,10 +38,10 @@ static int alloc_var(struct trainer_var *v,
 }
 
 int weights_new(const struct crew_graph *graph,
-              const struct crew_optimizer *optimizer,
-              bool with_slots,
-              struct weights *out,
-              struct crew_err *err)
+                const struct crew_optimizer *optimizer,
+                bool with_slots,
+                struct weights *out,
+                struct crew_err *err)
 {
     struct weights s = {.num_vars = graph_num_vars(graph)};
     int num_slots = 0;
@@ -75,7 +75,9 @@ void weights_release(struct weights *s)
     *s = (struct weights){0};
 }
 
-void weights_init(struct weights *s, const struct crew_graph *graph, uint64_t seed)
+void weights_init(struct weights *s,
+                  const struct crew_graph *graph,
+                  uint64_t seed)
 {
     for (int i = 0; i < s->num_vars; i++) {
         struct trainer_var *v = &s->vars[i];
@@ -107,7 +109,9 @@ static void add_entry(struct weights_table *t,
         .name = name, .dtype = dtype, .shape = shape, .data = data};
 }
 
-void weights_table_init(struct weights_table *t, struct weights *s, int64_t *step)
+void weights_table_init(struct weights_table *t,
+                        struct weights *s,
+                        int64_t *step)
 {
     *t = (struct weights_table){0};
     for (int i = 0; i < s->num_vars; i++) {
@@ -117,8 +121,7 @@ void weights_table_init(struct weights_table *t, struct weights *s, int64_t *ste
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
             if (v->slot[k] != NULL) {
                 add_entry(t,
-                          path_join(v->name,
-                                    optim_slot_name(&s->optimizer, k)),
+                          path_join(v->name, optim_slot_name(&s->optimizer, k)),
                           CREW_FLOAT, &v->shape, v->slot[k]);
             }
         }
@@ -232,10 +235,10 @@ static int compare(const struct weights_table *table,
 }
 
 int weights_restore(struct weights *s,
-                  struct crew_env *env,
-                  const char *prefix,
-                  int64_t *global_step,
-                  struct crew_err *err)
+                    struct crew_env *env,
+                    const char *prefix,
+                    int64_t *global_step,
+                    struct crew_err *err)
 {
     struct bundle_reader *reader = NULL;
     struct weights_table table;

@@ -20,10 +20,10 @@ struct weights {
 /* Room for all variables of the graph; with slots when optimizer is not NULL.
  * Errors: RESOURCE_EXHAUSTED naming the variable. */
 CREW_MUST_CHECK int weights_new(const struct crew_graph *,
-                              CREW_NULLABLE const struct crew_optimizer *,
-                              bool with_slots,
-                              CREW_OUT struct weights *,
-                              struct crew_err *);
+                                CREW_NULLABLE const struct crew_optimizer *,
+                                bool with_slots,
+                                CREW_OUT struct weights *,
+                                struct crew_err *);
 void weights_release(struct weights *);
 
 /* The start of a fresh run: initial values by (seed, name), slots as the rule
@@ -32,13 +32,17 @@ void weights_init(struct weights *, const struct crew_graph *, uint64_t seed);
 
 /* Everything from the checkpoint `prefix`. Variables the graph lacks are left
  * alone when values only are wanted (a PREDICT graph needs fewer).
- * Errors: FAILED_PRECONDITION (exit 78) when it is a checkpoint of another model,
- * with each difference: missing, of another shape, unknown; DATA_LOSS (exit 65). */
-CREW_MUST_CHECK int weights_restore(struct weights *, struct crew_env *, const char *prefix,
-                                  CREW_OUT int64_t *global_step, struct crew_err *);
+ * Errors: FAILED_PRECONDITION (exit 78) when it is a checkpoint of another
+ * model, with each difference: missing, of another shape, unknown; DATA_LOSS
+ * (exit 65). */
+CREW_MUST_CHECK int weights_restore(struct weights *,
+                                    struct crew_env *,
+                                    const char *prefix,
+                                    CREW_OUT int64_t *global_step,
+                                    struct crew_err *);
 
-/* All tensors of a checkpoint of this state, by name; data points into it and to
- * *step. */
+/* All tensors of a checkpoint of this state, by name; data points into it and
+ * to *step. */
 struct weights_entry {
     char *name;
     enum crew_dtype dtype;
@@ -49,7 +53,9 @@ struct weights_table {
     struct weights_entry *entries;
     int n;
 };
-void weights_table_init(struct weights_table *, struct weights *, int64_t *step);
+void weights_table_init(struct weights_table *,
+                        struct weights *,
+                        int64_t *step);
 void weights_table_release(struct weights_table *);
 
 #endif

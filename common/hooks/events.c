@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-/* The writer reports a failure once and is quiet from then on, so this warns once. */
+/* The writer reports a failure once and is quiet from then on, so this warns
+ * once. */
 static void warn(struct crew_env *env, int code, const struct crew_err *err)
 {
     if (code != CREW_OK) {
@@ -77,8 +78,8 @@ void hook_event_evaluation(struct event_writer *events,
     }
     code = event_scalars(events, step, scalars, n, &err);
     if (code == CREW_OK) {
-        code = event_text(events, step, "checkpoint_path", checkpoint_path,
-                          &err);
+        code =
+            event_text(events, step, "checkpoint_path", checkpoint_path, &err);
     }
     warn(env, code, &err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the hooks write for TensorBoard. Curves are no reason to stop training: an
- * event that cannot be written (a full disk) is a warning. events NULL: nothing is
- * written. */
+ * What the hooks write for TensorBoard. Curves are no reason to stop training:
+ * an event that cannot be written (a full disk) is a warning. events NULL:
+ * nothing is written. */
 #ifndef HOOKS_EVENTS_H
 #define HOOKS_EVENTS_H
 
@@ -29,7 +29,8 @@ void hook_event_evaluation(CREW_NULLABLE struct event_writer *,
                            const struct event_scalar *,
                            int n,
                            const char *checkpoint_path);
-/* The folder's writer; *events stays NULL, after a warning, if it cannot be made. */
+/* The folder's writer; *events stays NULL, after a warning, if it cannot be
+ * made. */
 void hook_events_open(struct crew_env *,
                       const char *dir,
                       CREW_OUT struct event_writer **events);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * TensorFlow's SessionRunHooks: the list a training session runs through, and
- * the ones Estimator always adds. A hook decides when; what it does to the world
- * goes through the callbacks it was made with, so that every one of them can be
- * tested with a virtual clock and without a cluster.
+ * the ones Estimator always adds. A hook decides when; what it does to the
+ * world goes through the callbacks it was made with, so that every one of them
+ * can be tested with a virtual clock and without a cluster.
  *
  * The order on a chief is MonitoredTrainingSession's: checkpoint saver, the
  * model's chief hooks, step counter, summary saver, stop at step, loss logging,
@@ -91,39 +91,43 @@ void hook_add_summary(struct hook_list *,
 
 /* CheckpointSaverHook. What saving means is the host's. */
 struct saver_ops {
-    /* Bring the state to a step boundary and say which. DEADLINE_EXCEEDED: could
-     * not be held, this save is skipped. */
+    /* Bring the state to a step boundary and say which. DEADLINE_EXCEEDED:
+     * could not be held, this save is skipped. */
     int (*hold)(void *self, CREW_OUT int64_t *step, struct crew_err *);
     /* Let go without saving. */
     int (*release)(void *self, struct crew_err *);
     /* Read the held state, let go, write the files of `step`. */
     int (*write)(void *self, int64_t step, struct crew_err *);
-    /* A checkpoint of `step` is on disk (a CheckpointSaverListener's after_save).
-     * last: the one of the end. Either may be NULL. */
-    int (*after_save)(void *self, int64_t step, bool *request_stop, struct crew_err *);
+    /* A checkpoint of `step` is on disk (a CheckpointSaverListener's
+     * after_save). last: the one of the end. Either may be NULL. */
+    int (*after_save)(void *self,
+                      int64_t step,
+                      bool *request_stop,
+                      struct crew_err *);
     int (*end)(void *self, int64_t step, struct crew_err *);
 };
 struct saver_options {
     struct crew_env *env;
     const char *model_dir; /* borrowed */
-    double secs;           /* as crew_run_config: one of the two, -1 or 0: unset */
+    double secs; /* as crew_run_config: one of the two, -1 or 0: unset */
     int64_t steps;
     CREW_NULLABLE struct event_writer *events;
     const struct saver_ops *ops;
     void *self;
-    /* When the last save fails: how often to try again, and how long to wait. */
+    /* When the last save fails: how often to try again, and how long to wait.
+     */
     int final_retries;
     void (*wait)(void *self, double secs);
 };
-/* A save that fails while training goes on is a logged error and is tried again at
- * the next trigger; the first of the session, and the last, end training
+/* A save that fails while training goes on is a logged error and is tried again
+ * at the next trigger; the first of the session, and the last, end training
  * (UNAVAILABLE, exit 138, for the last). */
 void hook_add_saver(struct hook_list *, const struct saver_options *);
 
 /* -------------------------------------------------------------- wording */
 
-/* A float32 as Python prints numpy's: the shortest text that reads back the same,
- * "0.66875", "1e-05", "1.0", "nan". Returns buf. */
+/* A float32 as Python prints numpy's: the shortest text that reads back the
+ * same, "0.66875", "1e-05", "1.0", "nan". Returns buf. */
 const char *hook_float_text(float, char *buf, size_t size);
 
 #endif

@@ -3,11 +3,11 @@
  * CheckpointSaverHook: saves when the session is created, whenever its timer is
  * due, and at the end if the step has moved since.
  *
- * A save that fails (a full disk) while training runs is one error line; the next
- * trigger tries again. The first of a session must work, for a folder that cannot
- * be written is a mistake better learnt now; the last one is tried a few times
- * more, and if it cannot be made the process ends with 138 so that a launcher
- * starts it again. */
+ * A save that fails (a full disk) while training runs is one error line; the
+ * next trigger tries again. The first of a session must work, for a folder that
+ * cannot be written is a mistake better learnt now; the last one is tried a few
+ * times more, and if it cannot be made the process ends with 138 so that a
+ * launcher starts it again. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -22,7 +22,9 @@ struct saver {
 };
 
 /* Says what it does in TensorFlow's words. On success `step` is on disk. */
-static int announce_and_write(struct saver *h, int64_t step, struct crew_err *err)
+static int announce_and_write(struct saver *h,
+                              int64_t step,
+                              struct crew_err *err)
 {
     struct crew_env *env = h->o.env;
 
@@ -159,7 +161,8 @@ static int saver_end(void *self, int64_t global_step, struct crew_err *err)
             return err->code;
         }
     }
-    return h->o.ops->end != NULL ? h->o.ops->end(h->o.self, step, err) : CREW_OK;
+    return h->o.ops->end != NULL ? h->o.ops->end(h->o.self, step, err)
+                                 : CREW_OK;
 }
 
 static const struct crew_hook_ops saver_hook_ops = {

@@ -6,7 +6,9 @@
 
 #include "base/banned.h"
 
-void hook_timer_init(struct hook_timer *t, double every_secs, int64_t every_steps)
+void hook_timer_init(struct hook_timer *t,
+                     double every_secs,
+                     int64_t every_steps)
 {
     *t = (struct hook_timer){.every_secs = every_secs,
                              .every_steps = every_steps};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes FOLDER/images.idx3.gz and FOLDER/labels.idx1.gz: 512 images of 4x4, the
- * class is the row that is bright. */
+ * Writes FOLDER/images.idx3.gz and FOLDER/labels.idx1.gz: 512 images of 4x4,
+ * the class is the row that is bright. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A job for tests: one or two dense layers on 4x4 images, with what a test needs to
- * provoke: where the data is, how long a step takes, another model, a NaN. */
+ * A job for tests: one or two dense layers on 4x4 images, with what a test
+ * needs to provoke: where the data is, how long a step takes, another model, a
+ * NaN. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,11 +13,12 @@
 #define TINY_ABI CREW_ABI_VERSION
 #endif
 
-static int slow_step(void *self, struct crew_run_context *ctx, struct crew_err *err)
+static int slow_step(void *self,
+                     struct crew_run_context *ctx,
+                     struct crew_err *err)
 {
     long ms = (long)(intptr_t)self;
-    struct timespec t = {.tv_sec = ms / 1000,
-                         .tv_nsec = ms % 1000 * 1000000};
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
     (void)ctx, (void)err;
     (void)nanosleep(&t, NULL);

@@ -41,14 +41,22 @@ static const struct {
     float value;
     const char *text;
 } float_rows[] = {
-    {0.66875f, "0.66875"},     {2.3066678f, "2.3066678"},
-    {1e-5f, "1e-05"},          {0.0001f, "1e-04"},
-    {1.0f, "1.0"},             {0.0f, "0.0"},
-    {-0.5f, "-0.5"},           {16777216.0f, "16777216.0"},
-    {123456790.0f, "123456790.0"}, {1e16f, "1e+16"},
-    {3.4028235e38f, "3.4028235e+38"}, {1.17549435e-38f, "1.1754944e-38"},
-    {100.0f, "100.0"},         {0.61250001f, "0.6125"},
-    {NAN, "nan"},              {INFINITY, "inf"},
+    {0.66875f, "0.66875"},
+    {2.3066678f, "2.3066678"},
+    {1e-5f, "1e-05"},
+    {0.0001f, "1e-04"},
+    {1.0f, "1.0"},
+    {0.0f, "0.0"},
+    {-0.5f, "-0.5"},
+    {16777216.0f, "16777216.0"},
+    {123456790.0f, "123456790.0"},
+    {1e16f, "1e+16"},
+    {3.4028235e38f, "3.4028235e+38"},
+    {1.17549435e-38f, "1.1754944e-38"},
+    {100.0f, "100.0"},
+    {0.61250001f, "0.6125"},
+    {NAN, "nan"},
+    {INFINITY, "inf"},
     {-INFINITY, "-inf"},
 };
 
@@ -124,9 +132,10 @@ START_TEST(logging_lines)
     hook_list_init(&list);
     hook_add_logging(&list, env, 4);
     run_steps(&list, 1, 9);
-    ck_assert_str_eq(log_text.data, "loss = 1.0, step = 0\n"
-                                    "loss = 0.2, step = 4 (0.040 sec)\n"
-                                    "loss = 0.11111111, step = 8 (0.040 sec)\n");
+    ck_assert_str_eq(log_text.data,
+                     "loss = 1.0, step = 0\n"
+                     "loss = 0.2, step = 4 (0.040 sec)\n"
+                     "loss = 0.11111111, step = 8 (0.040 sec)\n");
     hook_list_release(&list);
 }
 END_TEST
@@ -232,8 +241,8 @@ END_TEST
 /* ------------------------------------------------------------ the saver */
 
 struct disk {
-    int64_t step;      /* what hold says */
-    int fail_writes;   /* the next writes fail */
+    int64_t step;    /* what hold says */
+    int fail_writes; /* the next writes fail */
     bool fail_hold;
     int released;
     int64_t saved[16];
@@ -305,7 +314,10 @@ static void add_saver(struct hook_list *list, struct disk *d, int64_t steps)
 }
 
 /* after_run of steps from..to, with the disk at the same step. */
-static void save_steps(struct hook_list *list, struct disk *d, int64_t from, int64_t to)
+static void save_steps(struct hook_list *list,
+                       struct disk *d,
+                       int64_t from,
+                       int64_t to)
 {
     for (int64_t i = from; i <= to; i++) {
         d->step = i;
@@ -329,11 +341,11 @@ START_TEST(saver_saves_at_start_on_time_and_at_the_end)
     ck_assert_int_eq(d.saved[2], 20);
     ck_assert_int_eq(d.saved[3], 25);
     ck_assert_int_eq(d.ended_at, 25);
-    ck_assert_ptr_nonnull(strstr(
-        log_text.data,
-        "Calling checkpoint listeners before saving checkpoint 10...\n"
-        "Saving checkpoints for 10 into m/model.ckpt.\n"
-        "Calling checkpoint listeners after saving checkpoint 10...\n"));
+    ck_assert_ptr_nonnull(
+        strstr(log_text.data,
+               "Calling checkpoint listeners before saving checkpoint 10...\n"
+               "Saving checkpoints for 10 into m/model.ckpt.\n"
+               "Calling checkpoint listeners after saving checkpoint 10...\n"));
     hook_list_release(&list);
 }
 END_TEST
@@ -365,8 +377,8 @@ START_TEST(saver_outlives_a_full_disk)
     save_steps(&list, &d, 1, 20);
     ck_assert_int_eq(d.n, 2);
     ck_assert_int_eq(d.saved[1], 20);
-    ck_assert_ptr_nonnull(strstr(log_text.data,
-                                 "! Could not save checkpoint 10: disk full."));
+    ck_assert_ptr_nonnull(
+        strstr(log_text.data, "! Could not save checkpoint 10: disk full."));
     /* The last one is tried four times. */
     d.step = 21;
     d.fail_writes = 3;
