@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Weights to a checkpoint and back, checkpoints of other models, and what a
+ * spec must hold. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem_fs.h"
+#include "checkpoint/save.h"
+#include "estimator/spec.h"
+#include "estimator/weights.h"
+
+static struct crew_env *env;
+
+static void setup(void)
+{
+    struct crew_err err = {0};
+
+    env = env_mem_new(1);
+    ck_assert_int_eq(fs_make_dirs(env, "m/.crew", &err), 0);
+}
+
+static void teardown(void)
+{
+    env_mem_free(env);
+}
+
+static struct crew_graph *graph_of(const char *name, int64_t rows)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_init init = {.kind = CREW_INIT_TRUNCATED_NORMAL, .value = 1};
+    struct crew_err err = {0};
+
+    (void)crew_variable(g, name, crew_shape2(rows, 3), init);
+    (void)crew_variable(g, "b", crew_shape1(3), (struct crew_init){0});
+    ck_assert_int_eq(crew_graph_status(g, &err), 0);
+    return g;
+}
+
+static void save(struct weights *w, int64_t step)
+{
+    struct weights_table table;
+    struct ckpt_history *history = NULL;
+    struct ckpt_tensor tensors[16];
+    struct crew_err err = {0};
+
+    weights_table_init(&table, w, &step);
+    for (int i = 0; i < table.n; i++) {
+        tensors[i] = (struct ckpt_tensor){.name = table.entries[i].name,
+                                          .dtype = table.entries[i].dtype,
+                                          .shape = *table.entries[i].shape,
+                                          .data = table.entries[i].data};
+    }
+    ck_assert_int_eq(ckpt_history_open(env, "m", 5, 10000, &history, &err), 0);
+    ck_assert_msg(ckpt_save(history, step, 1, tensors, table.n, &err) == 0,
+                  "%s", err.msg);
+    ckpt_history_free(history);
+    weights_table_release(&table);
+}
+
+START_TEST(everything_comes_back)
+{
+    struct crew_optimizer adam = crew_adam(0.1);
+    struct crew_graph *g = graph_of("w", 4);
+    struct weights a;
+    struct weights b;
+    struct crew_err err = {0};
+    int64_t step = 0;
+
+    ck_assert_int_eq(weights_new(g, &adam, true, &a, &err), 0);
+    ck_assert_int_eq(weights_new(g, &adam, true, &b, &err), 0);
+    weights_init(&a, g, 42);
+    for (int i = 0; i < 12; i++) {
+        a.vars[0].slot[0][i] = (float)i;
+        a.vars[0].slot[1][i] = 0.5f * (float)i;
+    }
+    a.powers.beta1_power = 0.81f;
+    save(&a, 77);
+    ck_assert_msg(weights_restore(&b, env, "m/model.ckpt-77", &step, &err) == 0,
+                  "%s", err.msg);
+    ck_assert_int_eq(step, 77);
+    ck_assert_int_eq(memcmp(a.vars[0].value, b.vars[0].value, 48), 0);
+    ck_assert_int_eq(memcmp(a.vars[0].slot[0], b.vars[0].slot[0], 48), 0);
+    ck_assert_int_eq(memcmp(a.vars[0].slot[1], b.vars[0].slot[1], 48), 0);
+    ck_assert_float_eq(b.powers.beta1_power, 0.81f);
+    weights_release(&a);
+    weights_release(&b);
+    graph_free(g);
+}
+END_TEST
+
+/* The checkpoint: w (4, 3) and b (3), trained with momentum. */
+static const struct {
+    const char *name;
+    int64_t rows;
+    enum crew_optimizer_kind kind; /* 0: values only */
+    const char *says;              /* NULL: restores */
+} models[] = {
+    {"w", 4, CREW_MOMENTUM, NULL},
+    {"w", 4, 0, NULL},
+    {"w", 5, CREW_MOMENTUM, "w has shape (4, 3), the model's (5, 3)"},
+    {"v", 4, CREW_MOMENTUM, "v is missing; v/Momentum is missing"},
+    {"v", 4, CREW_MOMENTUM, "w is not in the model"},
+    {"w", 4, CREW_GRADIENT_DESCENT, "b/Momentum is not in the model"},
+    {"w", 4, CREW_ADAM, "w/Adam is missing; w/Adam_1 is missing"},
+};
+
+START_TEST(another_model_is_told_apart)
+{
+    struct crew_optimizer momentum = crew_momentum(0.1, 0.9, false);
+    struct crew_optimizer other = crew_adam(0.1);
+    struct crew_graph *g = graph_of("w", 4);
+    struct crew_graph *h = graph_of(models[_i].name, models[_i].rows);
+    struct weights saved;
+    struct weights w;
+    struct crew_err err = {0};
+    int64_t step = -5;
+
+    ck_assert_int_eq(weights_new(g, &momentum, true, &saved, &err), 0);
+    weights_init(&saved, g, 42);
+    save(&saved, 9);
+    other.kind = models[_i].kind;
+    ck_assert_int_eq(
+        weights_new(h, other.kind == 0 ? NULL : &other, true, &w, &err), 0);
+    (void)weights_restore(&w, env, "m/model.ckpt-9", &step, &err);
+    if (models[_i].says == NULL) {
+        ck_assert_msg(err.code == 0, "%s", err.msg);
+        ck_assert_int_eq(step, 9);
+    } else {
+        ck_assert_int_eq(crew_err_exit_code(&err), 78);
+        ck_assert_msg(strstr(err.msg, models[_i].says) != NULL, "got: %s",
+                      err.msg);
+        ck_assert_int_eq(step, -5);
+    }
+    weights_release(&saved);
+    weights_release(&w);
+    graph_free(g);
+    graph_free(h);
+}
+END_TEST
+
+START_TEST(a_spec_in_tensorflows_words)
+{
+    struct crew_graph *g = graph_of("w", 4);
+    struct crew_spec *spec = spec_new();
+    struct crew_node *loss = crew_reduce_mean(g, graph_var(g, 0)->node);
+    struct crew_err err[6] = {{0}};
+
+    ck_assert_int_ne(spec_check(spec, CREW_PREDICT, &err[0]), 0);
+    ck_assert_str_eq(err[0].msg, "Missing predictions.");
+    ck_assert_int_ne(spec_check(spec, CREW_EVAL, &err[1]), 0);
+    ck_assert_str_eq(err[1].msg, "Missing loss.");
+    crew_spec_loss(spec, graph_var(g, 0)->node);
+    ck_assert_int_ne(spec_check(spec, CREW_EVAL, &err[2]), 0);
+    ck_assert_str_eq(err[2].msg, "Loss must be scalar, given shape: (4, 3)");
+    crew_spec_loss(spec, loss);
+    ck_assert_int_eq(spec_check(spec, CREW_EVAL, &err[3]), 0);
+    ck_assert_int_ne(spec_check(spec, CREW_TRAIN, &err[3]), 0);
+    ck_assert_ptr_nonnull(strstr(err[3].msg, "Missing train_op."));
+    crew_spec_minimize(spec, crew_adam(0.001));
+    ck_assert_int_eq(spec_check(spec, CREW_TRAIN, &err[4]), 0);
+    crew_spec_metric(spec, "loss", NULL);
+    ck_assert_int_ne(spec_check(spec, CREW_EVAL, &err[5]), 0);
+    ck_assert_ptr_nonnull(
+        strstr(err[5].msg, "Metric with name \"loss\" is not allowed"));
+    spec_free(spec);
+    graph_free(g);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("weights");
+    TCase *tcase = tcase_create("weights");
+    SRunner *runner = srunner_create(suite);
+    int failures;
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, everything_comes_back);
+    tcase_add_loop_test(tcase, another_model_is_told_apart, 0,
+                        (int)(sizeof models / sizeof models[0]));
+    tcase_add_test(tcase, a_spec_in_tensorflows_words);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures > 0;
+}
