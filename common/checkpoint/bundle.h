@@ -10,20 +10,67 @@
 #include "base/env.h"
 #include "tensor/tensor.h"
 
+/* Bytes of an element of any of TensorFlow's dtypes that has a fixed size (also
+ * those that Traincrew does not compute with); 0 for strings and the rest. */
+size_t bundle_dtype_size(int dtype);
+/* "float32", "bfloat16", "string", ...; "unknown" for the rest. */
+const char *bundle_dtype_name(int dtype);
+
+/* An element of a string tensor. */
+struct bundle_string {
+    const void *data;
+    size_t n;
+};
+
+/* A part of a partitioned variable: where it begins and how long it is in every
+ * dimension. */
+struct bundle_slice {
+    int64_t start[CREW_MAX_RANK], length[CREW_MAX_RANK];
+};
+
 /* ---------------------------------------------------------------- writing */
 
 struct bundle_writer;
 
 /* Create data_path, and later index_path. Owner: caller, bundle_writer_free. */
-CREW_MUST_CHECK int bundle_writer_open(struct crew_env *, const char *data_path, const char *index_path,
-                                       CREW_OUT struct bundle_writer **, struct crew_err *);
-/* Append a tensor of a fixed-size dtype; the bytes are written at once. Names are
+CREW_MUST_CHECK int bundle_writer_open(struct crew_env *,
+                                       const char *data_path,
+                                       const char *index_path,
+                                       CREW_OUT struct bundle_writer **,
+                                       struct crew_err *);
+/* Append a tensor of a dtype with a size; the bytes are written at once. Names are
  * unique (ALREADY_EXISTS). */
-CREW_MUST_CHECK int bundle_writer_add(struct bundle_writer *, const char *name, enum crew_dtype,
-                                      const struct crew_shape *, const void *data, struct crew_err *);
-/* fsync the data, write and fsync the index. CRC32C of the whole files for the
- * manifest. */
-CREW_MUST_CHECK int bundle_writer_finish(struct bundle_writer *, CREW_OUT uint32_t *data_crc, CREW_OUT uint32_t *index_crc, struct crew_err *);
+CREW_MUST_CHECK int bundle_writer_add(struct bundle_writer *,
+                                      const char *name,
+                                      int dtype,
+                                      const struct crew_shape *,
+                                      const void *data,
+                                      struct crew_err *);
+/* The same for strings, as many as the shape says. */
+CREW_MUST_CHECK int bundle_writer_add_strings(struct bundle_writer *,
+                                              const char *name,
+                                              const struct crew_shape *,
+                                              const struct bundle_string *,
+                                              struct crew_err *);
+/* One slice of the variable `name` of shape `full`; call it for each of them. A
+ * slice that is the whole variable is stored as a plain tensor. */
+CREW_MUST_CHECK int bundle_writer_add_slice(struct bundle_writer *,
+                                            const char *name,
+                                            int dtype,
+                                            const struct crew_shape *full,
+                                            const struct bundle_slice *,
+                                            const void *data,
+                                            struct crew_err *);
+
+/* What a manifest remembers of the two files. */
+struct bundle_sums {
+    uint64_t data_bytes, index_bytes;
+    uint32_t data_crc, index_crc; /* CRC-32C of the whole file */
+};
+/* fsync the data, write and fsync the index. */
+CREW_MUST_CHECK int bundle_writer_finish(struct bundle_writer *,
+                                         CREW_OUT struct bundle_sums *,
+                                         struct crew_err *);
 void bundle_writer_free(CREW_NULLABLE struct bundle_writer *);
 
 /* ---------------------------------------------------------------- reading */
@@ -36,22 +83,51 @@ struct bundle_tensor {
     int dtype; /* TensorFlow's number, also those we have no name for */
     struct crew_shape shape;
     uint32_t crc32c; /* unmasked; 0 for a partitioned one */
-    uint64_t nbytes;
-    int num_slices; /* 0: not partitioned */
+    uint64_t nbytes; /* of a string tensor: as stored */
+    int num_slices;  /* 0: not partitioned */
     int shard;
     uint64_t offset; /* in its data file */
 };
 
 /* Open <prefix>. Errors: NOT_FOUND (exit 66) no index; DATA_LOSS (exit 65). */
-CREW_MUST_CHECK int bundle_reader_open(struct crew_env *, const char *prefix, CREW_OUT struct bundle_reader **, struct crew_err *);
+CREW_MUST_CHECK int bundle_reader_open(struct crew_env *,
+                                       const char *prefix,
+                                       CREW_OUT struct bundle_reader **,
+                                       struct crew_err *);
 void bundle_reader_free(CREW_NULLABLE struct bundle_reader *);
 /* Tensors in order of their names. */
 int bundle_num_tensors(const struct bundle_reader *);
 const struct bundle_tensor *bundle_tensor(const struct bundle_reader *, int i);
+int bundle_num_shards(const struct bundle_reader *);
 /* NULL when there is none of that name. */
-const struct bundle_tensor *bundle_find(const struct bundle_reader *, const char *name);
+const struct bundle_tensor *bundle_find(const struct bundle_reader *,
+                                        const char *name);
+/* The same; NOT_FOUND "Key <name> not found in checkpoint" when there is none. */
+CREW_MUST_CHECK int bundle_lookup(const struct bundle_reader *,
+                                  const char *name,
+                                  CREW_OUT const struct bundle_tensor **,
+                                  struct crew_err *);
 /* Read tensor->nbytes bytes into `data` and check their CRC; slices are put together.
- * Errors: DATA_LOSS in TensorFlow's words; UNIMPLEMENTED for strings. */
-CREW_MUST_CHECK int bundle_read(struct bundle_reader *, const struct bundle_tensor *, void *data, struct crew_err *);
+ * Errors, in TensorFlow's words: DATA_LOSS; OUT_OF_RANGE (exit 65) a data file that is
+ * too short; NOT_FOUND one that is missing; UNIMPLEMENTED for strings. */
+CREW_MUST_CHECK int bundle_read(struct bundle_reader *,
+                                const struct bundle_tensor *,
+                                void *data,
+                                struct crew_err *);
+
+/* The elements of a string tensor. Owner: caller, bundle_strings_release. */
+struct bundle_strings {
+    int64_t n;
+    struct bundle_string *at;
+    void *store; /* what they point into */
+};
+CREW_MUST_CHECK int bundle_read_strings(struct bundle_reader *,
+                                        const struct bundle_tensor *,
+                                        CREW_OUT struct bundle_strings *,
+                                        struct crew_err *);
+void bundle_strings_release(struct bundle_strings *);
+
+/* Read everything and check every CRC. */
+CREW_MUST_CHECK int bundle_verify(struct bundle_reader *, struct crew_err *);
 
 #endif

@@ -1,35 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing a tensor bundle of one shard: data as it comes, the index at the end. */
-#include "checkpoint/bundle.h"
+ *
+ * Writing a tensor bundle of one shard: the data as it comes, the index at the end.
+ * The index's entries are packed as they are made; those of partitioned variables,
+ * which list their slices, when the last slice is known. */
+#include "checkpoint/bundle_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
-#include "base/strbuf.h"
-#include "io/table.h"
-#include "proto/tensorflow.pb-c.h"
+#include "checkpoint/slice_key.h"
+#include "io/varint.h"
 
 #include "base/banned.h"
 
 struct entry {
+    struct strbuf key, value;
+};
+
+/* A partitioned variable. */
+struct whole {
     char *name;
-    enum crew_dtype dtype;
+    int dtype;
     struct crew_shape shape;
-    uint64_t offset, size;
-    uint32_t crc;
+    struct bundle_slice *slices;
+    size_t n;
 };
 
 struct bundle_writer {
     struct crew_env *env;
     char *index_path;
     struct env_file *data;
-    uint64_t offset;
-    uint32_t data_crc;
+    struct bundle_sums sums;
     struct entry *entries;
-    int n, cap;
+    size_t n, cap;
+    struct whole *wholes;
+    size_t num_wholes;
 };
 
 int bundle_writer_open(struct crew_env *env, const char *data_path,
@@ -60,122 +69,331 @@ void bundle_writer_free(struct bundle_writer *w)
     if (w->data != NULL) {
         (void)w->env->fs->close(w->data, &ignored);
     }
-    for (int i = 0; i < w->n; i++) {
-        free(w->entries[i].name);
+    for (size_t i = 0; i < w->n; i++) {
+        strbuf_release(&w->entries[i].key);
+        strbuf_release(&w->entries[i].value);
     }
+    for (size_t i = 0; i < w->num_wholes; i++) {
+        free(w->wholes[i].name);
+        free(w->wholes[i].slices);
+    }
+    free(w->wholes);
     free(w->entries);
     free(w->index_path);
     free(w);
 }
 
-int bundle_writer_add(struct bundle_writer *w, const char *name,
-                      enum crew_dtype dtype, const struct crew_shape *shape,
-                      const void *data, struct crew_err *err)
-{
-    struct entry *e;
-    int64_t count;
-    size_t size;
+/* ---------------------------------------------------------------- entries */
 
-    PRE(dtype_size(dtype) > 0);
-    if (shape_count(shape, &count, err) != CREW_OK) {
-        return crew_err_wrap(err, "%s", name);
-    }
-    for (int i = 0; i < w->n; i++) {
-        if (strcmp(w->entries[i].name, name) == 0) {
+static int compare_keys(const struct strbuf *a, const struct strbuf *b)
+{
+    size_t n = a->len < b->len ? a->len : b->len;
+    int order = memcmp(a->data, b->data, n);
+
+    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return compare_keys(&((const struct entry *)a)->key,
+                        &((const struct entry *)b)->key);
+}
+
+static int check_new(const struct bundle_writer *w, const struct strbuf *key,
+                     const char *name, struct crew_err *err)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (compare_keys(&w->entries[i].key, key) == 0) {
             return crew_err_set(err, CREW_ALREADY_EXISTS,
                                 "Duplicate tensor keyed by %s", name);
         }
     }
-    size = (size_t)count * dtype_size(dtype);
-    if (w->env->fs->write(w->data, data, size, err) != CREW_OK) {
-        return crew_err_wrap(err, "%s (%zu bytes)", name, size);
-    }
-    if (w->n == w->cap) {
-        w->cap = w->cap == 0 ? 32 : 2 * w->cap;
-        w->entries = xrealloc(w->entries, (size_t)w->cap * sizeof *w->entries);
-    }
-    e = &w->entries[w->n++];
-    *e = (struct entry){.name = xstrdup(name),
-                        .dtype = dtype,
-                        .shape = *shape,
-                        .offset = w->offset,
-                        .size = size,
-                        .crc = crc32c(data, size)};
-    w->offset += size;
-    w->data_crc = crc32c_extend(w->data_crc, data, size);
     return CREW_OK;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct entry *)a)->name,
-                  ((const struct entry *)b)->name);
-}
-
-static void add_message(struct table_builder *table, const char *key,
-                        const ProtobufCMessage *message)
+static void pack(struct strbuf *out, const ProtobufCMessage *message)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
     uint8_t *bytes = xmalloc(n);
 
     (void)protobuf_c_message_pack(message, bytes);
-    table_builder_add(table, key, strlen(key), bytes, n);
+    strbuf_add(out, bytes, n);
     free(bytes);
 }
 
-static void add_header(struct table_builder *table)
+static void add_entry(struct bundle_writer *w, const struct strbuf *key,
+                      const ProtobufCMessage *message)
+{
+    struct entry *e;
+
+    if (w->n == w->cap) {
+        w->cap = w->cap == 0 ? 32 : 2 * w->cap;
+        w->entries = xrealloc(w->entries, w->cap * sizeof *w->entries);
+    }
+    e = &w->entries[w->n++];
+    strbuf_init(&e->key);
+    strbuf_init(&e->value);
+    strbuf_add(&e->key, key->data, key->len);
+    pack(&e->value, message);
+}
+
+/* A TensorShapeProto with room for its dimensions. */
+struct shape_room {
+    Tensorflow__TensorShapeProto proto;
+    Tensorflow__TensorShapeProto__Dim dims[CREW_MAX_RANK];
+    Tensorflow__TensorShapeProto__Dim *list[CREW_MAX_RANK];
+};
+
+static Tensorflow__TensorShapeProto *shape_proto(struct shape_room *room,
+                                                 int rank, const int64_t *dims)
+{
+    tensorflow__tensor_shape_proto__init(&room->proto);
+    for (int i = 0; i < rank; i++) {
+        tensorflow__tensor_shape_proto__dim__init(&room->dims[i]);
+        room->dims[i].size = dims[i];
+        room->list[i] = &room->dims[i];
+    }
+    room->proto.n_dim = (size_t)rank;
+    room->proto.dim = room->list;
+    return &room->proto;
+}
+
+/* The entry of what was just written at the end of the data. */
+static void add_stored(struct bundle_writer *w, const struct strbuf *key,
+                       int dtype, int rank, const int64_t *dims, uint64_t size,
+                       uint32_t crc)
+{
+    Tensorflow__BundleEntryProto entry = TENSORFLOW__BUNDLE_ENTRY_PROTO__INIT;
+    struct shape_room room;
+
+    entry.dtype = dtype;
+    entry.shape = shape_proto(&room, rank, dims);
+    entry.offset = (int64_t)w->sums.data_bytes;
+    entry.size = (int64_t)size;
+    entry.crc32c = crc32c_mask(crc);
+    add_entry(w, key, &entry.base);
+    w->sums.data_bytes += size;
+}
+
+static int write_data(struct bundle_writer *w, const void *data, size_t n,
+                      struct crew_err *err)
+{
+    if (w->env->fs->write(w->data, data, n, err) == CREW_OK) {
+        w->sums.data_crc = crc32c_extend(w->sums.data_crc, data, n);
+    }
+    return err->code;
+}
+
+/* ---------------------------------------------------------------- tensors */
+
+static int add_numbers(struct bundle_writer *w, const struct strbuf *key,
+                       const char *name, int dtype,
+                       const struct crew_shape *shape, const void *data,
+                       struct crew_err *err)
+{
+    int64_t count;
+    size_t size;
+
+    PRE(bundle_dtype_size(dtype) > 0);
+    if (check_new(w, key, name, err) != CREW_OK) {
+        return err->code;
+    }
+    if (shape_count(shape, &count, err) != CREW_OK) {
+        return crew_err_wrap(err, "%s", name);
+    }
+    size = (size_t)count * bundle_dtype_size(dtype);
+    if (write_data(w, data, size, err) != CREW_OK) {
+        return crew_err_wrap(err, "%s (%zu bytes)", name, size);
+    }
+    add_stored(w, key, dtype, shape->rank, shape->dim, size, crc32c(data, size));
+    return CREW_OK;
+}
+
+/* The key of a plain tensor; borrowed from `name`. */
+static struct strbuf plain_key(const char *name)
+{
+    return (struct strbuf){.data = (char *)(uintptr_t)name, .len = strlen(name)};
+}
+
+int bundle_writer_add(struct bundle_writer *w, const char *name, int dtype,
+                      const struct crew_shape *shape, const void *data,
+                      struct crew_err *err)
+{
+    struct strbuf key = plain_key(name);
+
+    return add_numbers(w, &key, name, dtype, shape, data, err);
+}
+
+int bundle_writer_add_strings(struct bundle_writer *w, const char *name,
+                              const struct crew_shape *shape,
+                              const struct bundle_string *at,
+                              struct crew_err *err)
+{
+    struct strbuf key = plain_key(name), bytes;
+    uint8_t sum[4];
+    uint32_t crc = 0;
+    int64_t n;
+
+    if (check_new(w, &key, name, err) != CREW_OK ||
+        shape_count(shape, &n, err) != CREW_OK) {
+        return err->code;
+    }
+    strbuf_init(&bytes);
+    for (int64_t i = 0; i < n; i++) {
+        varint_put(&bytes, at[i].n);
+        crc = bundle_crc_of_length(crc, at[i].n);
+    }
+    put_le32(sum, crc32c_mask(crc));
+    strbuf_add(&bytes, sum, sizeof sum);
+    crc = crc32c_extend(crc, sum, sizeof sum);
+    for (int64_t i = 0; i < n; i++) {
+        strbuf_add(&bytes, at[i].data, at[i].n);
+        crc = crc32c_extend(crc, at[i].data, at[i].n);
+    }
+    if (write_data(w, bytes.data, bytes.len, err) == CREW_OK) {
+        add_stored(w, &key, CREW_STRING, shape->rank, shape->dim, bytes.len, crc);
+    } else {
+        crew_err_wrap(err, "%s (%zu bytes)", name, bytes.len);
+    }
+    strbuf_release(&bytes);
+    return err->code;
+}
+
+/* ----------------------------------------------------------------- slices */
+
+/* A TensorSliceProto with room for its extents. */
+struct slice_room {
+    Tensorflow__TensorSliceProto proto;
+    Tensorflow__TensorSliceProto__Extent extents[CREW_MAX_RANK];
+    Tensorflow__TensorSliceProto__Extent *list[CREW_MAX_RANK];
+};
+
+static Tensorflow__TensorSliceProto *slice_proto(struct slice_room *room, int rank,
+                                                 const struct bundle_slice *s)
+{
+    tensorflow__tensor_slice_proto__init(&room->proto);
+    for (int i = 0; i < rank; i++) {
+        Tensorflow__TensorSliceProto__Extent *x = &room->extents[i];
+
+        tensorflow__tensor_slice_proto__extent__init(x);
+        x->start = s->start[i];
+        x->has_length_case =
+            TENSORFLOW__TENSOR_SLICE_PROTO__EXTENT__HAS_LENGTH_LENGTH;
+        x->length = s->length[i];
+        room->list[i] = x;
+    }
+    room->proto.n_extent = (size_t)rank;
+    room->proto.extent = room->list;
+    return &room->proto;
+}
+
+static void remember_slice(struct bundle_writer *w, const char *name, int dtype,
+                           const struct crew_shape *full,
+                           const struct bundle_slice *s)
+{
+    struct whole *v = NULL;
+
+    for (size_t i = 0; i < w->num_wholes && v == NULL; i++) {
+        v = strcmp(w->wholes[i].name, name) == 0 ? &w->wholes[i] : NULL;
+    }
+    if (v == NULL) {
+        w->wholes =
+            xrealloc(w->wholes, (w->num_wholes + 1) * sizeof *w->wholes);
+        v = &w->wholes[w->num_wholes++];
+        *v = (struct whole){
+            .name = xstrdup(name), .dtype = dtype, .shape = *full};
+    }
+    PRE(v->dtype == dtype && shape_equal(&v->shape, full));
+    v->slices = xrealloc(v->slices, (v->n + 1) * sizeof *v->slices);
+    v->slices[v->n++] = *s;
+}
+
+int bundle_writer_add_slice(struct bundle_writer *w, const char *name, int dtype,
+                            const struct crew_shape *full,
+                            const struct bundle_slice *s, const void *data,
+                            struct crew_err *err)
+{
+    struct crew_shape shape = *full;
+    struct slice_room room;
+    struct strbuf key;
+
+    memcpy(shape.dim, s->length, sizeof shape.dim);
+    if (shape_equal(&shape, full)) {
+        return bundle_writer_add(w, name, dtype, full, data, err);
+    }
+    strbuf_init(&key);
+    slice_key(&key, name, slice_proto(&room, full->rank, s));
+    if (add_numbers(w, &key, name, dtype, &shape, data, err) == CREW_OK) {
+        remember_slice(w, name, dtype, full, s);
+    }
+    strbuf_release(&key);
+    return err->code;
+}
+
+static int add_whole(struct bundle_writer *w, const struct whole *v,
+                     struct crew_err *err)
+{
+    Tensorflow__BundleEntryProto entry = TENSORFLOW__BUNDLE_ENTRY_PROTO__INIT;
+    struct slice_room *rooms = xcalloc(v->n, sizeof *rooms);
+    Tensorflow__TensorSliceProto **list = xcalloc(v->n, sizeof *list);
+    struct strbuf key = plain_key(v->name);
+    struct shape_room shape;
+
+    for (size_t i = 0; i < v->n; i++) {
+        list[i] = slice_proto(&rooms[i], v->shape.rank, &v->slices[i]);
+    }
+    entry.dtype = v->dtype;
+    entry.shape = shape_proto(&shape, v->shape.rank, v->shape.dim);
+    entry.n_slices = v->n;
+    entry.slices = list;
+    if (check_new(w, &key, v->name, err) == CREW_OK) {
+        add_entry(w, &key, &entry.base);
+    }
+    free(list);
+    free(rooms);
+    return err->code;
+}
+
+/* -------------------------------------------------------------- the index */
+
+static void build_index(struct bundle_writer *w, struct strbuf *out)
 {
     Tensorflow__VersionDef version = TENSORFLOW__VERSION_DEF__INIT;
     Tensorflow__BundleHeaderProto header = TENSORFLOW__BUNDLE_HEADER_PROTO__INIT;
+    struct table_builder *table = table_builder_new(out);
+    struct strbuf bytes;
 
     version.producer = 1;
     header.num_shards = 1;
     header.version = &version;
-    add_message(table, "", &header.base);
-}
-
-static void add_entry(struct table_builder *table, const struct entry *e)
-{
-    Tensorflow__BundleEntryProto entry = TENSORFLOW__BUNDLE_ENTRY_PROTO__INIT;
-    Tensorflow__TensorShapeProto shape = TENSORFLOW__TENSOR_SHAPE_PROTO__INIT;
-    Tensorflow__TensorShapeProto__Dim dims[CREW_MAX_RANK];
-    Tensorflow__TensorShapeProto__Dim *dim_list[CREW_MAX_RANK];
-
-    for (int i = 0; i < e->shape.rank; i++) {
-        tensorflow__tensor_shape_proto__dim__init(&dims[i]);
-        dims[i].size = e->shape.dim[i];
-        dim_list[i] = &dims[i];
+    strbuf_init(&bytes);
+    pack(&bytes, &header.base);
+    table_builder_add(table, "", 0, bytes.data, bytes.len);
+    strbuf_release(&bytes);
+    if (w->n > 0) {
+        qsort(w->entries, w->n, sizeof *w->entries, by_key);
     }
-    shape.n_dim = (size_t)e->shape.rank;
-    shape.dim = dim_list;
-    entry.dtype = (int32_t)e->dtype;
-    entry.shape = &shape;
-    entry.offset = (int64_t)e->offset;
-    entry.size = (int64_t)e->size;
-    entry.crc32c = crc32c_mask(e->crc);
-    add_message(table, e->name, &entry.base);
+    for (size_t i = 0; i < w->n; i++) {
+        const struct entry *e = &w->entries[i];
+
+        table_builder_add(table, e->key.data, e->key.len, e->value.data,
+                          e->value.len);
+    }
+    table_builder_finish(table);
 }
 
-static int write_index(struct bundle_writer *w, uint32_t *crc,
-                       struct crew_err *err)
+static int write_index(struct bundle_writer *w, struct crew_err *err)
 {
     struct env_fs *fs = w->env->fs;
+    struct crew_err close_err = {0};
     struct env_file *file = NULL;
-    struct table_builder *table;
     struct strbuf bytes;
 
     strbuf_init(&bytes);
-    table = table_builder_new(&bytes);
-    add_header(table);
-    qsort(w->entries, (size_t)w->n, sizeof *w->entries, by_name);
-    for (int i = 0; i < w->n; i++) {
-        add_entry(table, &w->entries[i]);
-    }
-    table_builder_finish(table);
-    *crc = crc32c(bytes.data, bytes.len);
+    build_index(w, &bytes);
+    w->sums.index_bytes = bytes.len;
+    w->sums.index_crc = crc32c(bytes.data, bytes.len);
     if (fs->create(fs, w->index_path, true, &file, err) == CREW_OK) {
-        struct crew_err close_err = {0};
-
         if (fs->write(file, bytes.data, bytes.len, err) == CREW_OK) {
             (void)fs->sync(file, err);
         }
@@ -187,21 +405,24 @@ static int write_index(struct bundle_writer *w, uint32_t *crc,
     return err->code;
 }
 
-int bundle_writer_finish(struct bundle_writer *w, uint32_t *data_crc,
-                         uint32_t *index_crc, struct crew_err *err)
+int bundle_writer_finish(struct bundle_writer *w, struct bundle_sums *sums,
+                         struct crew_err *err)
 {
     struct env_file *data = w->data;
-    uint32_t crc = 0;
 
+    for (size_t i = 0; i < w->num_wholes; i++) {
+        if (add_whole(w, &w->wholes[i], err) != CREW_OK) {
+            return err->code;
+        }
+    }
     if (w->env->fs->sync(data, err) != CREW_OK) {
         return err->code;
     }
     w->data = NULL;
     if (w->env->fs->close(data, err) != CREW_OK ||
-        write_index(w, &crc, err) != CREW_OK) {
+        write_index(w, err) != CREW_OK) {
         return err->code;
     }
-    *data_crc = w->data_crc;
-    *index_crc = crc;
+    *sums = w->sums;
     return CREW_OK;
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "checkpoint/crewdir.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/state.h"
 
 #include "base/banned.h"
@@ -27,12 +27,38 @@ struct ckpt_history {
     double next_preserved; /* wall time from which one is kept for good */
 };
 
+/* A path of the state file from here: relative ones begin at model_dir. */
+static char *full_path(const struct ckpt_history *h, const char *path)
+{
+    return path[0] == '/' ? xstrdup(path) : path_join(h->model_dir, path);
+}
+
+/* TensorFlow's Saver writes no times: then those of the files. What is gone is no
+ * longer counted. */
+static void recover_times(struct ckpt_history *h)
+{
+    for (int i = h->state.n - 1; i >= 0; i--) {
+        struct state_entry *e = &h->state.all[i];
+        char *path = full_path(h, e->path);
+        char *index = xasprintf("%s.index", path);
+        struct crew_err missing = {0};
+        struct env_stat st;
+
+        if (h->env->fs->stat(h->env->fs, index, &st, &missing) == CREW_OK) {
+            e->timestamp = e->timestamp == 0 ? st.mtime : e->timestamp;
+        } else if (missing.code == CREW_NOT_FOUND) {
+            state_remove(&h->state, i);
+        }
+        free(index);
+        free(path);
+    }
+}
+
 int ckpt_history_open(struct crew_env *env, const char *model_dir,
                       int64_t keep_max, double keep_every_n_hours,
                       struct ckpt_history **out, struct crew_err *err)
 {
     struct ckpt_history *h = xcalloc(1, sizeof *h);
-    double begin;
 
     if (crewdir_make(env, model_dir, err) != CREW_OK ||
         state_read(env, model_dir, &h->state, err) != CREW_OK) {
@@ -43,12 +69,11 @@ int ckpt_history_open(struct crew_env *env, const char *model_dir,
     h->model_dir = xstrdup(model_dir);
     h->keep_max = keep_max;
     h->keep_every_secs = keep_every_n_hours * 3600;
-    begin = h->state.last_preserved;
-    if (begin == 0) {
-        begin = env->wall_time(env);
-        h->state.last_preserved = begin;
+    recover_times(h);
+    if (h->state.last_preserved == 0) {
+        h->state.last_preserved = env->wall_time(env);
     }
-    h->next_preserved = begin + h->keep_every_secs;
+    h->next_preserved = h->state.last_preserved + h->keep_every_secs;
     *out = h;
     return CREW_OK;
 }
@@ -71,18 +96,22 @@ static int by_name(const void *a, const void *b)
 /* A diverged model is not worth keeping, and would hide the last good one. */
 static int check_finite(const struct ckpt_tensor *t, struct crew_err *err)
 {
-    const float *x = t->data;
+    bool wide = t->dtype == CREW_DOUBLE;
     int64_t n;
 
-    if (t->dtype != CREW_FLOAT || shape_count(&t->shape, &n, err) != CREW_OK) {
+    if ((t->dtype != CREW_FLOAT && !wide) ||
+        shape_count(&t->shape, &n, err) != CREW_OK) {
         return err->code;
     }
     for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(x[i])) {
+        double x = wide ? ((const double *)t->data)[i]
+                        : (double)((const float *)t->data)[i];
+
+        if (!isfinite(x)) {
             return crew_err_exit(err, CREW_FAILED_PRECONDITION, 1,
                                  "checkpoint not saved: %s[%" PRId64
                                  "] is %g. Fix: lower the learning rate",
-                                 t->name, i, (double)x[i]);
+                                 t->name, i, x);
         }
     }
     return CREW_OK;
@@ -109,19 +138,23 @@ static int check_epoch(const struct ckpt_history *h, uint64_t epoch,
 /* Where a save writes and where it goes. */
 struct places {
     char *tmp_dir, *tmp_data, *tmp_index, *tmp_manifest;
-    char *data, *index, *manifest;
+    char *prefix, *data, *index, *manifest;
 };
 
-static void places_init(struct places *p, const char *dir, int64_t step)
+static void places_init(struct places *p, const struct ckpt_history *h,
+                        int64_t step)
 {
-    p->tmp_dir = xasprintf("%s/.crew/tmp-%" PRId64, dir, step);
+    p->tmp_dir =
+        xasprintf("%s/.crew/tmp-%" PRId64 "-%016" PRIx64, h->model_dir, step,
+                  h->env->random(h->env));
     p->tmp_data = path_join(p->tmp_dir, "data");
     p->tmp_index = path_join(p->tmp_dir, "index");
     p->tmp_manifest = path_join(p->tmp_dir, "manifest");
-    p->data = xasprintf("%s/model.ckpt-%" PRId64 DATA_SUFFIX, dir, step);
-    p->index = xasprintf("%s/model.ckpt-%" PRId64 ".index", dir, step);
-    p->manifest =
-        xasprintf("%s/.crew/model.ckpt-%" PRId64 ".manifest", dir, step);
+    p->prefix = xasprintf("%s/model.ckpt-%" PRId64, h->model_dir, step);
+    p->data = xasprintf("%s" DATA_SUFFIX, p->prefix);
+    p->index = xasprintf("%s.index", p->prefix);
+    p->manifest = xasprintf("%s/.crew/model.ckpt-%" PRId64 ".manifest",
+                            h->model_dir, step);
 }
 
 static void places_release(struct places *p)
@@ -130,41 +163,65 @@ static void places_release(struct places *p)
     free(p->tmp_data);
     free(p->tmp_index);
     free(p->tmp_manifest);
+    free(p->prefix);
     free(p->data);
     free(p->index);
     free(p->manifest);
 }
 
-/* The manifest: what TensorFlow's format cannot detect alone. */
-static int write_manifest(struct crew_env *env, const char *path, int64_t step,
-                          uint64_t epoch, uint32_t data_crc, uint32_t index_crc,
-                          struct crew_err *err)
-{
-    struct strbuf b;
+struct names {
+    const char *start;
+    struct strbuf found; /* each with its NUL */
+};
 
-    strbuf_init(&b);
-    strbuf_addf(&b,
-                "step: %" PRId64 "\nepoch: %" PRIu64
-                "\ndata_crc32c: %08x\nindex_crc32c: %08x\n",
-                step, epoch, data_crc, index_crc);
-    strbuf_addf(&b, "crc32c: %08x\n", crc32c(b.data, b.len));
-    (void)fs_replace_file(env, path, b.data, b.len, err);
-    strbuf_release(&b);
-    return err->code;
+static void take_name(void *self, const char *name)
+{
+    struct names *names = self;
+
+    if (strncmp(name, names->start, strlen(names->start)) == 0) {
+        strbuf_add(&names->found, name, strlen(name) + 1);
+    }
 }
 
-static int write_temporary(struct ckpt_history *h, const struct places *p,
-                           int64_t step, uint64_t epoch,
-                           const struct ckpt_tensor *const *tensors, int n,
-                           struct crew_err *err)
+/* The names in `dir` that begin with `start`, into names->found. */
+static void list_names(struct crew_env *env, const char *dir, const char *start,
+                       struct names *names)
+{
+    struct crew_err ignored = {0};
+
+    names->start = start;
+    strbuf_init(&names->found);
+    (void)env->fs->list(env->fs, dir, take_name, names, &ignored);
+}
+
+/* What a save that was killed has left. */
+static void remove_leftovers(struct ckpt_history *h)
+{
+    char *dir = path_join(h->model_dir, ".crew");
+    struct names names;
+
+    list_names(h->env, dir, "tmp-", &names);
+    for (size_t i = 0; i < names.found.len;) {
+        const char *name = names.found.data + i;
+        char *path = path_join(dir, name);
+        struct crew_err ignored = {0};
+
+        (void)fs_remove_tree(h->env, path, &ignored);
+        free(path);
+        i += strlen(name) + 1;
+    }
+    strbuf_release(&names.found);
+    free(dir);
+}
+
+static int write_bundle(struct ckpt_history *h, const struct places *p,
+                        const struct ckpt_tensor *const *tensors, int n,
+                        struct bundle_sums *sums, struct crew_err *err)
 {
     struct bundle_writer *w = NULL;
-    uint32_t data_crc = 0, index_crc = 0;
 
-    if (fs_remove_tree(h->env, p->tmp_dir, err) != CREW_OK ||
-        h->env->fs->mkdir(h->env->fs, p->tmp_dir, err) != CREW_OK ||
-        bundle_writer_open(h->env, p->tmp_data, p->tmp_index, &w, err) !=
-            CREW_OK) {
+    if (bundle_writer_open(h->env, p->tmp_data, p->tmp_index, &w, err) !=
+        CREW_OK) {
         return err->code;
     }
     for (int i = 0; i < n && err->code == CREW_OK; i++) {
@@ -173,57 +230,92 @@ static int write_temporary(struct ckpt_history *h, const struct places *p,
                                     &tensors[i]->shape, tensors[i]->data, err);
         }
     }
-    if (err->code == CREW_OK &&
-        bundle_writer_finish(w, &data_crc, &index_crc, err) == CREW_OK) {
-        (void)write_manifest(h->env, p->tmp_manifest, step, epoch, data_crc,
-                             index_crc, err);
+    if (err->code == CREW_OK) {
+        (void)bundle_writer_finish(w, sums, err);
     }
     bundle_writer_free(w);
     return err->code;
 }
 
+static int write_temporary(struct ckpt_history *h, const struct places *p,
+                           struct manifest *m,
+                           const struct ckpt_tensor *const *tensors, int n,
+                           struct crew_err *err)
+{
+    remove_leftovers(h);
+    if (h->env->fs->mkdir(h->env->fs, p->tmp_dir, err) == CREW_OK &&
+        write_bundle(h, p, tensors, n, &m->sums, err) == CREW_OK) {
+        (void)manifest_write(h->env, p->tmp_manifest, m, err);
+    }
+    return err->code;
+}
+
 /* Rename into place. An older checkpoint of the same step loses its index first, so
- * that no index ever stands beside data that is not its own. */
+ * that no index ever stands beside data that is not its own; and if it is the same
+ * one, as after a restart, it stays untouched. */
 static int commit(struct ckpt_history *h, const struct places *p,
-                  struct crew_err *err)
+                  const struct manifest *m, struct crew_err *err)
 {
     struct env_fs *fs = h->env->fs;
 
-    if (fs_exists(h->env, p->index) &&
-        (fs->unlink(fs, p->index, err) != CREW_OK ||
-         fs->sync_dir(fs, h->model_dir, err) != CREW_OK)) {
-        return err->code;
+    if (fs_exists(h->env, p->index)) {
+        if (manifest_fits(h->env, p->prefix, m)) {
+            return fs->rename(fs, p->tmp_manifest, p->manifest, err);
+        }
+        if (fs->unlink(fs, p->index, err) != CREW_OK ||
+            fs->sync_dir(fs, h->model_dir, err) != CREW_OK) {
+            return err->code;
+        }
     }
     if (fs->rename(fs, p->tmp_manifest, p->manifest, err) != CREW_OK ||
         fs->rename(fs, p->tmp_data, p->data, err) != CREW_OK ||
         fs->sync_dir(fs, h->model_dir, err) != CREW_OK ||
-        fs->rename(fs, p->tmp_index, p->index, err) != CREW_OK ||
-        fs->sync_dir(fs, h->model_dir, err) != CREW_OK) {
+        fs->rename(fs, p->tmp_index, p->index, err) != CREW_OK) {
         return err->code;
     }
-    return CREW_OK;
+    return fs->sync_dir(fs, h->model_dir, err);
 }
 
-/* Best effort: what cannot be removed is left. The index goes first. */
+static void unlink_quietly(struct ckpt_history *h, char *path)
+{
+    struct crew_err ignored = {0};
+
+    (void)h->env->fs->unlink(h->env->fs, path, &ignored);
+    free(path);
+}
+
+/* Best effort: what cannot be removed is left. The index goes first; then the data,
+ * which TensorFlow may have written in several shards. */
 static void remove_checkpoint(struct ckpt_history *h, const char *name)
 {
-    struct env_fs *fs = h->env->fs;
-    char *paths[] = {xasprintf("%s/%s.index", h->model_dir, name),
-                     xasprintf("%s/%s" DATA_SUFFIX, h->model_dir, name),
-                     xasprintf("%s/%s.meta", h->model_dir, name),
-                     xasprintf("%s/.crew/%s.manifest", h->model_dir, name)};
+    char *prefix = full_path(h, name);
+    char *slash = strrchr(prefix, '/');
+    char *start = xasprintf("%s.data-", slash + 1);
+    struct names names;
 
-    for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        struct crew_err ignored = {0};
-        (void)fs->unlink(fs, paths[i], &ignored);
-        free(paths[i]);
+    unlink_quietly(h, xasprintf("%s.index", prefix));
+    unlink_quietly(h, xasprintf("%s.meta", prefix));
+    unlink_quietly(h, xasprintf("%s/.crew/%s.manifest", h->model_dir, slash + 1));
+    *slash = '\0';
+    list_names(h->env, slash == prefix ? "/" : prefix, start, &names);
+    for (size_t i = 0; i < names.found.len;) {
+        const char *data = names.found.data + i;
+
+        unlink_quietly(h, xasprintf("%s/%s", prefix, data));
+        i += strlen(data) + 1;
     }
+    strbuf_release(&names.found);
+    free(start);
+    free(prefix);
 }
 
 /* The oldest go until keep_max remain; one every keep_every hours stays for good (and
  * leaves the list, as in TensorFlow's Saver). */
 static void drop_old(struct ckpt_history *h, struct strbuf *doomed)
 {
+    while (h->keep_max <= 0 && h->state.n > 1) {
+        state_remove(&h->state, 0); /* all are kept, only the newest is listed */
+    }
     while (h->keep_max > 0 && h->state.n > h->keep_max) {
         struct state_entry *oldest = &h->state.all[0];
 
@@ -240,6 +332,7 @@ static void drop_old(struct ckpt_history *h, struct strbuf *doomed)
 static int publish(struct ckpt_history *h, int64_t step, struct crew_err *err)
 {
     char *name = xasprintf("model.ckpt-%" PRId64, step);
+    struct crew_err ignored = {0};
     struct strbuf doomed;
 
     strbuf_init(&doomed);
@@ -248,6 +341,9 @@ static int publish(struct ckpt_history *h, int64_t step, struct crew_err *err)
     if (state_write(h->env, h->model_dir, &h->state, err) == CREW_OK) {
         for (size_t i = 0; i < doomed.len; i += strlen(doomed.data + i) + 1) {
             remove_checkpoint(h, doomed.data + i);
+        }
+        if (doomed.len > 0) {
+            (void)h->env->fs->sync_dir(h->env->fs, h->model_dir, &ignored);
         }
     }
     strbuf_release(&doomed);
@@ -274,21 +370,26 @@ int ckpt_save(struct ckpt_history *h, int64_t step, uint64_t epoch,
               const struct ckpt_tensor *tensors, int n, struct crew_err *err)
 {
     const struct ckpt_tensor **sorted = xcalloc((size_t)n, sizeof *sorted);
+    struct manifest m = {.step = step, .epoch = epoch};
+    struct crew_err ignored = {0};
     struct places p;
 
     for (int i = 0; i < n; i++) {
         sorted[i] = &tensors[i];
     }
-    qsort(sorted, (size_t)n, sizeof *sorted, by_name);
-    places_init(&p, h->model_dir, step);
+    if (n > 1) {
+        qsort(sorted, (size_t)n, sizeof *sorted, by_name);
+    }
+    places_init(&p, h, step);
     if (check_epoch(h, epoch, err) == CREW_OK &&
-        write_temporary(h, &p, step, epoch, sorted, n, err) == CREW_OK &&
-        check_epoch(h, epoch, err) == CREW_OK && commit(h, &p, err) == CREW_OK) {
+        write_temporary(h, &p, &m, sorted, n, err) == CREW_OK &&
+        check_epoch(h, epoch, err) == CREW_OK &&
+        commit(h, &p, &m, err) == CREW_OK) {
         (void)publish(h, step, err);
     }
-    struct crew_err ignored = {0};
     (void)fs_remove_tree(h->env, p.tmp_dir, &ignored);
     if (err->code == CREW_RESOURCE_EXHAUSTED) {
+        err->exit_code = 74;
         crew_err_wrap(err, "checkpoint of step %" PRId64 " (%" PRIu64 " bytes)",
                       step, total_bytes(tensors, n));
     }

@@ -3,7 +3,7 @@
  * Checkpoints of a model_dir: model.ckpt-<step>.{index,data-00000-of-00001}, the
  * text file `checkpoint` that names them, and our own files under .crew/.
  *
- * Happy path of a save: write everything in .crew/tmp-<step>/, fsync, rename the
+ * Happy path of a save: write everything in .crew/tmp-<step>-<nonce>/, fsync, rename the
  * data, rename the index (from now on it is a checkpoint), fsync the folder, replace
  * `checkpoint`, remove what retention lets go. Failure modes: any error removes the
  * temporary folder and leaves the checkpoints there were; the next save is a new

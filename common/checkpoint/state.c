@@ -13,76 +13,178 @@
 
 #define MAX_STATE (16u << 20)
 
-/* The text between quotes after `key: `, with \", \\ and \ooo undone; NULL when the
- * line is no such field. */
-static char *quoted(const char *line, const char *key)
-{
-    size_t n = strlen(key);
-    char *out, *to;
+/* ---------------------------------------------------------------- reading */
 
-    if (strncmp(line, key, n) != 0 || line[n] != ':') {
-        return NULL;
-    }
-    line += n + 1;
-    line += strspn(line, " \t");
-    if (*line != '"' && *line != '\'') {
-        return NULL;
-    }
-    char quote = *line++;
-    to = out = xmalloc(strlen(line) + 1);
-    for (; *line != '\0' && *line != quote; line++) {
-        if (*line == '\\' && line[1] >= '0' && line[1] <= '7') {
-            int v = 0;
-            for (int i = 0; i < 3 && line[1] >= '0' && line[1] <= '7'; i++) {
-                v = 8 * v + (*++line - '0');
-            }
-            *to++ = (char)v;
-        } else if (*line == '\\' && line[1] != '\0') {
-            *to++ = *++line;
-        } else {
-            *to++ = *line;
+struct parser {
+    const char *p;
+    struct ckpt_state *state;
+    int stamps; /* timestamps taken so far */
+};
+
+static void skip_space(struct parser *r)
+{
+    for (;;) {
+        r->p += strspn(r->p, " \t\r\n\v\f");
+        if (*r->p != '#') {
+            return;
         }
+        r->p += strcspn(r->p, "\n");
     }
-    *to = '\0';
-    if (*line != quote) {
-        free(out);
-        return NULL;
-    }
-    return out;
 }
 
-static bool number(const char *line, const char *key, double *v)
+static int hex_digit(char c)
 {
-    size_t n = strlen(key);
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* What follows a backslash, onto `out`. */
+static bool escape(struct parser *r, struct strbuf *out)
+{
+    static const char from[] = "abfnrtv\\'\"?", to[] = "\a\b\f\n\r\t\v\\'\"?";
+    const char *known;
+    int v = 0;
+
+    if (*r->p >= '0' && *r->p <= '7') {
+        for (int i = 0; i < 3 && *r->p >= '0' && *r->p <= '7'; i++) {
+            v = 8 * v + (*r->p++ - '0');
+        }
+    } else if (*r->p == 'x' && hex_digit(r->p[1]) >= 0) {
+        r->p++;
+        for (int i = 0; i < 2 && hex_digit(*r->p) >= 0; i++) {
+            v = 16 * v + hex_digit(*r->p++);
+        }
+    } else {
+        known = *r->p == '\0' ? NULL : strchr(from, *r->p);
+        if (known == NULL) {
+            return false;
+        }
+        v = (unsigned char)to[known - from];
+        r->p++;
+    }
+    char byte = (char)v;
+    strbuf_add(out, &byte, 1);
+    return v != 0;
+}
+
+/* One or more quoted strings, which are joined; NULL when it is none. */
+static char *string_value(struct parser *r)
+{
+    struct strbuf out;
+    bool good = *r->p == '"' || *r->p == '\'';
+
+    strbuf_init(&out);
+    while (good && (*r->p == '"' || *r->p == '\'')) {
+        char quote = *r->p++;
+
+        while (good && *r->p != quote) {
+            if (*r->p == '\0' || *r->p == '\n') {
+                good = false;
+            } else if (*r->p == '\\') {
+                r->p++;
+                good = escape(r, &out);
+            } else {
+                strbuf_add(&out, r->p++, 1);
+            }
+        }
+        if (good) {
+            r->p++;
+            skip_space(r);
+        }
+    }
+    if (good) {
+        return strbuf_detach(&out);
+    }
+    strbuf_release(&out);
+    return NULL;
+}
+
+static bool number_value(struct parser *r, double *v)
+{
     char *end = NULL;
 
-    if (strncmp(line, key, n) != 0 || line[n] != ':') {
+    *v = strtod(r->p, &end);
+    if (end == r->p) {
         return false;
     }
-    *v = strtod(line + n + 1, &end);
-    return end != line + n + 1;
+    r->p = end;
+    return true;
 }
 
-static void take_line(struct ckpt_state *s, int *stamps, const char *line)
+static bool take_path(struct parser *r, bool newest)
 {
-    char *text = quoted(line, "model_checkpoint_path");
-    double v;
+    struct ckpt_state *s = r->state;
+    char *text = string_value(r);
 
-    if (text != NULL) {
+    if (text == NULL) {
+        return false;
+    }
+    if (newest) {
         free(s->newest);
         s->newest = text;
-        return;
-    }
-    text = quoted(line, "all_model_checkpoint_paths");
-    if (text != NULL) {
+    } else {
         s->all = xrealloc(s->all, (size_t)(s->n + 1) * sizeof *s->all);
         s->all[s->n++] = (struct state_entry){.path = text};
-    } else if (number(line, "all_model_checkpoint_timestamps", &v)) {
-        if (*stamps < s->n) {
-            s->all[(*stamps)++].timestamp = v;
+    }
+    return true;
+}
+
+/* One field, "name: value"; false when it is none of a CheckpointState. */
+static bool take_field(struct parser *r)
+{
+    size_t n = strspn(r->p, "abcdefghijklmnopqrstuvwxyz_");
+    char name[40] = "";
+    double v;
+
+    if (n == 0 || n >= sizeof name) {
+        return false;
+    }
+    memcpy(name, r->p, n);
+    r->p += n;
+    skip_space(r);
+    if (*r->p++ != ':') {
+        return false;
+    }
+    skip_space(r);
+    if (strcmp(name, "model_checkpoint_path") == 0) {
+        return take_path(r, true);
+    }
+    if (strcmp(name, "all_model_checkpoint_paths") == 0) {
+        return take_path(r, false);
+    }
+    if (strcmp(name, "last_preserved_timestamp") == 0) {
+        return number_value(r, &r->state->last_preserved);
+    }
+    if (strcmp(name, "all_model_checkpoint_timestamps") != 0 ||
+        !number_value(r, &v)) {
+        return false;
+    }
+    if (r->stamps < r->state->n) {
+        r->state->all[r->stamps].timestamp = v;
+    }
+    r->stamps++;
+    return true;
+}
+
+/* protobuf's text form, as far as this message has fields. */
+static bool parse(const char *text, size_t n, struct ckpt_state *s)
+{
+    struct parser r = {.p = text, .state = s};
+
+    for (;;) {
+        skip_space(&r);
+        if (*r.p == '\0') {
+            return r.p == text + n;
         }
-    } else if (number(line, "last_preserved_timestamp", &v)) {
-        s->last_preserved = v;
+        if (!take_field(&r)) {
+            return false;
+        }
+        skip_space(&r);
+        if (*r.p == ',' || *r.p == ';') {
+            r.p++;
+        }
     }
 }
 
@@ -92,27 +194,30 @@ int state_read(struct crew_env *env, const char *model_dir, struct ckpt_state *o
     char *path = path_join(model_dir, "checkpoint");
     struct ckpt_state s = {0};
     struct crew_err missing = {0};
-    char *text = NULL, *rest = NULL;
+    char *text = NULL;
     size_t n = 0;
-    int stamps = 0;
 
-    if (fs_read_file(env, path, MAX_STATE, &text, &n, &missing) != CREW_OK) {
-        if (missing.code != CREW_NOT_FOUND) {
-            *err = missing;
-            goto out;
+    if (fs_read_file(env, path, MAX_STATE, &text, &n, &missing) == CREW_OK) {
+        if (!parse(text, n, &s) || s.newest == NULL || s.newest[0] == '\0') {
+            env_log(env, LOG_WARN,
+                    "%s: not a checkpoint state, or one that names no "
+                    "checkpoint. Checkpoint ignored",
+                    path);
+            state_release(&s);
+            s.damaged = true;
         }
+        *out = s;
+    } else if (missing.code == CREW_NOT_FOUND) {
+        *out = s;
     } else {
-        for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-             line = strtok_r(NULL, "\n", &rest)) {
-            take_line(&s, &stamps, line + strspn(line, " \t"));
-        }
+        *err = missing;
     }
-    *out = s;
-out:
     free(text);
     free(path);
     return err->code;
 }
+
+/* ---------------------------------------------------------------- writing */
 
 static void add_quoted(struct strbuf *b, const char *key, const char *text)
 {
@@ -124,6 +229,20 @@ static void add_quoted(struct strbuf *b, const char *key, const char *text)
         strbuf_add(b, text, 1);
     }
     strbuf_addstr(b, "\"\n");
+}
+
+/* The shortest text that reads back as the same number. */
+static void add_number(struct strbuf *b, const char *key, double v)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) {
+            break;
+        }
+    }
+    strbuf_addf(b, "%s: %s\n", key, text);
 }
 
 int state_write(struct crew_env *env, const char *model_dir,
@@ -140,11 +259,10 @@ int state_write(struct crew_env *env, const char *model_dir,
         add_quoted(&b, "all_model_checkpoint_paths", s->all[i].path);
     }
     for (int i = 0; i < s->n; i++) {
-        strbuf_addf(&b, "all_model_checkpoint_timestamps: %.17g\n",
-                    s->all[i].timestamp);
+        add_number(&b, "all_model_checkpoint_timestamps", s->all[i].timestamp);
     }
     if (s->last_preserved != 0) {
-        strbuf_addf(&b, "last_preserved_timestamp: %.17g\n", s->last_preserved);
+        add_number(&b, "last_preserved_timestamp", s->last_preserved);
     }
     (void)fs_replace_file(env, path, b.data, b.len, err);
     strbuf_release(&b);

@@ -17,10 +17,12 @@ struct ckpt_state {
     struct state_entry *all; /* oldest first */
     int n;
     double last_preserved; /* 0: not there */
+    bool damaged; /* there is a file, but it is no CheckpointState or names none */
 };
 
-/* Fills what it understands and passes over what it does not, as TensorFlow; a missing
- * file is an empty state. Owner: caller, state_release. */
+/* A missing file is an empty state. One that cannot be parsed is ignored as a whole,
+ * as in TensorFlow: an empty state, `damaged`, and a warning in env->log. Owner: caller,
+ * state_release. */
 CREW_MUST_CHECK int state_read(struct crew_env *, const char *model_dir, CREW_OUT struct ckpt_state *, struct crew_err *);
 /* Replace the file. */
 CREW_MUST_CHECK int state_write(struct crew_env *, const char *model_dir, const struct ckpt_state *, struct crew_err *);

@@ -28,8 +28,11 @@ struct table_entry {
     size_t value_len;
 };
 /* Parse n bytes (copied). Errors: DATA_LOSS in TensorFlow's words ("not an sstable
- * (bad magic number)", "block checksum mismatch", ...). Owner: caller, table_free. */
-CREW_MUST_CHECK int table_parse(const void *data, size_t n, CREW_OUT struct table **, struct crew_err *);
+ * (bad magic number)", "block checksum mismatch", ...); then *bad_block, if wanted,
+ * is the number of the data block at fault, -1 for what is around them. Owner:
+ * caller, table_free. */
+CREW_MUST_CHECK int table_parse(const void *data, size_t n, CREW_OUT struct table **,
+                                CREW_NULLABLE int64_t *bad_block, struct crew_err *);
 void table_free(CREW_NULLABLE struct table *);
 int64_t table_size(const struct table *);
 /* Entry i in key order; borrowed from the table. */

@@ -26,6 +26,7 @@ struct table {
     struct table_entry *entries;
     size_t *key_at; /* offsets into store until it is complete */
     int64_t n, cap;
+    int64_t block; /* the data block that is being read; -1: none */
 };
 
 struct handle {
@@ -164,6 +165,7 @@ struct data_walk {
     size_t n;
     struct strbuf block;
     struct table *table;
+    int64_t blocks;
 };
 
 static int walk_data_block(void *self, const struct strbuf *key,
@@ -174,13 +176,17 @@ static int walk_data_block(void *self, const struct strbuf *key,
     struct handle h;
 
     (void)key;
+    w->table->block = w->blocks++;
     if (get_handle(value, value + value_len, &h) == NULL) {
         return damaged(err, "bad block handle");
     }
     if (read_block(w->file, w->n, h, &w->block, err) != CREW_OK) {
         return err->code;
     }
-    return walk_block(&w->block, keep_entry, w->table, err);
+    if (walk_block(&w->block, keep_entry, w->table, err) == CREW_OK) {
+        w->table->block = -1;
+    }
+    return err->code;
 }
 
 static int parse(const uint8_t *file, size_t n, struct table *t,
@@ -214,12 +220,16 @@ static int parse(const uint8_t *file, size_t n, struct table *t,
 }
 
 int table_parse(const void *data, size_t n, struct table **out,
-                struct crew_err *err)
+                int64_t *bad_block, struct crew_err *err)
 {
     struct table *t = xcalloc(1, sizeof *t);
 
     strbuf_init(&t->store);
+    t->block = -1;
     if (parse(data, n, t, err) != CREW_OK) {
+        if (bad_block != NULL) {
+            *bad_block = t->block;
+        }
         table_free(t);
         return err->code;
     }

@@ -153,9 +153,6 @@ int event_text(struct event_writer *w, int64_t step, const char *tag,
     Tensorflow__Summary summary = TENSORFLOW__SUMMARY__INIT;
     Tensorflow__Summary__Value value = TENSORFLOW__SUMMARY__VALUE__INIT;
     Tensorflow__Summary__Value *list[] = {&value};
-    Tensorflow__SummaryMetadata metadata = TENSORFLOW__SUMMARY_METADATA__INIT;
-    Tensorflow__SummaryMetadata__PluginData plugin =
-        TENSORFLOW__SUMMARY_METADATA__PLUGIN_DATA__INIT;
     Tensorflow__TensorProto tensor = TENSORFLOW__TENSOR_PROTO__INIT;
     Tensorflow__TensorShapeProto shape = TENSORFLOW__TENSOR_SHAPE_PROTO__INIT;
     ProtobufCBinaryData string = {strlen(text), (uint8_t *)(uintptr_t)text};
@@ -164,10 +161,7 @@ int event_text(struct event_writer *w, int64_t step, const char *tag,
     tensor.tensor_shape = &shape;
     tensor.n_string_val = 1;
     tensor.string_val = &string;
-    plugin.plugin_name = (char *)"text";
-    metadata.plugin_data = &plugin;
     value.tag = (char *)(uintptr_t)tag;
-    value.metadata = &metadata;
     value.value_case = TENSORFLOW__SUMMARY__VALUE__VALUE_TENSOR;
     value.tensor = &tensor;
     summary.n_value = 1;

@@ -24,8 +24,8 @@ struct event_scalar {
 };
 /* One event with n scalars (simple_value). */
 CREW_MUST_CHECK int event_scalars(struct event_writer *, int64_t step, const struct event_scalar *, int n, struct crew_err *);
-/* A scalar string tensor with the text plugin's metadata: Estimator's
- * `checkpoint_path` of an evaluation. */
+/* A scalar string tensor without metadata: Estimator's `checkpoint_path` of an
+ * evaluation. */
 CREW_MUST_CHECK int event_text(struct event_writer *, int64_t step, const char *tag, const char *text, struct crew_err *);
 enum event_session { EVENT_SESSION_START = 1, EVENT_SESSION_STOP = 2, EVENT_SESSION_CHECKPOINT = 3 };
 CREW_MUST_CHECK int event_session_log(struct event_writer *, int64_t step, enum event_session, CREW_NULLABLE const char *checkpoint_path, struct crew_err *);
