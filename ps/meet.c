@@ -110,6 +110,9 @@ void meet_ticket(struct link *l, uint64_t call_id, const Crew__TicketRequest *q)
         return;
     }
     meet_count(ps, member, q->completed);
+    if (q->self->role == CREW__ROLE__ROLE_CHIEF && !q->leaving) {
+        steps_release_hold(&ps->steps); /* its RELEASE may have been lost */
+    }
     if (q->leaving) {
         steps_leave(&ps->steps, member);
         reply_ticket(l, call_id, CREW__TICKET__GRANT__WAIT, 0);

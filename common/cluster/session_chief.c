@@ -17,7 +17,7 @@
 
 #define HOLD_MS 30000u
 #define STOP_MS 10000u
-#define STOP_DOWN_MS 3000u
+#define STOP_DOWN_MS 9500u
 #define CALL_MS 8000u
 #define AWAIT_LIMIT_MS 15000u
 #define RETRY_MS 100u

@@ -236,7 +236,6 @@ static void ticket_done(struct rpc_call *call, const ProtobufCMessage *reply,
         bool stop = r->ticket != NULL &&
                     r->ticket->grant == CREW__TICKET__GRANT__STOP;
         if (s->leaving && !stop) {
-            s->ticket = false;
             s->op_phase = s->op == SESSION_LEAVE || s->op == SESSION_HOLD
                               ? 2
                               : s->op_phase;
@@ -256,6 +255,9 @@ bool step_poll_ticket(struct session *s, bool leaving)
     q.leaving = leaving;
     if (s->leaving != leaving && !s->poll.busy) {
         s->request_open = false; /* another question */
+    }
+    if (leaving) {
+        s->ticket = false; /* even if the answer is lost */
     }
     if (!s->poll.busy) {
         s->leaving = leaving;

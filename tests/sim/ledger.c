@@ -119,6 +119,31 @@ static int64_t torn_on(const struct sim_ledger *l, uint32_t granule)
     return n;
 }
 
+static bool lives(const struct sim *sim, uint64_t incarnation)
+{
+    for (int i = 0; i <= sim->num_workers; i++) {
+        const struct life *l = sim->trainers[i].life;
+        if (l != NULL && session_incarnation(l->session) == incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* At rest, what a living trainer was told to be complete has been counted. */
+static void check_acked(struct sim *sim)
+{
+    const struct sim_ledger *l = &sim->ledger;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct sim_step *s = &l->steps[i];
+        if (s->acked && !s->counted && s->applied != 0 &&
+            lives(sim, s->incarnation)) {
+            sim_fail(sim, "role %d/%u step %" PRIu64 " is complete, but not "
+                     "counted", s->role, s->index, s->seq);
+        }
+    }
+}
+
 void ledger_check(struct sim *sim, const struct trainer_var *vars,
                   int64_t global_step, const char *what)
 {
@@ -129,6 +154,7 @@ void ledger_check(struct sim *sim, const struct trainer_var *vars,
                  " steps were counted after %" PRId64,
                  what, global_step, l->counted, l->base_step);
     }
+    check_acked(sim);
     for (uint32_t id = 0; id < sim->placement->num_granules; id++) {
         const struct granule *g = &sim->placement->granules[id];
         const struct trainer_var *v = &vars[g->variable];

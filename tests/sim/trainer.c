@@ -184,6 +184,9 @@ static bool tolerable(const struct life *l)
 
 static void react(struct life *l)
 {
+    if (l->sim->verbose && getenv("SIM_OPS") != NULL) {
+        printf("%8" PRIu64 " %s: op %d: %d %s\n", world_now(l->sim->world), l->task->who, (int)l->done, l->err.code, l->err.msg);
+    }
     if (l->err.code == CREW_OUT_OF_RANGE &&
         (l->done == SESSION_NEXT || l->done == SESSION_BEGIN)) {
         over(l);
