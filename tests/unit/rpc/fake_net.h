@@ -139,7 +139,7 @@ static inline void fake_timer_set(struct rpc_net *base,
             return;
         }
     }
-    INVARIANT(!"timers left");
+    INVARIANT(false); /* more timers than there is room for */
 }
 
 static inline void fake_net_init(struct fake_net *net)
