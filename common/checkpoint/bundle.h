@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TensorFlow's checkpoint format V2 ("tensor bundle"): <prefix>.index, a table of
- * names to where the bytes are, and <prefix>.data-00000-of-00001, the bytes. What
- * we write is byte for byte what TensorFlow writes for the same tensors in the same
- * order. Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc. */
+ * TensorFlow's checkpoint format V2 ("tensor bundle"): <prefix>.index, a table
+ * of names to where the bytes are, and <prefix>.data-00000-of-00001, the bytes.
+ * What we write is byte for byte what TensorFlow writes for the same tensors in
+ * the same order. Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc.
+ */
 #ifndef CHECKPOINT_BUNDLE_H
 #define CHECKPOINT_BUNDLE_H
 
@@ -38,8 +39,8 @@ CREW_MUST_CHECK int bundle_writer_open(struct crew_env *,
                                        const char *index_path,
                                        CREW_OUT struct bundle_writer **,
                                        struct crew_err *);
-/* Append a tensor of a dtype with a size; the bytes are written at once. Names are
- * unique (ALREADY_EXISTS). */
+/* Append a tensor of a dtype with a size; the bytes are written at once. Names
+ * are unique (ALREADY_EXISTS). */
 CREW_MUST_CHECK int bundle_writer_add(struct bundle_writer *,
                                       const char *name,
                                       int dtype,
@@ -102,14 +103,16 @@ int bundle_num_shards(const struct bundle_reader *);
 /* NULL when there is none of that name. */
 const struct bundle_tensor *bundle_find(const struct bundle_reader *,
                                         const char *name);
-/* The same; NOT_FOUND "Key <name> not found in checkpoint" when there is none. */
+/* The same; NOT_FOUND "Key <name> not found in checkpoint" when there is none.
+ */
 CREW_MUST_CHECK int bundle_lookup(const struct bundle_reader *,
                                   const char *name,
                                   CREW_OUT const struct bundle_tensor **,
                                   struct crew_err *);
-/* Read tensor->nbytes bytes into `data` and check their CRC; slices are put together.
- * Errors, in TensorFlow's words: DATA_LOSS; OUT_OF_RANGE (exit 65) a data file that is
- * too short; NOT_FOUND one that is missing; UNIMPLEMENTED for strings. */
+/* Read tensor->nbytes bytes into `data` and check their CRC; slices are put
+ * together. Errors, in TensorFlow's words: DATA_LOSS; OUT_OF_RANGE (exit 65) a
+ * data file that is too short; NOT_FOUND one that is missing; UNIMPLEMENTED for
+ * strings. */
 CREW_MUST_CHECK int bundle_read(struct bundle_reader *,
                                 const struct bundle_tensor *,
                                 void *data,

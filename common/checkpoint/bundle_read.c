@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bytes of a bundle's tensors: from the data files, in one piece or as slices that
- * are put together, and string tensors. Sizes are compared with the file before a byte
- * is read, CRCs after; an error leaves what was read to the caller to throw away. */
+ * The bytes of a bundle's tensors: from the data files, in one piece or as
+ * slices that are put together, and string tensors. Sizes are compared with the
+ * file before a byte is read, CRCs after; an error leaves what was read to the
+ * caller to throw away. */
 #include "checkpoint/bundle_impl.h"
 
 #include <inttypes.h>
@@ -63,7 +64,8 @@ static int too_short(const struct bundle_reader *r,
 }
 
 static int wrong_sum(const struct bundle_reader *r,
-                     const Tensorflow__BundleEntryProto *e, uint32_t crc,
+                     const Tensorflow__BundleEntryProto *e,
+                     uint32_t crc,
                      struct crew_err *err)
 {
     return crew_err_exit(err, CREW_DATA_LOSS, 65,
@@ -76,7 +78,8 @@ static int wrong_sum(const struct bundle_reader *r,
 
 /* Open the entry's file and see that it is long enough. */
 static int prepare(struct bundle_reader *r,
-                   const Tensorflow__BundleEntryProto *e, struct crew_err *err)
+                   const Tensorflow__BundleEntryProto *e,
+                   struct crew_err *err)
 {
     uint64_t size = (uint64_t)e->size, offset = (uint64_t)e->offset, have;
 
@@ -84,12 +87,14 @@ static int prepare(struct bundle_reader *r,
         return err->code;
     }
     have = r->shard_sizes[e->shard_id];
-    return offset > have || size > have - offset ? too_short(r, e, err) : CREW_OK;
+    return offset > have || size > have - offset ? too_short(r, e, err)
+                                                 : CREW_OK;
 }
 
 /* The bytes of one entry, whole, into `data`; no CRC is checked. */
 static int read_raw(struct bundle_reader *r,
-                    const Tensorflow__BundleEntryProto *e, void *data,
+                    const Tensorflow__BundleEntryProto *e,
+                    void *data,
                     struct crew_err *err)
 {
     size_t got = 0;
@@ -103,7 +108,8 @@ static int read_raw(struct bundle_reader *r,
 }
 
 static int read_entry(struct bundle_reader *r,
-                      const Tensorflow__BundleEntryProto *e, void *data,
+                      const Tensorflow__BundleEntryProto *e,
+                      void *data,
                       struct crew_err *err)
 {
     uint32_t crc;
@@ -112,7 +118,8 @@ static int read_entry(struct bundle_reader *r,
         return err->code;
     }
     crc = crc32c(data, (size_t)e->size);
-    return crc == crc32c_unmask(e->crc32c) ? CREW_OK : wrong_sum(r, e, crc, err);
+    return crc == crc32c_unmask(e->crc32c) ? CREW_OK
+                                           : wrong_sum(r, e, crc, err);
 }
 
 /* The same without room for all of it. */
@@ -154,8 +161,10 @@ static int verify_entry(struct bundle_reader *r,
 
 /* Copy a slice of `full` from its own dense bytes. */
 static void place_slice(const struct crew_shape *full,
-                        const struct bundle_slice *s, size_t element,
-                        const char *from, char *to)
+                        const struct bundle_slice *s,
+                        size_t element,
+                        const char *from,
+                        char *to)
 {
     int last = full->rank - 1;
     int64_t at[CREW_MAX_RANK] = {0};
@@ -184,9 +193,11 @@ static void place_slice(const struct crew_shape *full,
     }
 }
 
-static int get_slice(const struct bundle_reader *r, const struct bundle_tensor *t,
+static int get_slice(const struct bundle_reader *r,
+                     const struct bundle_tensor *t,
                      const Tensorflow__TensorSliceProto *proto,
-                     struct bundle_slice *s, struct crew_err *err)
+                     struct bundle_slice *s,
+                     struct crew_err *err)
 {
     if (proto->n_extent != (size_t)t->shape.rank || t->shape.rank == 0) {
         return bundle_damaged(r, err, "bad slice of", t->name);
@@ -208,7 +219,8 @@ static int get_slice(const struct bundle_reader *r, const struct bundle_tensor *
     return CREW_OK;
 }
 
-static bool overlap(const struct bundle_slice *a, const struct bundle_slice *b,
+static bool overlap(const struct bundle_slice *a,
+                    const struct bundle_slice *b,
                     int rank)
 {
     for (int i = 0; i < rank; i++) {
@@ -220,10 +232,12 @@ static bool overlap(const struct bundle_slice *a, const struct bundle_slice *b,
     return true;
 }
 
-/* All slices, which must cover the variable once: none overlaps another, and their
- * elements are as many as the variable's. Owner: caller. */
-static int get_slices(const struct bundle_reader *r, const struct bundle_tensor *t,
-                      struct bundle_slice **out, struct crew_err *err)
+/* All slices, which must cover the variable once: none overlaps another, and
+ * their elements are as many as the variable's. Owner: caller. */
+static int get_slices(const struct bundle_reader *r,
+                      const struct bundle_tensor *t,
+                      struct bundle_slice **out,
+                      struct crew_err *err)
 {
     const Tensorflow__BundleEntryProto *e = r->entries[t - r->tensors];
     uint64_t covered = 0, element = bundle_dtype_size(t->dtype);
@@ -303,8 +317,11 @@ static Tensorflow__BundleEntryProto *slice_entry(struct bundle_reader *r,
 }
 
 /* Into `data`, or nowhere when it is NULL. */
-static int read_slice(struct bundle_reader *r, const struct bundle_tensor *t,
-                      size_t i, const struct bundle_slice *s, char *data,
+static int read_slice(struct bundle_reader *r,
+                      const struct bundle_tensor *t,
+                      size_t i,
+                      const struct bundle_slice *s,
+                      char *data,
                       struct crew_err *err)
 {
     Tensorflow__BundleEntryProto *e = slice_entry(r, t, i, s, err);
@@ -324,8 +341,10 @@ static int read_slice(struct bundle_reader *r, const struct bundle_tensor *t,
     return err->code;
 }
 
-static int read_slices(struct bundle_reader *r, const struct bundle_tensor *t,
-                       char *data, struct crew_err *err)
+static int read_slices(struct bundle_reader *r,
+                       const struct bundle_tensor *t,
+                       char *data,
+                       struct crew_err *err)
 {
     struct bundle_slice *s = NULL;
 
@@ -341,7 +360,9 @@ static int read_slices(struct bundle_reader *r, const struct bundle_tensor *t,
     return err->code;
 }
 
-int bundle_read(struct bundle_reader *r, const struct bundle_tensor *t, void *data,
+int bundle_read(struct bundle_reader *r,
+                const struct bundle_tensor *t,
+                void *data,
                 struct crew_err *err)
 {
     if (bundle_dtype_size(t->dtype) == 0) {
@@ -370,7 +391,8 @@ uint32_t bundle_crc_of_length(uint32_t crc, uint64_t length)
 /* n lengths, the masked CRC of them, the bytes. */
 static int split_strings(const struct bundle_reader *r,
                          const Tensorflow__BundleEntryProto *e,
-                         const uint8_t *p, struct bundle_strings *s,
+                         const uint8_t *p,
+                         struct bundle_strings *s,
                          struct crew_err *err)
 {
     const uint8_t *end = p + e->size;
@@ -412,8 +434,10 @@ static int split_strings(const struct bundle_reader *r,
                     : bundle_damaged(r, err, "bad lengths of", "strings");
 }
 
-static int read_strings(struct bundle_reader *r, const struct bundle_tensor *t,
-                        struct bundle_strings *s, struct crew_err *err)
+static int read_strings(struct bundle_reader *r,
+                        const struct bundle_tensor *t,
+                        struct bundle_strings *s,
+                        struct crew_err *err)
 {
     const Tensorflow__BundleEntryProto *e = r->entries[t - r->tensors];
     void *at = NULL;
@@ -426,7 +450,8 @@ static int read_strings(struct bundle_reader *r, const struct bundle_tensor *t,
         return err->code;
     }
     if ((uint64_t)s->n > (uint64_t)e->size) { /* a length has at least a byte */
-        return bundle_damaged(r, err, "Invalid size in bundle entry: key", t->name);
+        return bundle_damaged(r, err, "Invalid size in bundle entry: key",
+                              t->name);
     }
     if (mem_try((size_t)e->size, 1, t->name, &s->store, err) != CREW_OK ||
         mem_try((size_t)s->n, sizeof *s->at, t->name, &at, err) != CREW_OK) {
@@ -442,8 +467,10 @@ static int read_strings(struct bundle_reader *r, const struct bundle_tensor *t,
     return split_strings(r, e, s->store, s, err);
 }
 
-int bundle_read_strings(struct bundle_reader *r, const struct bundle_tensor *t,
-                        struct bundle_strings *out, struct crew_err *err)
+int bundle_read_strings(struct bundle_reader *r,
+                        const struct bundle_tensor *t,
+                        struct bundle_strings *out,
+                        struct crew_err *err)
 {
     struct bundle_strings s = {0};
 
@@ -464,7 +491,8 @@ void bundle_strings_release(struct bundle_strings *s)
 
 /* ----------------------------------------------------------------- verify */
 
-static int verify_tensor(struct bundle_reader *r, const struct bundle_tensor *t,
+static int verify_tensor(struct bundle_reader *r,
+                         const struct bundle_tensor *t,
                          struct crew_err *err)
 {
     struct bundle_strings strings = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a tensor bundle's index into a list of tensors; bundle_read.c reads their
- * bytes. Nothing in the file is believed: shapes, sizes, offsets and shard numbers are
- * checked against each other before a byte is read. */
+ * Reading a tensor bundle's index into a list of tensors; bundle_read.c reads
+ * their bytes. Nothing in the file is believed: shapes, sizes, offsets and
+ * shard numbers are checked against each other before a byte is read. */
 #include "checkpoint/bundle_impl.h"
 
 #include <stdlib.h>
@@ -17,8 +17,10 @@
 #define MAX_INDEX (1u << 30)
 #define MAX_SHARDS 65536
 
-int bundle_damaged(const struct bundle_reader *r, struct crew_err *err,
-                   const char *what, const char *name)
+int bundle_damaged(const struct bundle_reader *r,
+                   struct crew_err *err,
+                   const char *what,
+                   const char *name)
 {
     return crew_err_exit(err, CREW_DATA_LOSS, 65, "%s: %s %s", r->prefix, what,
                          name);
@@ -27,9 +29,9 @@ int bundle_damaged(const struct bundle_reader *r, struct crew_err *err,
 size_t bundle_dtype_size(int dtype)
 {
     static const uint8_t sizes[] = {
-        [1] = 4, [2] = 8, [3] = 4,   [4] = 1,   [5] = 2,   [6] = 1,  [8] = 8,
-        [9] = 8, [10] = 1, [14] = 2, [17] = 2, [18] = 16, [19] = 2, [22] = 4,
-        [23] = 8};
+        [1] = 4,  [2] = 8,   [3] = 4,  [4] = 1,  [5] = 2,
+        [6] = 1,  [8] = 8,   [9] = 8,  [10] = 1, [14] = 2,
+        [17] = 2, [18] = 16, [19] = 2, [22] = 4, [23] = 8};
 
     return dtype < 0 || (size_t)dtype >= COUNT_OF(sizes) ? 0 : sizes[dtype];
 }
@@ -37,11 +39,11 @@ size_t bundle_dtype_size(int dtype)
 const char *bundle_dtype_name(int dtype)
 {
     static const char *const names[] = {
-        [1] = "float32",   [2] = "float64",     [3] = "int32",
-        [4] = "uint8",     [5] = "int16",       [6] = "int8",
-        [7] = "string",    [8] = "complex64",   [9] = "int64",
-        [10] = "bool",     [14] = "bfloat16",   [17] = "uint16",
-        [18] = "complex128", [19] = "float16", [22] = "uint32",
+        [1] = "float32",     [2] = "float64",   [3] = "int32",
+        [4] = "uint8",       [5] = "int16",     [6] = "int8",
+        [7] = "string",      [8] = "complex64", [9] = "int64",
+        [10] = "bool",       [14] = "bfloat16", [17] = "uint16",
+        [18] = "complex128", [19] = "float16",  [22] = "uint32",
         [23] = "uint64"};
 
     if (dtype < 0 || (size_t)dtype >= COUNT_OF(names) || names[dtype] == NULL) {
@@ -50,9 +52,11 @@ const char *bundle_dtype_name(int dtype)
     return names[dtype];
 }
 
-int bundle_get_shape(const struct bundle_reader *r, const char *name,
+int bundle_get_shape(const struct bundle_reader *r,
+                     const char *name,
                      const Tensorflow__TensorShapeProto *proto,
-                     struct crew_shape *shape, int64_t *count,
+                     struct crew_shape *shape,
+                     int64_t *count,
                      struct crew_err *err)
 {
     struct crew_err bad = {0};
@@ -63,7 +67,8 @@ int bundle_get_shape(const struct bundle_reader *r, const char *name,
         return CREW_OK;
     }
     if (proto->n_dim > CREW_MAX_RANK) {
-        return bundle_damaged(r, err, "rank too high in bundle entry: key", name);
+        return bundle_damaged(r, err, "rank too high in bundle entry: key",
+                              name);
     }
     shape->rank = (int)proto->n_dim;
     for (size_t i = 0; i < proto->n_dim; i++) {
@@ -75,8 +80,10 @@ int bundle_get_shape(const struct bundle_reader *r, const char *name,
     return CREW_OK;
 }
 
-int bundle_check_entry(const struct bundle_reader *r, const char *name,
-                       const Tensorflow__BundleEntryProto *e, int64_t count,
+int bundle_check_entry(const struct bundle_reader *r,
+                       const char *name,
+                       const Tensorflow__BundleEntryProto *e,
+                       int64_t count,
                        struct crew_err *err)
 {
     size_t element = bundle_dtype_size(e->dtype);
@@ -84,18 +91,20 @@ int bundle_check_entry(const struct bundle_reader *r, const char *name,
 
     if (e->shard_id < 0 || e->shard_id >= r->num_shards || e->offset < 0 ||
         e->size < 0) {
-        return bundle_damaged(r, err, "Invalid shard, offset or size in bundle entry: key",
-                       name);
+        return bundle_damaged(
+            r, err, "Invalid shard, offset or size in bundle entry: key", name);
     }
     if (element > 0 &&
         (__builtin_mul_overflow((uint64_t)count, element, &bytes) ||
          bytes != (uint64_t)e->size)) {
-        return bundle_damaged(r, err, "Invalid size in bundle entry: key", name);
+        return bundle_damaged(r, err, "Invalid size in bundle entry: key",
+                              name);
     }
     return CREW_OK;
 }
 
-static int add_tensor(struct bundle_reader *r, const struct table_entry *row,
+static int add_tensor(struct bundle_reader *r,
+                      const struct table_entry *row,
                       struct crew_err *err)
 {
     Tensorflow__BundleEntryProto *e = tensorflow__bundle_entry_proto__unpack(
@@ -111,7 +120,8 @@ static int add_tensor(struct bundle_reader *r, const struct table_entry *row,
         goto fail;
     }
     *t = (struct bundle_tensor){.name = name, .dtype = e->dtype};
-    if (bundle_get_shape(r, name, e->shape, &t->shape, &count, err) != CREW_OK) {
+    if (bundle_get_shape(r, name, e->shape, &t->shape, &count, err) !=
+        CREW_OK) {
         goto fail;
     }
     t->num_slices = (int)e->n_slices;
@@ -148,7 +158,8 @@ static int read_header(struct bundle_reader *r, struct crew_err *err)
         return bundle_damaged(r, err, "no header in the index", "");
     }
     row = table_entry(r->table, at);
-    h = tensorflow__bundle_header_proto__unpack(NULL, row->value_len, row->value);
+    h = tensorflow__bundle_header_proto__unpack(NULL, row->value_len,
+                                                row->value);
     if (h == NULL || h->num_shards < 1 || h->num_shards > MAX_SHARDS) {
         bundle_damaged(r, err, "bad header in the index", "");
     } else if (h->endianness != 0) {
@@ -163,8 +174,11 @@ static int read_header(struct bundle_reader *r, struct crew_err *err)
 }
 
 /* In TensorFlow's words, which differ by the block that is at fault. */
-static int parse_table(struct bundle_reader *r, const char *path,
-                       const char *bytes, size_t n, struct crew_err *err)
+static int parse_table(struct bundle_reader *r,
+                       const char *path,
+                       const char *bytes,
+                       size_t n,
+                       struct crew_err *err)
 {
     struct crew_err bad = {0};
     int64_t block = -1;
@@ -176,12 +190,13 @@ static int parse_table(struct bundle_reader *r, const char *path,
         return crew_err_set(err, bad.code, "%s: %s", path, bad.msg);
     }
     if (block == 0) {
-        return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                             "Unable to read file (%s). Perhaps the file is "
-                             "corrupt or was produced by a newer version of "
-                             "TensorFlow with format changes (failed to seek to "
-                             "header entry): %s",
-                             path, bad.msg);
+        return crew_err_exit(
+            err, CREW_DATA_LOSS, 65,
+            "Unable to read file (%s). Perhaps the file is "
+            "corrupt or was produced by a newer version of "
+            "TensorFlow with format changes (failed to seek to "
+            "header entry): %s",
+            path, bad.msg);
     }
     return crew_err_exit(err, CREW_DATA_LOSS, 65, "%s: %s", path, bad.msg);
 }
@@ -243,8 +258,10 @@ static int load(struct bundle_reader *r, struct crew_err *err)
     return err->code;
 }
 
-int bundle_reader_open(struct crew_env *env, const char *prefix,
-                       struct bundle_reader **out, struct crew_err *err)
+int bundle_reader_open(struct crew_env *env,
+                       const char *prefix,
+                       struct bundle_reader **out,
+                       struct crew_err *err)
 {
     struct bundle_reader *r = xcalloc(1, sizeof *r);
 
@@ -321,8 +338,10 @@ const struct bundle_tensor *bundle_find(const struct bundle_reader *r,
     return NULL;
 }
 
-int bundle_lookup(const struct bundle_reader *r, const char *name,
-                  const struct bundle_tensor **out, struct crew_err *err)
+int bundle_lookup(const struct bundle_reader *r,
+                  const char *name,
+                  const struct bundle_tensor **out,
+                  struct crew_err *err)
 {
     const struct bundle_tensor *t = bundle_find(r, name);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing a tensor bundle of one shard: the data as it comes, the index at the end.
- * The index's entries are packed as they are made; those of partitioned variables,
- * which list their slices, when the last slice is known. */
+ * Writing a tensor bundle of one shard: the data as it comes, the index at the
+ * end. The index's entries are packed as they are made; those of partitioned
+ * variables, which list their slices, when the last slice is known. */
 #include "checkpoint/bundle_impl.h"
 
 #include <stdlib.h>
@@ -41,8 +41,10 @@ struct bundle_writer {
     size_t num_wholes;
 };
 
-int bundle_writer_open(struct crew_env *env, const char *data_path,
-                       const char *index_path, struct bundle_writer **out,
+int bundle_writer_open(struct crew_env *env,
+                       const char *data_path,
+                       const char *index_path,
+                       struct bundle_writer **out,
                        struct crew_err *err)
 {
     struct env_file *data = NULL;
@@ -99,8 +101,10 @@ static int by_key(const void *a, const void *b)
                         &((const struct entry *)b)->key);
 }
 
-static int check_new(const struct bundle_writer *w, const struct strbuf *key,
-                     const char *name, struct crew_err *err)
+static int check_new(const struct bundle_writer *w,
+                     const struct strbuf *key,
+                     const char *name,
+                     struct crew_err *err)
 {
     for (size_t i = 0; i < w->n; i++) {
         if (compare_keys(&w->entries[i].key, key) == 0) {
@@ -121,7 +125,8 @@ static void pack(struct strbuf *out, const ProtobufCMessage *message)
     free(bytes);
 }
 
-static void add_entry(struct bundle_writer *w, const struct strbuf *key,
+static void add_entry(struct bundle_writer *w,
+                      const struct strbuf *key,
                       const ProtobufCMessage *message)
 {
     struct entry *e;
@@ -145,7 +150,8 @@ struct shape_room {
 };
 
 static Tensorflow__TensorShapeProto *shape_proto(struct shape_room *room,
-                                                 int rank, const int64_t *dims)
+                                                 int rank,
+                                                 const int64_t *dims)
 {
     tensorflow__tensor_shape_proto__init(&room->proto);
     for (int i = 0; i < rank; i++) {
@@ -159,8 +165,12 @@ static Tensorflow__TensorShapeProto *shape_proto(struct shape_room *room,
 }
 
 /* The entry of what was just written at the end of the data. */
-static void add_stored(struct bundle_writer *w, const struct strbuf *key,
-                       int dtype, int rank, const int64_t *dims, uint64_t size,
+static void add_stored(struct bundle_writer *w,
+                       const struct strbuf *key,
+                       int dtype,
+                       int rank,
+                       const int64_t *dims,
+                       uint64_t size,
                        uint32_t crc)
 {
     Tensorflow__BundleEntryProto entry = TENSORFLOW__BUNDLE_ENTRY_PROTO__INIT;
@@ -175,7 +185,9 @@ static void add_stored(struct bundle_writer *w, const struct strbuf *key,
     w->sums.data_bytes += size;
 }
 
-static int write_data(struct bundle_writer *w, const void *data, size_t n,
+static int write_data(struct bundle_writer *w,
+                      const void *data,
+                      size_t n,
                       struct crew_err *err)
 {
     if (w->env->fs->write(w->data, data, n, err) == CREW_OK) {
@@ -186,9 +198,12 @@ static int write_data(struct bundle_writer *w, const void *data, size_t n,
 
 /* ---------------------------------------------------------------- tensors */
 
-static int add_numbers(struct bundle_writer *w, const struct strbuf *key,
-                       const char *name, int dtype,
-                       const struct crew_shape *shape, const void *data,
+static int add_numbers(struct bundle_writer *w,
+                       const struct strbuf *key,
+                       const char *name,
+                       int dtype,
+                       const struct crew_shape *shape,
+                       const void *data,
                        struct crew_err *err)
 {
     int64_t count;
@@ -205,18 +220,23 @@ static int add_numbers(struct bundle_writer *w, const struct strbuf *key,
     if (write_data(w, data, size, err) != CREW_OK) {
         return crew_err_wrap(err, "%s (%zu bytes)", name, size);
     }
-    add_stored(w, key, dtype, shape->rank, shape->dim, size, crc32c(data, size));
+    add_stored(w, key, dtype, shape->rank, shape->dim, size,
+               crc32c(data, size));
     return CREW_OK;
 }
 
 /* The key of a plain tensor; borrowed from `name`. */
 static struct strbuf plain_key(const char *name)
 {
-    return (struct strbuf){.data = (char *)(uintptr_t)name, .len = strlen(name)};
+    return (struct strbuf){.data = (char *)(uintptr_t)name,
+                           .len = strlen(name)};
 }
 
-int bundle_writer_add(struct bundle_writer *w, const char *name, int dtype,
-                      const struct crew_shape *shape, const void *data,
+int bundle_writer_add(struct bundle_writer *w,
+                      const char *name,
+                      int dtype,
+                      const struct crew_shape *shape,
+                      const void *data,
                       struct crew_err *err)
 {
     struct strbuf key = plain_key(name);
@@ -224,7 +244,8 @@ int bundle_writer_add(struct bundle_writer *w, const char *name, int dtype,
     return add_numbers(w, &key, name, dtype, shape, data, err);
 }
 
-int bundle_writer_add_strings(struct bundle_writer *w, const char *name,
+int bundle_writer_add_strings(struct bundle_writer *w,
+                              const char *name,
                               const struct crew_shape *shape,
                               const struct bundle_string *at,
                               struct crew_err *err)
@@ -251,7 +272,8 @@ int bundle_writer_add_strings(struct bundle_writer *w, const char *name,
         crc = crc32c_extend(crc, at[i].data, at[i].n);
     }
     if (write_data(w, bytes.data, bytes.len, err) == CREW_OK) {
-        add_stored(w, &key, CREW_STRING, shape->rank, shape->dim, bytes.len, crc);
+        add_stored(w, &key, CREW_STRING, shape->rank, shape->dim, bytes.len,
+                   crc);
     } else {
         crew_err_wrap(err, "%s (%zu bytes)", name, bytes.len);
     }
@@ -268,7 +290,8 @@ struct slice_room {
     Tensorflow__TensorSliceProto__Extent *list[CREW_MAX_RANK];
 };
 
-static Tensorflow__TensorSliceProto *slice_proto(struct slice_room *room, int rank,
+static Tensorflow__TensorSliceProto *slice_proto(struct slice_room *room,
+                                                 int rank,
                                                  const struct bundle_slice *s)
 {
     tensorflow__tensor_slice_proto__init(&room->proto);
@@ -287,7 +310,9 @@ static Tensorflow__TensorSliceProto *slice_proto(struct slice_room *room, int ra
     return &room->proto;
 }
 
-static void remember_slice(struct bundle_writer *w, const char *name, int dtype,
+static void remember_slice(struct bundle_writer *w,
+                           const char *name,
+                           int dtype,
                            const struct crew_shape *full,
                            const struct bundle_slice *s)
 {
@@ -308,9 +333,12 @@ static void remember_slice(struct bundle_writer *w, const char *name, int dtype,
     v->slices[v->n++] = *s;
 }
 
-int bundle_writer_add_slice(struct bundle_writer *w, const char *name, int dtype,
+int bundle_writer_add_slice(struct bundle_writer *w,
+                            const char *name,
+                            int dtype,
                             const struct crew_shape *full,
-                            const struct bundle_slice *s, const void *data,
+                            const struct bundle_slice *s,
+                            const void *data,
                             struct crew_err *err)
 {
     struct crew_shape shape = *full;
@@ -330,7 +358,8 @@ int bundle_writer_add_slice(struct bundle_writer *w, const char *name, int dtype
     return err->code;
 }
 
-static int add_whole(struct bundle_writer *w, const struct whole *v,
+static int add_whole(struct bundle_writer *w,
+                     const struct whole *v,
                      struct crew_err *err)
 {
     Tensorflow__BundleEntryProto entry = TENSORFLOW__BUNDLE_ENTRY_PROTO__INIT;
@@ -359,7 +388,8 @@ static int add_whole(struct bundle_writer *w, const struct whole *v,
 static void build_index(struct bundle_writer *w, struct strbuf *out)
 {
     Tensorflow__VersionDef version = TENSORFLOW__VERSION_DEF__INIT;
-    Tensorflow__BundleHeaderProto header = TENSORFLOW__BUNDLE_HEADER_PROTO__INIT;
+    Tensorflow__BundleHeaderProto header =
+        TENSORFLOW__BUNDLE_HEADER_PROTO__INIT;
     struct table_builder *table = table_builder_new(out);
     struct strbuf bytes;
 
@@ -405,7 +435,8 @@ static int write_index(struct bundle_writer *w, struct crew_err *err)
     return err->code;
 }
 
-int bundle_writer_finish(struct bundle_writer *w, struct bundle_sums *sums,
+int bundle_writer_finish(struct bundle_writer *w,
+                         struct bundle_sums *sums,
                          struct crew_err *err)
 {
     struct env_file *data = w->data;

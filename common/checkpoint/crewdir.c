@@ -16,7 +16,9 @@ static char *crew_path(const char *model_dir, const char *name)
     return xasprintf("%s/.crew/%s", model_dir, name);
 }
 
-int crewdir_make(struct crew_env *env, const char *model_dir, struct crew_err *err)
+int crewdir_make(struct crew_env *env,
+                 const char *model_dir,
+                 struct crew_err *err)
 {
     char *dir = path_join(model_dir, ".crew");
 
@@ -41,8 +43,10 @@ static void highest(void *self, const char *name)
     }
 }
 
-int crewdir_highest_epoch(struct crew_env *env, const char *model_dir,
-                          uint64_t *epoch, struct crew_err *err)
+int crewdir_highest_epoch(struct crew_env *env,
+                          const char *model_dir,
+                          uint64_t *epoch,
+                          struct crew_err *err)
 {
     char *dir = path_join(model_dir, ".crew");
     uint64_t found = 0;
@@ -55,7 +59,9 @@ int crewdir_highest_epoch(struct crew_env *env, const char *model_dir,
 }
 
 /* Make one claim. ALREADY_EXISTS: another process was faster. */
-static int claim(struct crew_env *env, const char *path, const char *who,
+static int claim(struct crew_env *env,
+                 const char *path,
+                 const char *who,
                  struct crew_err *err)
 {
     struct env_file *file = NULL;
@@ -73,8 +79,11 @@ static int claim(struct crew_env *env, const char *path, const char *who,
     return err->code;
 }
 
-int crewdir_claim_epoch(struct crew_env *env, const char *model_dir,
-                        const char *who, uint64_t *epoch, struct crew_err *err)
+int crewdir_claim_epoch(struct crew_env *env,
+                        const char *model_dir,
+                        const char *who,
+                        uint64_t *epoch,
+                        struct crew_err *err)
 {
     for (;;) {
         struct crew_err lost = {0};
@@ -108,8 +117,11 @@ int crewdir_claim_epoch(struct crew_env *env, const char *model_dir,
     }
 }
 
-int crewdir_write_done(struct crew_env *env, const char *model_dir, int64_t step,
-                       const char *reason, struct crew_err *err)
+int crewdir_write_done(struct crew_env *env,
+                       const char *model_dir,
+                       int64_t step,
+                       const char *reason,
+                       struct crew_err *err)
 {
     char *path = crew_path(model_dir, "DONE");
     char *text = xasprintf("step: %" PRId64 "\nreason: %s\n", step, reason);
@@ -120,8 +132,11 @@ int crewdir_write_done(struct crew_env *env, const char *model_dir, int64_t step
     return err->code;
 }
 
-int crewdir_read_done(struct crew_env *env, const char *model_dir, bool *found,
-                      struct crewdir_done *done, struct crew_err *err)
+int crewdir_read_done(struct crew_env *env,
+                      const char *model_dir,
+                      bool *found,
+                      struct crewdir_done *done,
+                      struct crew_err *err)
 {
     char *path = crew_path(model_dir, "DONE");
     struct crew_err missing = {0};
@@ -134,7 +149,8 @@ int crewdir_read_done(struct crew_env *env, const char *model_dir, bool *found,
         if (sscanf(text, "step: %" SCNd64 "\nreason: %255[^\n]", &read.step,
                    read.reason) < 1) {
             crew_err_exit(err, CREW_DATA_LOSS, 65,
-                          "%s: cannot be read. Fix: remove it to train on", path);
+                          "%s: cannot be read. Fix: remove it to train on",
+                          path);
         } else {
             *done = read;
             *found = true;
@@ -149,7 +165,8 @@ int crewdir_read_done(struct crew_env *env, const char *model_dir, bool *found,
     return err->code;
 }
 
-int crewdir_remove_done(struct crew_env *env, const char *model_dir,
+int crewdir_remove_done(struct crew_env *env,
+                        const char *model_dir,
                         struct crew_err *err)
 {
     char *path = crew_path(model_dir, "DONE");

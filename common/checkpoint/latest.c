@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which checkpoint to start from: the one the `checkpoint` file names, then every
- * other that has an index, the newest (epoch, step) first; the first whose bytes are
- * all right wins. Never silently none: a folder that had checkpoints of which none is
- * good is an error. */
+ * Which checkpoint to start from: the one the `checkpoint` file names, then
+ * every other that has an index, the newest (epoch, step) first; the first
+ * whose bytes are all right wins. Never silently none: a folder that had
+ * checkpoints of which none is good is an error. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,11 +98,12 @@ static void collect(void *self, const char *name)
 }
 
 /* A damaged manifest is as none: the tensors' own CRCs then decide. */
-static void read_manifest(struct crew_env *env, const char *model_dir,
+static void read_manifest(struct crew_env *env,
+                          const char *model_dir,
                           struct candidate *c)
 {
-    char *path = xasprintf("%s/.crew/model.ckpt-%" PRId64 ".manifest", model_dir,
-                           c->step);
+    char *path = xasprintf("%s/.crew/model.ckpt-%" PRId64 ".manifest",
+                           model_dir, c->step);
     struct crew_err bad = {0};
 
     if (manifest_read(env, path, &c->has_manifest, &c->manifest, &bad) !=
@@ -123,7 +124,8 @@ static int newest_first(const void *a, const void *b)
     return x->step < y->step ? 1 : x->step > y->step ? -1 : 0;
 }
 
-/* Checkpoints that another program wrote have no epoch: they count as the newest. */
+/* Checkpoints that another program wrote have no epoch: they count as the
+ * newest. */
 static void sort_candidates(struct candidates *c)
 {
     uint64_t highest = 0;
@@ -142,7 +144,9 @@ static void sort_candidates(struct candidates *c)
     }
 }
 
-static int verify(struct crew_env *env, const char *prefix, bool summed,
+static int verify(struct crew_env *env,
+                  const char *prefix,
+                  bool summed,
                   struct crew_err *err)
 {
     struct bundle_reader *r = NULL;
@@ -155,7 +159,8 @@ static int verify(struct crew_env *env, const char *prefix, bool summed,
 }
 
 /* Whether it is good, and a line in the log when a byte of it is not. */
-static bool try_prefix(struct crew_env *env, const char *prefix,
+static bool try_prefix(struct crew_env *env,
+                       const char *prefix,
                        CREW_NULLABLE const struct candidate *c)
 {
     struct crew_err bad = {0};
@@ -168,23 +173,26 @@ static bool try_prefix(struct crew_env *env, const char *prefix,
         return false;
     }
     if (c != NULL && c->has_manifest && !fits) {
-        env_log(env, LOG_WARN,
-                "%s is not byte for byte what was saved, but all of its tensors "
-                "are right: it is used",
-                prefix);
+        env_log(
+            env, LOG_WARN,
+            "%s is not byte for byte what was saved, but all of its tensors "
+            "are right: it is used",
+            prefix);
     }
     return true;
 }
 
 /* The first good one: `named`, then the candidates in order. */
-static char *first_good(struct crew_env *env, const char *model_dir,
+static char *first_good(struct crew_env *env,
+                        const char *model_dir,
                         CREW_NULLABLE const char *named,
                         const struct candidates *c)
 {
     const struct candidate *of_named = NULL;
 
     for (int i = 0; named != NULL && i < c->n; i++) {
-        char *path = xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
+        char *path =
+            xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
 
         of_named = strcmp(path, named) == 0 ? &c->at[i] : of_named;
         free(path);
@@ -193,7 +201,8 @@ static char *first_good(struct crew_env *env, const char *model_dir,
         return xstrdup(named);
     }
     for (int i = 0; i < c->n; i++) {
-        char *path = xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
+        char *path =
+            xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
 
         if (&c->at[i] != of_named && try_prefix(env, path, &c->at[i])) {
             return path;
@@ -203,8 +212,11 @@ static char *first_good(struct crew_env *env, const char *model_dir,
     return NULL;
 }
 
-int ckpt_latest(struct crew_env *env, const char *model_dir, char **prefix,
-                int64_t *step, struct crew_err *err)
+int ckpt_latest(struct crew_env *env,
+                const char *model_dir,
+                char **prefix,
+                int64_t *step,
+                struct crew_err *err)
 {
     struct candidates c = {0};
     struct ckpt_state s = {0};
@@ -226,13 +238,13 @@ int ckpt_latest(struct crew_env *env, const char *model_dir, char **prefix,
     named = named_prefix(model_dir, &s);
     found = first_good(env, model_dir, named, &c);
     if (found == NULL && (named != NULL || s.damaged || c.n > 0)) {
-        crew_err_exit(err, CREW_DATA_LOSS, 65,
-                      "%s had checkpoints, but none is good%s%s; refusing to start "
-                      "from step 0. Fix: restore a backup, or remove them and the "
-                      "file `checkpoint`, or use another --model-dir",
-                      model_dir,
-                      named != NULL ? ", also not the newest, " : "",
-                      named != NULL ? named : "");
+        crew_err_exit(
+            err, CREW_DATA_LOSS, 65,
+            "%s had checkpoints, but none is good%s%s; refusing to start "
+            "from step 0. Fix: restore a backup, or remove them and the "
+            "file `checkpoint`, or use another --model-dir",
+            model_dir, named != NULL ? ", also not the newest, " : "",
+            named != NULL ? named : "");
         goto out;
     }
     *prefix = found;

@@ -19,15 +19,17 @@ static void print(struct strbuf *b, const struct manifest *m)
 {
     strbuf_addf(b,
                 "traincrew manifest 1\nstep: %" PRId64 "\nepoch: %" PRIu64
-                "\ndata: %" PRIu64 " bytes, crc32c %08" PRIx32 "\nindex: %" PRIu64
-                " bytes, crc32c %08" PRIx32 "\n",
+                "\ndata: %" PRIu64 " bytes, crc32c %08" PRIx32
+                "\nindex: %" PRIu64 " bytes, crc32c %08" PRIx32 "\n",
                 m->step, m->epoch, m->sums.data_bytes, m->sums.data_crc,
                 m->sums.index_bytes, m->sums.index_crc);
     strbuf_addf(b, "crc32c: %08" PRIx32 "\n", crc32c(b->data, b->len));
 }
 
-int manifest_write(struct crew_env *env, const char *path,
-                   const struct manifest *m, struct crew_err *err)
+int manifest_write(struct crew_env *env,
+                   const char *path,
+                   const struct manifest *m,
+                   struct crew_err *err)
 {
     struct strbuf b;
 
@@ -59,8 +61,11 @@ static bool parse(const char *text, size_t n, struct manifest *m)
     return same;
 }
 
-int manifest_read(struct crew_env *env, const char *path, bool *found,
-                  struct manifest *out, struct crew_err *err)
+int manifest_read(struct crew_env *env,
+                  const char *path,
+                  bool *found,
+                  struct manifest *out,
+                  struct crew_err *err)
 {
     struct crew_err missing = {0};
     struct manifest m = {0};
@@ -83,7 +88,9 @@ int manifest_read(struct crew_env *env, const char *path, bool *found,
     return err->code;
 }
 
-static bool file_fits(struct crew_env *env, const char *path, uint64_t bytes,
+static bool file_fits(struct crew_env *env,
+                      const char *path,
+                      uint64_t bytes,
                       uint32_t crc)
 {
     struct env_fs *fs = env->fs;
@@ -111,14 +118,14 @@ static bool file_fits(struct crew_env *env, const char *path, uint64_t bytes,
     return same;
 }
 
-bool manifest_fits(struct crew_env *env, const char *prefix,
+bool manifest_fits(struct crew_env *env,
+                   const char *prefix,
                    const struct manifest *m)
 {
     char *data = xasprintf("%s.data-00000-of-00001", prefix);
     char *index = xasprintf("%s.index", prefix);
-    bool fits =
-        file_fits(env, index, m->sums.index_bytes, m->sums.index_crc) &&
-        file_fits(env, data, m->sums.data_bytes, m->sums.data_crc);
+    bool fits = file_fits(env, index, m->sums.index_bytes, m->sums.index_crc) &&
+                file_fits(env, data, m->sums.data_bytes, m->sums.data_crc);
 
     free(index);
     free(data);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * <model_dir>/.crew/model.ckpt-N.manifest: which chief (epoch) wrote a checkpoint, and
- * size and CRC-32C of its whole files. TensorFlow's format has bytes that no CRC of
- * its own covers (the index's footer); this covers them. Lines of text; the last one
- * is the CRC-32C of those before it. */
+ * <model_dir>/.crew/model.ckpt-N.manifest: which chief (epoch) wrote a
+ * checkpoint, and size and CRC-32C of its whole files. TensorFlow's format has
+ * bytes that no CRC of its own covers (the index's footer); this covers them.
+ * Lines of text; the last one is the CRC-32C of those before it. */
 #ifndef CHECKPOINT_MANIFEST_H
 #define CHECKPOINT_MANIFEST_H
 
@@ -25,8 +25,10 @@ CREW_MUST_CHECK int manifest_read(struct crew_env *,
                                   CREW_OUT bool *found,
                                   CREW_OUT struct manifest *,
                                   struct crew_err *);
-/* Whether the files of the checkpoint <prefix> are those of the manifest, byte for
- * byte as far as a CRC can tell; also false when they cannot be read. */
-bool manifest_fits(struct crew_env *, const char *prefix, const struct manifest *);
+/* Whether the files of the checkpoint <prefix> are those of the manifest, byte
+ * for byte as far as a CRC can tell; also false when they cannot be read. */
+bool manifest_fits(struct crew_env *,
+                   const char *prefix,
+                   const struct manifest *);
 
 #endif

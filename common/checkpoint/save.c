@@ -33,8 +33,8 @@ static char *full_path(const struct ckpt_history *h, const char *path)
     return path[0] == '/' ? xstrdup(path) : path_join(h->model_dir, path);
 }
 
-/* TensorFlow's Saver writes no times: then those of the files. What is gone is no
- * longer counted. */
+/* TensorFlow's Saver writes no times: then those of the files. What is gone is
+ * no longer counted. */
 static void recover_times(struct ckpt_history *h)
 {
     for (int i = h->state.n - 1; i >= 0; i--) {
@@ -54,9 +54,12 @@ static void recover_times(struct ckpt_history *h)
     }
 }
 
-int ckpt_history_open(struct crew_env *env, const char *model_dir,
-                      int64_t keep_max, double keep_every_n_hours,
-                      struct ckpt_history **out, struct crew_err *err)
+int ckpt_history_open(struct crew_env *env,
+                      const char *model_dir,
+                      int64_t keep_max,
+                      double keep_every_n_hours,
+                      struct ckpt_history **out,
+                      struct crew_err *err)
 {
     struct ckpt_history *h = xcalloc(1, sizeof *h);
 
@@ -117,7 +120,8 @@ static int check_finite(const struct ckpt_tensor *t, struct crew_err *err)
     return CREW_OK;
 }
 
-static int check_epoch(const struct ckpt_history *h, uint64_t epoch,
+static int check_epoch(const struct ckpt_history *h,
+                       uint64_t epoch,
                        struct crew_err *err)
 {
     uint64_t highest = 0;
@@ -127,8 +131,10 @@ static int check_epoch(const struct ckpt_history *h, uint64_t epoch,
     }
     if (highest > epoch) {
         return crew_err_exit(err, CREW_ABORTED, 138,
-                             "epoch %" PRIu64 " is now owned by another chief; "
-                             "this one (epoch %" PRIu64 ") stops, nothing "
+                             "epoch %" PRIu64
+                             " is now owned by another chief; "
+                             "this one (epoch %" PRIu64
+                             ") stops, nothing "
                              "was written",
                              highest, epoch);
     }
@@ -141,12 +147,12 @@ struct places {
     char *prefix, *data, *index, *manifest;
 };
 
-static void places_init(struct places *p, const struct ckpt_history *h,
+static void places_init(struct places *p,
+                        const struct ckpt_history *h,
                         int64_t step)
 {
-    p->tmp_dir =
-        xasprintf("%s/.crew/tmp-%" PRId64 "-%016" PRIx64, h->model_dir, step,
-                  h->env->random(h->env));
+    p->tmp_dir = xasprintf("%s/.crew/tmp-%" PRId64 "-%016" PRIx64, h->model_dir,
+                           step, h->env->random(h->env));
     p->tmp_data = path_join(p->tmp_dir, "data");
     p->tmp_index = path_join(p->tmp_dir, "index");
     p->tmp_manifest = path_join(p->tmp_dir, "manifest");
@@ -184,7 +190,9 @@ static void take_name(void *self, const char *name)
 }
 
 /* The names in `dir` that begin with `start`, into names->found. */
-static void list_names(struct crew_env *env, const char *dir, const char *start,
+static void list_names(struct crew_env *env,
+                       const char *dir,
+                       const char *start,
                        struct names *names)
 {
     struct crew_err ignored = {0};
@@ -214,9 +222,12 @@ static void remove_leftovers(struct ckpt_history *h)
     free(dir);
 }
 
-static int write_bundle(struct ckpt_history *h, const struct places *p,
-                        const struct ckpt_tensor *const *tensors, int n,
-                        struct bundle_sums *sums, struct crew_err *err)
+static int write_bundle(struct ckpt_history *h,
+                        const struct places *p,
+                        const struct ckpt_tensor *const *tensors,
+                        int n,
+                        struct bundle_sums *sums,
+                        struct crew_err *err)
 {
     struct bundle_writer *w = NULL;
 
@@ -237,9 +248,11 @@ static int write_bundle(struct ckpt_history *h, const struct places *p,
     return err->code;
 }
 
-static int write_temporary(struct ckpt_history *h, const struct places *p,
+static int write_temporary(struct ckpt_history *h,
+                           const struct places *p,
                            struct manifest *m,
-                           const struct ckpt_tensor *const *tensors, int n,
+                           const struct ckpt_tensor *const *tensors,
+                           int n,
                            struct crew_err *err)
 {
     remove_leftovers(h);
@@ -250,11 +263,13 @@ static int write_temporary(struct ckpt_history *h, const struct places *p,
     return err->code;
 }
 
-/* Rename into place. An older checkpoint of the same step loses its index first, so
- * that no index ever stands beside data that is not its own; and if it is the same
- * one, as after a restart, it stays untouched. */
-static int commit(struct ckpt_history *h, const struct places *p,
-                  const struct manifest *m, struct crew_err *err)
+/* Rename into place. An older checkpoint of the same step loses its index
+ * first, so that no index ever stands beside data that is not its own; and if
+ * it is the same one, as after a restart, it stays untouched. */
+static int commit(struct ckpt_history *h,
+                  const struct places *p,
+                  const struct manifest *m,
+                  struct crew_err *err)
 {
     struct env_fs *fs = h->env->fs;
 
@@ -284,8 +299,8 @@ static void unlink_quietly(struct ckpt_history *h, char *path)
     free(path);
 }
 
-/* Best effort: what cannot be removed is left. The index goes first; then the data,
- * which TensorFlow may have written in several shards. */
+/* Best effort: what cannot be removed is left. The index goes first; then the
+ * data, which TensorFlow may have written in several shards. */
 static void remove_checkpoint(struct ckpt_history *h, const char *name)
 {
     char *prefix = full_path(h, name);
@@ -295,7 +310,8 @@ static void remove_checkpoint(struct ckpt_history *h, const char *name)
 
     unlink_quietly(h, xasprintf("%s.index", prefix));
     unlink_quietly(h, xasprintf("%s.meta", prefix));
-    unlink_quietly(h, xasprintf("%s/.crew/%s.manifest", h->model_dir, slash + 1));
+    unlink_quietly(h,
+                   xasprintf("%s/.crew/%s.manifest", h->model_dir, slash + 1));
     *slash = '\0';
     list_names(h->env, slash == prefix ? "/" : prefix, start, &names);
     for (size_t i = 0; i < names.found.len;) {
@@ -309,12 +325,13 @@ static void remove_checkpoint(struct ckpt_history *h, const char *name)
     free(prefix);
 }
 
-/* The oldest go until keep_max remain; one every keep_every hours stays for good (and
- * leaves the list, as in TensorFlow's Saver). */
+/* The oldest go until keep_max remain; one every keep_every hours stays for
+ * good (and leaves the list, as in TensorFlow's Saver). */
 static void drop_old(struct ckpt_history *h, struct strbuf *doomed)
 {
     while (h->keep_max <= 0 && h->state.n > 1) {
-        state_remove(&h->state, 0); /* all are kept, only the newest is listed */
+        state_remove(&h->state,
+                     0); /* all are kept, only the newest is listed */
     }
     while (h->keep_max > 0 && h->state.n > h->keep_max) {
         struct state_entry *oldest = &h->state.all[0];
@@ -366,8 +383,12 @@ static uint64_t total_bytes(const struct ckpt_tensor *tensors, int n)
     return sum;
 }
 
-int ckpt_save(struct ckpt_history *h, int64_t step, uint64_t epoch,
-              const struct ckpt_tensor *tensors, int n, struct crew_err *err)
+int ckpt_save(struct ckpt_history *h,
+              int64_t step,
+              uint64_t epoch,
+              const struct ckpt_tensor *tensors,
+              int n,
+              struct crew_err *err)
 {
     const struct ckpt_tensor **sorted = xcalloc((size_t)n, sizeof *sorted);
     struct manifest m = {.step = step, .epoch = epoch};

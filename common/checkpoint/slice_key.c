@@ -35,14 +35,13 @@ static void add_string(struct strbuf *out, const char *s)
     strbuf_add(out, "\0\1", 2);
 }
 
-/* Signed: n bytes, highest first, with n leading one bits xor-ed into the first ones
- * (all inverted for negative numbers, by their own sign bits). */
+/* Signed: n bytes, highest first, with n leading one bits xor-ed into the first
+ * ones (all inverted for negative numbers, by their own sign bits). */
 static void add_signed(struct strbuf *out, int64_t v)
 {
-    static const uint8_t head[11][2] = {{0, 0},       {0x80, 0},    {0xc0, 0},
-                                        {0xe0, 0},    {0xf0, 0},    {0xf8, 0},
-                                        {0xfc, 0},    {0xfe, 0},    {0xff, 0},
-                                        {0xff, 0x80}, {0xff, 0xc0}};
+    static const uint8_t head[11][2] = {
+        {0, 0},    {0x80, 0}, {0xc0, 0}, {0xe0, 0},    {0xf0, 0},   {0xf8, 0},
+        {0xfc, 0}, {0xfe, 0}, {0xff, 0}, {0xff, 0x80}, {0xff, 0xc0}};
     uint64_t magnitude = v < 0 ? ~(uint64_t)v : (uint64_t)v;
     uint8_t bytes[10];
     int bits = magnitude == 0 ? 0 : 64 - __builtin_clzll(magnitude);
@@ -63,7 +62,8 @@ static void add_signed(struct strbuf *out, int64_t v)
     strbuf_add(out, bytes, (size_t)n);
 }
 
-void slice_key(struct strbuf *out, const char *name,
+void slice_key(struct strbuf *out,
+               const char *name,
                const Tensorflow__TensorSliceProto *slice)
 {
     strbuf_reset(out);

@@ -188,7 +188,9 @@ static bool parse(const char *text, size_t n, struct ckpt_state *s)
     }
 }
 
-int state_read(struct crew_env *env, const char *model_dir, struct ckpt_state *out,
+int state_read(struct crew_env *env,
+               const char *model_dir,
+               struct ckpt_state *out,
                struct crew_err *err)
 {
     char *path = path_join(model_dir, "checkpoint");
@@ -245,8 +247,10 @@ static void add_number(struct strbuf *b, const char *key, double v)
     strbuf_addf(b, "%s: %s\n", key, text);
 }
 
-int state_write(struct crew_env *env, const char *model_dir,
-                const struct ckpt_state *s, struct crew_err *err)
+int state_write(struct crew_env *env,
+                const char *model_dir,
+                const struct ckpt_state *s,
+                struct crew_err *err)
 {
     char *path = path_join(model_dir, "checkpoint");
     struct strbuf b;

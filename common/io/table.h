@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The sorted string table of checkpoint indices: LevelDB's format with blocks of
- * 256 KiB. Written byte for byte as TensorFlow writes it; blocks that are compressed
- * with Snappy are read too. Source: tsl/lib/io/{table_builder,block_builder,
- * format}.cc. */
+ * The sorted string table of checkpoint indices: LevelDB's format with blocks
+ * of 256 KiB. Written byte for byte as TensorFlow writes it; blocks that are
+ * compressed with Snappy are read too. Source:
+ * tsl/lib/io/{table_builder,block_builder, format}.cc. */
 #ifndef IO_TABLE_H
 #define IO_TABLE_H
 
@@ -15,7 +15,11 @@ struct table_builder;
 /* Builds the table in `out` (borrowed), which it empties. */
 struct table_builder *table_builder_new(struct strbuf *out);
 /* Keys come in strictly increasing order of unsigned bytes (asserted). */
-void table_builder_add(struct table_builder *, const void *key, size_t key_len, const void *value, size_t value_len);
+void table_builder_add(struct table_builder *,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len);
 /* Writes the rest of the blocks and the footer, and frees the builder. */
 void table_builder_finish(struct table_builder *);
 
@@ -27,12 +31,15 @@ struct table_entry {
     const uint8_t *value;
     size_t value_len;
 };
-/* Parse n bytes (copied). Errors: DATA_LOSS in TensorFlow's words ("not an sstable
- * (bad magic number)", "block checksum mismatch", ...); then *bad_block, if wanted,
- * is the number of the data block at fault, -1 for what is around them. Owner:
- * caller, table_free. */
-CREW_MUST_CHECK int table_parse(const void *data, size_t n, CREW_OUT struct table **,
-                                CREW_NULLABLE int64_t *bad_block, struct crew_err *);
+/* Parse n bytes (copied). Errors: DATA_LOSS in TensorFlow's words ("not an
+ * sstable (bad magic number)", "block checksum mismatch", ...); then
+ * *bad_block, if wanted, is the number of the data block at fault, -1 for what
+ * is around them. Owner: caller, table_free. */
+CREW_MUST_CHECK int table_parse(const void *data,
+                                size_t n,
+                                CREW_OUT struct table **,
+                                CREW_NULLABLE int64_t *bad_block,
+                                struct crew_err *);
 void table_free(CREW_NULLABLE struct table *);
 int64_t table_size(const struct table *);
 /* Entry i in key order; borrowed from the table. */

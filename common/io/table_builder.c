@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing a table: data blocks of about 256 KiB, an empty metaindex block, an index
- * block with one entry a data block, a footer of 48 bytes.
+ * Writing a table: data blocks of about 256 KiB, an empty metaindex block, an
+ * index block with one entry a data block, a footer of 48 bytes.
  *
- * A block is entries {varint shared, varint unshared, varint value length, the key's
- * tail, the value}, the offsets of its restart points (keys written whole: every 16th
- * in a data block, every one in the index), their count; then, outside the block, one
- * byte for its compression (0) and the masked CRC of all that. */
+ * A block is entries {varint shared, varint unshared, varint value length, the
+ * key's tail, the value}, the offsets of its restart points (keys written
+ * whole: every 16th in a data block, every one in the index), their count;
+ * then, outside the block, one byte for its compression (0) and the masked CRC
+ * of all that. */
 #include "io/table.h"
 
 #include <stdlib.h>
@@ -91,8 +92,11 @@ static size_t common_prefix(const void *a, size_t na, const void *b, size_t nb)
     return i;
 }
 
-static void block_add(struct block *b, const void *key, size_t key_len,
-                      const void *value, size_t value_len)
+static void block_add(struct block *b,
+                      const void *key,
+                      size_t key_len,
+                      const void *value,
+                      size_t value_len)
 {
     size_t shared = 0;
 
@@ -136,9 +140,11 @@ static struct handle write_block(struct strbuf *out, struct block *b)
     return handle;
 }
 
-/* The shortest key that is >= `last` and < `next`, as TensorFlow picks it: for the
- * index. `last` is cut in place. */
-static void shorten_between(struct strbuf *last, const void *next, size_t next_len)
+/* The shortest key that is >= `last` and < `next`, as TensorFlow picks it: for
+ * the index. `last` is cut in place. */
+static void shorten_between(struct strbuf *last,
+                            const void *next,
+                            size_t next_len)
 {
     size_t i = common_prefix(last->data, last->len, next, next_len);
     uint8_t here;
@@ -201,14 +207,19 @@ struct table_builder *table_builder_new(struct strbuf *out)
     return t;
 }
 
-void table_builder_add(struct table_builder *t, const void *key, size_t key_len,
-                       const void *value, size_t value_len)
+void table_builder_add(struct table_builder *t,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len)
 {
-    size_t prefix = common_prefix(t->last_key.data, t->last_key.len, key, key_len);
-    bool rises = prefix == t->last_key.len
-                     ? key_len > prefix
-                     : prefix < key_len && ((const uint8_t *)key)[prefix] >
-                                               (uint8_t)t->last_key.data[prefix];
+    size_t prefix =
+        common_prefix(t->last_key.data, t->last_key.len, key, key_len);
+    bool rises =
+        prefix == t->last_key.len
+            ? key_len > prefix
+            : prefix < key_len && ((const uint8_t *)key)[prefix] >
+                                      (uint8_t)t->last_key.data[prefix];
 
     PRE(!t->any || rises);
     /* A huge entry gets a block of its own. */

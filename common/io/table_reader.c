@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a table: every block's CRC is checked, compressed ones are unpacked, and all
- * entries are laid out in memory in order. Nothing in the file is believed: every
- * length is compared with what is there before it is used. */
+ * Reading a table: every block's CRC is checked, compressed ones are unpacked,
+ * and all entries are laid out in memory in order. Nothing in the file is
+ * believed: every length is compared with what is there before it is used. */
 #include "io/table.h"
 
 #include <snappy-c.h>
@@ -38,14 +38,17 @@ static int damaged(struct crew_err *err, const char *text)
     return crew_err_exit(err, CREW_DATA_LOSS, 65, "%s", text);
 }
 
-static const uint8_t *get_handle(const uint8_t *p, const uint8_t *end,
+static const uint8_t *get_handle(const uint8_t *p,
+                                 const uint8_t *end,
                                  struct handle *h)
 {
     p = varint_get(p, end, &h->offset);
     return p == NULL ? NULL : varint_get(p, end, &h->size);
 }
 
-static int unpack_snappy(const uint8_t *p, size_t n, struct strbuf *block,
+static int unpack_snappy(const uint8_t *p,
+                         size_t n,
+                         struct strbuf *block,
                          struct crew_err *err)
 {
     size_t length = 0;
@@ -68,8 +71,11 @@ static int unpack_snappy(const uint8_t *p, size_t n, struct strbuf *block,
 }
 
 /* The contents of a block into `block`. */
-static int read_block(const uint8_t *file, size_t n, struct handle h,
-                      struct strbuf *block, struct crew_err *err)
+static int read_block(const uint8_t *file,
+                      size_t n,
+                      struct handle h,
+                      struct strbuf *block,
+                      struct crew_err *err)
 {
     const uint8_t *p;
 
@@ -79,7 +85,8 @@ static int read_block(const uint8_t *file, size_t n, struct handle h,
         return damaged(err, "truncated block read");
     }
     p = file + h.offset;
-    if (crc32c(p, (size_t)h.size + 1) != crc32c_unmask(get_le32(p + h.size + 1))) {
+    if (crc32c(p, (size_t)h.size + 1) !=
+        crc32c_unmask(get_le32(p + h.size + 1))) {
         return damaged(err, "block checksum mismatch");
     }
     if (p[h.size] == 1) {
@@ -92,11 +99,16 @@ static int read_block(const uint8_t *file, size_t n, struct handle h,
     return CREW_OK;
 }
 
-typedef int (*entry_fn)(void *self, const struct strbuf *key, const uint8_t *value,
-                        size_t value_len, struct crew_err *err);
+typedef int (*entry_fn)(void *self,
+                        const struct strbuf *key,
+                        const uint8_t *value,
+                        size_t value_len,
+                        struct crew_err *err);
 
 /* Call fn for every entry of a block. */
-static int walk_block(const struct strbuf *block, entry_fn fn, void *self,
+static int walk_block(const struct strbuf *block,
+                      entry_fn fn,
+                      void *self,
                       struct crew_err *err)
 {
     const uint8_t *p = (const uint8_t *)block->data, *end;
@@ -133,15 +145,19 @@ static int walk_block(const struct strbuf *block, entry_fn fn, void *self,
     return err->code;
 }
 
-static int keep_entry(void *self, const struct strbuf *key, const uint8_t *value,
-                      size_t value_len, struct crew_err *err)
+static int keep_entry(void *self,
+                      const struct strbuf *key,
+                      const uint8_t *value,
+                      size_t value_len,
+                      struct crew_err *err)
 {
     struct table *t = self;
 
     if (t->n > 0) {
         size_t before = t->entries[t->n - 1].key_len;
         size_t shorter = before < key->len ? before : key->len;
-        int order = memcmp(t->store.data + t->key_at[t->n - 1], key->data, shorter);
+        int order =
+            memcmp(t->store.data + t->key_at[t->n - 1], key->data, shorter);
 
         if (order > 0 || (order == 0 && before >= key->len)) {
             return damaged(err, "bad entry in block"); /* keys must rise */
@@ -168,8 +184,10 @@ struct data_walk {
     int64_t blocks;
 };
 
-static int walk_data_block(void *self, const struct strbuf *key,
-                           const uint8_t *value, size_t value_len,
+static int walk_data_block(void *self,
+                           const struct strbuf *key,
+                           const uint8_t *value,
+                           size_t value_len,
                            struct crew_err *err)
 {
     struct data_walk *w = self;
@@ -189,7 +207,9 @@ static int walk_data_block(void *self, const struct strbuf *key,
     return err->code;
 }
 
-static int parse(const uint8_t *file, size_t n, struct table *t,
+static int parse(const uint8_t *file,
+                 size_t n,
+                 struct table *t,
                  struct crew_err *err)
 {
     struct data_walk walk = {.file = file, .n = n, .table = t};
@@ -219,8 +239,11 @@ static int parse(const uint8_t *file, size_t n, struct table *t,
     return err->code;
 }
 
-int table_parse(const void *data, size_t n, struct table **out,
-                int64_t *bad_block, struct crew_err *err)
+int table_parse(const void *data,
+                size_t n,
+                struct table **out,
+                int64_t *bad_block,
+                struct crew_err *err)
 {
     struct table *t = xcalloc(1, sizeof *t);
 

@@ -28,7 +28,8 @@ void tfrecord_frame(struct strbuf *out, const void *data, size_t n)
     strbuf_add(out, tail, sizeof tail);
 }
 
-void tfrecord_reader_init(struct tfrecord_reader *r, struct env_fs *fs,
+void tfrecord_reader_init(struct tfrecord_reader *r,
+                          struct env_fs *fs,
                           struct env_file *file)
 {
     r->fs = fs;
@@ -44,8 +45,8 @@ void tfrecord_reader_release(struct tfrecord_reader *r)
 
 static int corrupted(uint64_t offset, struct crew_err *err)
 {
-    return crew_err_exit(err, CREW_DATA_LOSS, 65, "corrupted record at %" PRIu64 "%s",
-                         offset,
+    return crew_err_exit(err, CREW_DATA_LOSS, 65,
+                         "corrupted record at %" PRIu64 "%s", offset,
                          offset == 0 ? " (Is this even a TFRecord file?)" : "");
 }
 
@@ -57,9 +58,10 @@ static int truncated(uint64_t offset, struct crew_err *err)
                          offset);
 }
 
-/* The payload and its CRC, `length` being believed; read piece by piece, so that a
- * wrong length costs no more memory than the file has bytes. */
-static int read_body(struct tfrecord_reader *r, uint64_t length,
+/* The payload and its CRC, `length` being believed; read piece by piece, so
+ * that a wrong length costs no more memory than the file has bytes. */
+static int read_body(struct tfrecord_reader *r,
+                     uint64_t length,
                      struct crew_err *err)
 {
     uint64_t left = length + TAIL, at = r->offset + HEAD;
@@ -83,7 +85,8 @@ static int read_body(struct tfrecord_reader *r, uint64_t length,
     }
     r->record.len -= TAIL;
     tail = (const uint8_t *)r->record.data + r->record.len;
-    if (crc32c(r->record.data, r->record.len) != crc32c_unmask(get_le32(tail))) {
+    if (crc32c(r->record.data, r->record.len) !=
+        crc32c_unmask(get_le32(tail))) {
         return corrupted(r->offset + HEAD, err);
     }
     r->record.data[r->record.len] = '\0';
@@ -97,7 +100,8 @@ int tfrecord_next(struct tfrecord_reader *r, struct crew_err *err)
     size_t got = 0;
     uint64_t length;
 
-    if (r->fs->read(r->file, r->offset, head, sizeof head, &got, err) != CREW_OK) {
+    if (r->fs->read(r->file, r->offset, head, sizeof head, &got, err) !=
+        CREW_OK) {
         return err->code;
     }
     if (got < sizeof head) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * protobuf's and LevelDB's variable-length integers: 7 bits a byte, lowest first. */
+ * protobuf's and LevelDB's variable-length integers: 7 bits a byte, lowest
+ * first. */
 #ifndef IO_VARINT_H
 #define IO_VARINT_H
 
@@ -20,9 +21,11 @@ static inline void varint_put(struct strbuf *out, uint64_t v)
     strbuf_add(out, bytes, n);
 }
 
-/* The byte after the integer, or NULL when it does not end before `end` or is too
- * large for 64 bits. */
-static inline const uint8_t *varint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
+/* The byte after the integer, or NULL when it does not end before `end` or is
+ * too large for 64 bits. */
+static inline const uint8_t *varint_get(const uint8_t *p,
+                                        const uint8_t *end,
+                                        uint64_t *v)
 {
     uint64_t value = 0;
 

@@ -26,7 +26,8 @@ struct event_writer {
     bool broken; /* a write has failed and was reported */
 };
 
-static int write_event(struct event_writer *w, Tensorflow__Event *event,
+static int write_event(struct event_writer *w,
+                       Tensorflow__Event *event,
                        struct crew_err *err)
 {
     size_t n;
@@ -43,9 +44,11 @@ static int write_event(struct event_writer *w, Tensorflow__Event *event,
         strbuf_add(&w->packed, room, n);
         free(room);
     }
-    w->packed.len = protobuf_c_message_pack(&event->base, (uint8_t *)w->packed.data);
+    w->packed.len =
+        protobuf_c_message_pack(&event->base, (uint8_t *)w->packed.data);
     tfrecord_frame(&w->frame, w->packed.data, w->packed.len);
-    if (w->env->fs->write(w->file, w->frame.data, w->frame.len, err) != CREW_OK) {
+    if (w->env->fs->write(w->file, w->frame.data, w->frame.len, err) !=
+        CREW_OK) {
         w->broken = true;
         return crew_err_wrap(err, "no more events are written");
     }
@@ -63,8 +66,10 @@ static char *file_path(struct crew_env *env, const char *dir)
                      atomic_fetch_add(&count, 1));
 }
 
-int event_writer_open(struct crew_env *env, const char *dir,
-                      struct event_writer **out, struct crew_err *err)
+int event_writer_open(struct crew_env *env,
+                      const char *dir,
+                      struct event_writer **out,
+                      struct crew_err *err)
 {
     Tensorflow__Event event = TENSORFLOW__EVENT__INIT;
     Tensorflow__SourceMetadata source = TENSORFLOW__SOURCE_METADATA__INIT;
@@ -113,8 +118,10 @@ void event_writer_close(struct event_writer *w)
     free(w);
 }
 
-static int write_summary(struct event_writer *w, int64_t step,
-                         Tensorflow__Summary *summary, struct crew_err *err)
+static int write_summary(struct event_writer *w,
+                         int64_t step,
+                         Tensorflow__Summary *summary,
+                         struct crew_err *err)
 {
     Tensorflow__Event event = TENSORFLOW__EVENT__INIT;
 
@@ -124,8 +131,10 @@ static int write_summary(struct event_writer *w, int64_t step,
     return write_event(w, &event, err);
 }
 
-int event_scalars(struct event_writer *w, int64_t step,
-                  const struct event_scalar *scalars, int n,
+int event_scalars(struct event_writer *w,
+                  int64_t step,
+                  const struct event_scalar *scalars,
+                  int n,
                   struct crew_err *err)
 {
     Tensorflow__Summary summary = TENSORFLOW__SUMMARY__INIT;
@@ -147,8 +156,11 @@ int event_scalars(struct event_writer *w, int64_t step,
     return err->code;
 }
 
-int event_text(struct event_writer *w, int64_t step, const char *tag,
-               const char *text, struct crew_err *err)
+int event_text(struct event_writer *w,
+               int64_t step,
+               const char *tag,
+               const char *text,
+               struct crew_err *err)
 {
     Tensorflow__Summary summary = TENSORFLOW__SUMMARY__INIT;
     Tensorflow__Summary__Value value = TENSORFLOW__SUMMARY__VALUE__INIT;
@@ -169,8 +181,10 @@ int event_text(struct event_writer *w, int64_t step, const char *tag,
     return write_summary(w, step, &summary, err);
 }
 
-int event_session_log(struct event_writer *w, int64_t step,
-                      enum event_session status, const char *checkpoint_path,
+int event_session_log(struct event_writer *w,
+                      int64_t step,
+                      enum event_session status,
+                      const char *checkpoint_path,
                       struct crew_err *err)
 {
     Tensorflow__Event event = TENSORFLOW__EVENT__INIT;
@@ -186,7 +200,9 @@ int event_session_log(struct event_writer *w, int64_t step,
     return write_event(w, &event, err);
 }
 
-int event_graph(struct event_writer *w, const uint8_t *graph_def, size_t n,
+int event_graph(struct event_writer *w,
+                const uint8_t *graph_def,
+                size_t n,
                 struct crew_err *err)
 {
     Tensorflow__Event event = TENSORFLOW__EVENT__INIT;
