@@ -37,7 +37,7 @@ void session_notice(struct session *s, enum env_level level, const char *fmt,
     (void)vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     if (s->o.on_notice != NULL) {
-        s->o.on_notice(s->o.self, level, line);
+        s->o.on_notice(s->o.callbacks_self, level, line);
     }
 }
 
@@ -64,6 +64,7 @@ void op_done(struct session *s, const struct crew_err *err)
         job_set(s, JOB_NONE);
     }
     s->op = SESSION_NONE;
+    s->result_step = s->global_step;
     s->o.on_done(s->o.self, op, err);
 }
 
@@ -405,7 +406,7 @@ static void look_at_wait(struct session *s)
     char line[420];
     (void)snprintf(line, sizeof(line), "waiting for %s", text);
     if (s->o.on_wait != NULL) {
-        s->o.on_wait(s->o.self, line);
+        s->o.on_wait(s->o.callbacks_self, line);
     }
 }
 
@@ -614,6 +615,11 @@ int64_t session_global_step(const struct session *s)
     return s->global_step;
 }
 
+int64_t session_result_step(const struct session *s)
+{
+    return s->result_step;
+}
+
 uint64_t session_step_seq(const struct session *s)
 {
     return s->seq;
@@ -632,10 +638,4 @@ const struct trainer_end *session_end(const struct session *s)
 bool session_evaluator(const struct session *s)
 {
     return s->evaluator;
-}
-
-const char *session_evaluation(const struct session *s, int64_t *step)
-{
-    *step = s->evaluation_step;
-    return s->evaluation;
 }

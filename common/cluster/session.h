@@ -45,11 +45,16 @@ struct session_options {
     int64_t save_checkpoints_steps;
     double save_checkpoints_secs;
     double session_creation_timeout_secs;
+    uint64_t stop_patience_ms; /* STOP: for a ps that cannot be reached; 0: 10 s */
     /* err->code 0: well; OUT_OF_RANGE and so on as in trainer.h. */
     void (*on_done)(void *self, enum session_op, const struct crew_err *err);
-    void (*on_wait)(void *self, const char *line);
-    void (*on_notice)(void *self, enum env_level, const char *line);
+    /* A new line of the evaluator. May be NULL. */
+    void (*on_evaluation)(void *self, int64_t step, const char *line);
     void *self;
+    /* As in trainer.h; may be NULL. */
+    void (*on_wait)(void *callbacks_self, const char *line);
+    void (*on_notice)(void *callbacks_self, enum env_level, const char *line);
+    void *callbacks_self;
 };
 
 struct session;
@@ -80,12 +85,12 @@ void session_grad_ready(struct session *, int i, const float *grad);
 void session_interrupt(struct session *);
 
 /* Results of the operations. */
-int64_t session_global_step(const struct session *);
+int64_t session_result_step(const struct session *); /* of the newest operation */
+int64_t session_global_step(const struct session *); /* the newest heard of */
 uint64_t session_step_seq(const struct session *); /* of the step under way */
 const struct optim_powers *session_powers(const struct session *);
 const struct trainer_end *session_end(const struct session *);
 bool session_evaluator(const struct session *);
-const char *session_evaluation(const struct session *, CREW_OUT int64_t *step);
 uint64_t session_incarnation(const struct session *);
 
 #endif

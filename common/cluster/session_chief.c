@@ -17,8 +17,7 @@
 
 #define HOLD_MS 30000u
 #define STOP_MS 10000u
-#define STOP_DOWN_MS 9500u
-#define CALL_MS 8000u
+#define CALL_MS 3000u
 #define AWAIT_LIMIT_MS 15000u
 #define RETRY_MS 100u
 
@@ -251,6 +250,11 @@ void stop_start(struct link *l)
                    CALL_MS);
 }
 
+static uint64_t stop_limit(const struct session *s)
+{
+    return s->o.stop_patience_ms != 0 ? s->o.stop_patience_ms : STOP_MS;
+}
+
 /* Every ps has been told, but those that cannot be reached. */
 static bool all_told(const struct session *s)
 {
@@ -258,8 +262,7 @@ static bool all_told(const struct session *s)
     for (int i = 0; i < s->o.num_ps; i++) {
         const struct link *l = &s->links[i];
         uint64_t down = l->port[PEER_CONTROL].down_since_ms;
-        bool lost = down != 0 && now - down >= STOP_DOWN_MS &&
-                    now - s->op_ms >= STOP_DOWN_MS;
+        bool lost = down != 0 && now - s->op_ms >= stop_limit(s);
         if (!l->done && !lost) {
             return false;
         }
@@ -269,7 +272,7 @@ static bool all_told(const struct session *s)
 
 void chief_stop_tick(struct session *s)
 {
-    bool late = session_now(s) - s->op_ms >= STOP_MS;
+    bool late = session_now(s) - s->op_ms >= stop_limit(s);
     if (s->op_phase == 0) {
         s->op_phase = 1;
         job_set(s, JOB_STOP);
@@ -315,6 +318,9 @@ static void await_done(struct rpc_call *call, const ProtobufCMessage *reply,
     if (r->result_step != s->evaluation_step || s->evaluation[0] == '\0') {
         (void)snprintf(s->evaluation, sizeof(s->evaluation), "%s", r->result);
         s->evaluation_step = r->result_step;
+        if (s->o.on_evaluation != NULL && s->evaluation[0] != '\0') {
+            s->o.on_evaluation(s->o.self, s->evaluation_step, s->evaluation);
+        }
     }
     session_tick(s);
 }

@@ -136,6 +136,7 @@ struct session {
     bool step_void;         /* its ticket and gradients are worth nothing any more */
     bool ticket;            /* one is here for the next step */
     int64_t global_step;
+    int64_t result_step;    /* as it was when the newest operation was done */
     const float **grads;    /* by variable */
     int *ready_list;
     int num_ready;

@@ -17,7 +17,7 @@
 
 #include "base/banned.h"
 
-#define TICKET_MS 15000u
+#define TICKET_MS 7000u /* answered within 5 s */
 #define AGAIN_MS 20u
 
 /* --------------------------------------------------------------- the push */

@@ -5,7 +5,8 @@
  * vtable: trainer_local (one process, the update rule runs here) and
  * trainer_cluster (chief or worker of a TF_CONFIG cluster: a network thread runs
  * the session with every ps). All functions block and are called by the one
- * training thread; none logs: on_wait reports what takes long.
+ * training thread; none logs: on_wait reports what takes long. on_wait and on_notice
+ * are called on the network thread.
  *
  * Order of calls
  *   chief:  open, initialise, [save], begin, (next_step, grad_ready*, finish_step |

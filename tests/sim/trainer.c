@@ -323,6 +323,7 @@ void task_start(struct trainer_task *t)
         .on_wait = on_wait,
         .on_notice = on_notice,
         .self = l,
+        .callbacks_self = l,
     };
     if (session_open(&l->options, &l->session, &err) != CREW_OK) {
         sim_fail(sim, "%s", err.msg);
