@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Addresses: "host:port", "[::1]:port", "unix:/path"; which are loopback, and
+ * Addresses: "host:port", "[::1]:port", "unix:/path" or a path with a slash; which are loopback, and
  * which may be listened on without authentication. */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static int parse_unix(const char *text,
                       struct uv_address *address,
                       struct crew_err *err)
 {
-    const char *path = text + strlen("unix:");
+    const char *path = text;
     struct uv_address a = {.is_unix = true};
 
     /* sockaddr_un.sun_path has 108 bytes, one of them the NUL. */
@@ -52,6 +52,9 @@ int uv_address_parse(const char *text,
     struct uv_address a = {.is_unix = false};
 
     if (strncmp(text, "unix:", 5) == 0) {
+        return parse_unix(text + 5, address, err);
+    }
+    if (strchr(text, '/') != NULL) { /* a path: no host has one */
         return parse_unix(text, address, err);
     }
     const char *colon = strrchr(text, ':');

@@ -120,6 +120,10 @@ void uv_listener_close(struct rpc_net *, struct rpc_accept *);
 
 /* Begin to read frames. */
 void uv_read_begin(struct uv_conn *);
+/* Its two halves, without a socket: where the next bytes belong (never an empty
+ * place), and that n of them are there. */
+void uv_read_place(struct uv_conn *, uv_buf_t *);
+void uv_read_took(struct uv_conn *, size_t n);
 
 void out_queue_init(struct out_queue *);
 void uv_write_frame(struct rpc_conn *, struct rpc_out *);

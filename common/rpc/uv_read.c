@@ -21,11 +21,8 @@
 #define BIG (64u << 10)
 #define HEADER_AHEAD 2048u
 
-static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+void uv_read_place(struct uv_conn *conn, uv_buf_t *buf)
 {
-    struct uv_conn *conn = uv_conn_of(handle->data);
-
-    (void)suggested;
     if (conn->dest != NULL) {
         buf->base = (char *)conn->dest + conn->got;
         buf->len = (size_t)conn->in.head.payload_len - conn->got;
@@ -133,6 +130,27 @@ static void ended(struct uv_conn *conn, int status)
     }
 }
 
+void uv_read_took(struct uv_conn *conn, size_t n)
+{
+    if (conn->dest == NULL) {
+        conn->fill += n;
+        take_frames(conn);
+        return;
+    }
+    conn->got += n;
+    if (conn->got == conn->in.head.payload_len) {
+        payload_in(conn);
+        conn->at = 0;
+        conn->fill = 0;
+    }
+}
+
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    uv_read_place(uv_conn_of(handle->data), buf);
+}
+
 static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct uv_conn *conn = uv_conn_of(stream->data);
@@ -140,18 +158,8 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (n < 0) {
         ended(conn, (int)n);
-        return;
-    }
-    if (conn->dest == NULL) {
-        conn->fill += (size_t)n;
-        take_frames(conn);
-        return;
-    }
-    conn->got += (size_t)n;
-    if (conn->got == conn->in.head.payload_len) {
-        payload_in(conn);
-        conn->at = 0;
-        conn->fill = 0;
+    } else {
+        uv_read_took(conn, (size_t)n);
     }
 }
 
