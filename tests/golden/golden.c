@@ -126,24 +126,28 @@ static void quote_long_integers(const char *text, size_t n, struct strbuf *out)
     }
 }
 
-cJSON *golden_load(const char *dir, const char *file)
+cJSON *golden_parse(const char *text, size_t n, const char *what)
 {
     struct crew_err err = {0};
     struct strbuf quoted;
     cJSON *tree = NULL;
-    size_t n = 0;
-    char *text = golden_bytes(dir, file, &n);
 
-    if (text == NULL) {
-        return NULL;
-    }
     strbuf_init(&quoted);
     quote_long_integers(text, n, &quoted);
-    if (json_parse_within(quoted.data, quoted.len, file, MAX_FILE, MAX_DEPTH,
+    if (json_parse_within(quoted.data, quoted.len, what, MAX_FILE, MAX_DEPTH,
                           &tree, &err) != CREW_OK) {
         (void)golden_trouble(65, "%s", err.msg);
     }
     strbuf_release(&quoted);
+    return tree;
+}
+
+cJSON *golden_load(const char *dir, const char *file)
+{
+    size_t n = 0;
+    char *text = golden_bytes(dir, file, &n);
+    cJSON *tree = text != NULL ? golden_parse(text, n, file) : NULL;
+
     free(text);
     return tree;
 }
