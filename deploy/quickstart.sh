@@ -81,11 +81,13 @@ progress() {
 }
 
 report() {
-    local run=$1 export_dir accuracy prefix
+    local run=$1 export_dir accuracy prefix step
     accuracy=$(grep -o 'Saving dict for global step .*' "$run/log.txt" |
         tail -n 1 | cut -d ' ' -f 6-) || true
     prefix=$(find "$run/model" -maxdepth 1 -name 'model.ckpt-*.index' |
         sort -V | tail -n 1)
+    prefix=${prefix%.index}
+    step=${prefix##*-}
     export_dir=$(find "$run/model/export" -name saved_model.pb 2>/dev/null |
         sort | tail -n 1) || true
 
@@ -99,9 +101,9 @@ report() {
 
 Next, look into the newest checkpoint, or train on from it in one process:
 
-  $bin/crew ckpt ls ${prefix%.index}
+  $bin/crew ckpt ls $prefix
   $bin/crew run --job $jobs/mnist.so --model-dir $run/model \\
-      --set optimizer=adam --set max_steps=1500
+      --set optimizer=adam --set max_steps=$((step + 300))
 END
 }
 
@@ -128,6 +130,11 @@ main() {
         exit "$code"
     fi
     report "$run"
+    if grep -E 'exited with code|killed by signal' "$run/log.txt"; then
+        echo "quickstart.sh: the chief is done, but not every process ended" \
+            "with 0" >&2
+        exit 1
+    fi
 }
 
 main "$@"
