@@ -52,6 +52,14 @@ static char *own_address(struct crew_err *err)
     return address;
 }
 
+/* A path may be given as it is. Owner: caller. */
+static char *given_address(const char *text)
+{
+    return strchr(text, '/') != NULL && strncmp(text, "unix:", 5) != 0
+               ? xasprintf("unix:%s", text)
+               : xstrdup(text);
+}
+
 int cmd_health(int argc, char **argv)
 {
     struct crew_err err = {0};
@@ -67,7 +75,7 @@ int cmd_health(int argc, char **argv)
         (void)fputs(usage, stderr);
         return 64;
     }
-    address = argc == 2 ? xstrdup(argv[1]) : own_address(&err);
+    address = argc == 2 ? given_address(argv[1]) : own_address(&err);
     if (address == NULL) {
         (void)fprintf(stderr, "crew health: %s\n", err.msg);
         return crew_err_exit_code(&err);

@@ -35,7 +35,15 @@ struct watch_decision watch_decide(const struct watch *w, double now)
     struct watch_decision d = {0};
 
     if (is_last(w, w->evaluated_step)) {
-        d.action = w->final_done ? WATCH_DONE : WATCH_EXPORT_FINAL;
+        if (!w->final_done) {
+            d.action = WATCH_EXPORT_FINAL;
+            return d;
+        }
+        if (!w->ended && !w->lost &&
+            now - w->evaluation_began < WATCH_END_SECS) {
+            return wait_for(WATCH_POLL_SECS);
+        }
+        d.action = WATCH_DONE;
         return d;
     }
     if (w->ended && w->end_code != 0) {

@@ -6,7 +6,7 @@
  *   - nothing before start_delay_secs, then the newest checkpoint that is not
  * yet evaluated, but not before throttle_secs since the last evaluation began;
  *   - the last checkpoint (of max_steps, or of the job's end) at once and once;
- *   - then the end, without another throttle's wait;
+ *   - then, when the job has ended, the end, without another throttle's wait;
  *   - a job that was stopped or failed ends it with the job's code;
  *   - no ps 0 any more and no word of an end: 138, the launcher may try again.
  */
@@ -19,6 +19,10 @@
 /* How long the last checkpoint may take to appear in model_dir once the job has
  * ended (network file systems). */
 #define WATCH_LAST_CHECKPOINT_SECS 60.0
+/* How long the word of the end may take once the checkpoint of max_steps is
+ * there: a report that comes before the chief has asked who is there would be
+ * overlooked. */
+#define WATCH_END_SECS 60.0
 /* How often model_dir is looked at when nobody calls. */
 #define WATCH_POLL_SECS 2.0
 

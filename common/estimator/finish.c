@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "checkpoint/crewdir.h"
@@ -151,6 +152,39 @@ bool run_is_finished(struct run *run, int64_t *step)
         return true;
     }
     return false;
+}
+
+static char *final_export_path(const struct run *run)
+{
+    return path_join(run->model_dir, ".crew/final-export");
+}
+
+void run_note_final_export(struct run *run, int64_t step)
+{
+    char *path = final_export_path(run);
+    char text[32];
+    struct crew_err err = {0};
+
+    (void)snprintf(text, sizeof text, "%lld\n", (long long)step);
+    if (fs_replace_file(run->env, path, text, strlen(text), &err) != CREW_OK) {
+        env_log(run->env, LOG_WARN, "%s could not be written: %s", path,
+                err.msg);
+    }
+    free(path);
+}
+
+bool run_has_final_export(struct run *run, int64_t step)
+{
+    char *path = final_export_path(run);
+    char *text = NULL;
+    size_t n;
+    struct crew_err err = {0};
+    bool has = fs_read_file(run->env, path, 64, &text, &n, &err) == CREW_OK &&
+               strtoll(text, NULL, 10) >= step;
+
+    free(text);
+    free(path);
+    return has;
 }
 
 bool run_is_trained(struct run *run, int64_t *step)

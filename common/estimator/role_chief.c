@@ -44,7 +44,9 @@ static int evaluate_here(struct training *t, struct crew_err *err)
             "No evaluator has joined this job: the chief evaluates the last "
             "checkpoint and exports it.");
     evaluator_init(&evaluator, run);
-    (void)evaluator_run(&evaluator, prefix, true, &result, err);
+    if (evaluator_run(&evaluator, prefix, true, &result, err) == CREW_OK) {
+        run_note_final_export(run, t->step);
+    }
     evaluator_release(&evaluator);
     free(prefix);
     return err->code;

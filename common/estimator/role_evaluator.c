@@ -24,8 +24,6 @@
 #define REPEAT_WARNING_SECS 600.0
 /* Longest path of a Unix socket, with its NUL. */
 #define MAX_SOCKET_PATH 108
-/* How long a ps 0 may take to answer before DONE alone is believed. */
-#define DONE_BELIEVED_SECS 3.0
 
 struct role {
     struct run *run;
@@ -179,12 +177,11 @@ static int wait_for_news(struct role *r, double secs, struct crew_err *err)
 
 /* -------------------------------------------------------------------- ends */
 
-static int done(struct role *r, struct crew_err *err)
+static int done(struct role *r)
 {
     struct run *run = r->run;
     struct crew_err told = {0};
 
-    (void)err;
     if (run->ts.max_steps > 0) {
         env_log(run->env, LOG_INFO,
                 "Exiting evaluation, global_step=%lld >= train max_steps=%lld",
@@ -199,6 +196,7 @@ static int done(struct role *r, struct crew_err *err)
         env_log(run->env, LOG_INFO, "ps 0 was not told of the last export: %s",
                 told.msg);
     }
+    run_note_final_export(run, r->watch.evaluated_step);
     return 0;
 }
 
@@ -225,7 +223,7 @@ static bool act(struct role *r, int *code, struct crew_err *err)
         case WATCH_EXPORT_FINAL:
             return export_final(r, err) != CREW_OK;
         case WATCH_DONE:
-            *code = done(r, err);
+            *code = done(r);
             return true;
         case WATCH_STOPPED:
             *code = stopped(r);
@@ -251,25 +249,28 @@ static bool act(struct role *r, int *code, struct crew_err *err)
 
 /* ------------------------------------------------------------------- role */
 
-/* The address crew health asks. Owner: caller; NULL when there is none to take.
- */
+/* The address crew health asks: host:port, or a path as rpc writes it. Owner:
+ * caller; NULL when there is none to take. */
 static char *status_address(const struct run *run)
 {
-    char *path;
+    const char *given = run->opt.status_addr;
+    char *address;
 
-    if (run->opt.status_addr != NULL) {
-        return xstrdup(run->opt.status_addr);
+    if (given != NULL) {
+        return strchr(given, '/') != NULL && strncmp(given, "unix:", 5) != 0
+                   ? xasprintf("unix:%s", given)
+                   : xstrdup(given);
     }
-    path = xasprintf("%s/.crew/evaluator.sock", run->model_dir);
-    if (strlen(path) >= MAX_SOCKET_PATH) {
+    address = xasprintf("unix:%s/.crew/evaluator.sock", run->model_dir);
+    if (strlen(address) - strlen("unix:") >= MAX_SOCKET_PATH) {
         env_log(run->env, LOG_WARN,
                 "No status socket: its path is too long (%s); give "
                 "--status-addr.",
-                path);
-        free(path);
+                address);
+        free(address);
         return NULL;
     }
-    return path;
+    return address;
 }
 
 static int open_watcher(struct role *r, struct crew_err *err)
@@ -317,23 +318,12 @@ static void init_watch(struct role *r)
     }
 }
 
-/* DONE is there and no ps 0 says that the last export is still wanted: somebody
- * has done it. */
-static bool came_too_late(struct role *r)
+/* The job has ended and its last checkpoint is evaluated and exported. */
+static bool came_too_late(struct run *run)
 {
-    struct crew_err err = {0};
     int64_t step;
 
-    if (!run_is_finished(r->run, &step)) {
-        return false;
-    }
-    while (!r->watch.ended &&
-           now_secs(r) - r->watch.started < DONE_BELIEVED_SECS) {
-        if (wait_for_news(r, 0.5, &err) != CREW_OK) {
-            break;
-        }
-    }
-    return !r->watch.ended;
+    return run_is_finished(run, &step) && run_has_final_export(run, step);
 }
 
 int run_evaluator(struct run *run)
@@ -344,11 +334,9 @@ int run_evaluator(struct run *run)
 
     env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");
     evaluator_init(&r.evaluator, run);
-    if (open_watcher(&r, &err) == CREW_OK) {
+    if (!came_too_late(run) && open_watcher(&r, &err) == CREW_OK) {
         init_watch(&r);
-        if (!came_too_late(&r)) {
-            while (!act(&r, &code, &err)) {
-            }
+        while (!act(&r, &code, &err)) {
         }
     }
     if (err.code != CREW_OK && signals_pending() != 0) {

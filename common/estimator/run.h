@@ -61,6 +61,11 @@ CREW_MUST_CHECK int run_dry_build(struct run *, struct crew_err *);
  */
 bool run_is_finished(struct run *, CREW_OUT int64_t *step);
 
+/* The note, in .crew/, that the last checkpoint has been evaluated and
+ * exported, so that who comes after the end does not do it again. */
+void run_note_final_export(struct run *, int64_t step);
+bool run_has_final_export(struct run *, int64_t step);
+
 /* The newest checkpoint is of max_steps or beyond (without a DONE): says so. */
 bool run_is_trained(struct run *, CREW_OUT int64_t *step);
 

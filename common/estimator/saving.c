@@ -19,7 +19,10 @@ static int saver_hold(void *self, int64_t *step, struct crew_err *err)
         *step = t->step;
         return CREW_OK;
     }
-    return t->trainer->ops->hold(t->trainer, step, err);
+    if (t->trainer->ops->hold(t->trainer, step, err) == CREW_OK) {
+        t->step = *step;
+    }
+    return err->code;
 }
 
 static int saver_release(void *self, struct crew_err *err)
@@ -72,7 +75,6 @@ static int saver_write(void *self, int64_t step, struct crew_err *err)
     if (write_files(t, step, err) != CREW_OK) {
         return err->code;
     }
-    t->step = step > t->step ? step : t->step;
     t->saved_step = step;
     return ops->saved(t->trainer, step, err);
 }

@@ -157,7 +157,7 @@ rm -rf "$MODEL"
 alone 1 nan --set learning_rate=1e38 --set save_checkpoints_steps=1
 has "$WORK/nan.log" 'ERROR +local Model diverged with loss = (NaN|inf)\.'
 has "$WORK/nan.log" '(NaN|Infinite) loss during training\.'
-"$BIN/crew" ckpt verify "$MODEL/model.ckpt-0" >/dev/null 2>&1 ||
+"$BIN/crew" ckpt verify "$MODEL/model.ckpt-$(last_step)" >/dev/null 2>&1 ||
     fail "no good checkpoint is left"
 
 say "the end of the input ends the job"

@@ -55,7 +55,12 @@ START_TEST(last_checkpoint_at_once_and_once)
     expect(&w, 101, WATCH_EVALUATE);
     ck_assert(watch_decide(&w, 101).is_final);
     w.evaluated_step = 1000;
+    w.evaluation_began = 101;
     w.final_done = true;
+    expect(&w, 102, WATCH_WAIT); /* for the word of the end */
+    expect(&w, 162, WATCH_DONE);
+    w.ended = true;
+    w.end_step = 1000;
     expect(&w, 102, WATCH_DONE);
 }
 END_TEST

@@ -361,6 +361,24 @@ START_TEST(saver_saves_no_step_twice)
     save_steps(&list, &d, 1, 10);
     ck_assert_int_eq(hook_list_end(&list, 10, &err), 0);
     ck_assert_int_eq(d.n, 2);
+    ck_assert_int_eq(d.released, 1);
+    hook_list_release(&list);
+}
+END_TEST
+
+START_TEST(saver_saves_what_others_have_done_since)
+{
+    struct disk d = {0};
+    struct hook_list list;
+    struct crew_err err = {0};
+
+    add_saver(&list, &d, 10);
+    ck_assert_int_eq(hook_list_after_create_session(&list, 0, &err), 0);
+    save_steps(&list, &d, 1, 10);
+    d.step = 13; /* workers, after this process's last step */
+    ck_assert_int_eq(hook_list_end(&list, 10, &err), 0);
+    ck_assert_int_eq(d.saved[2], 13);
+    ck_assert_int_eq(d.ended_at, 13);
     hook_list_release(&list);
 }
 END_TEST
@@ -456,6 +474,7 @@ int main(void)
     tcase_add_test(tcase, list_order_and_first_error);
     tcase_add_test(tcase, saver_saves_at_start_on_time_and_at_the_end);
     tcase_add_test(tcase, saver_saves_no_step_twice);
+    tcase_add_test(tcase, saver_saves_what_others_have_done_since);
     tcase_add_test(tcase, saver_outlives_a_full_disk);
     tcase_add_test(tcase, saver_gives_up_with_138);
     tcase_add_test(tcase, saver_skips_what_cannot_be_held);
