@@ -28,7 +28,7 @@ struct ps_options {
     uint64_t incarnation; /* random, not 0 */
     const char *address;  /* to listen on */
     const char *cluster;  /* canonical text of the cluster */
-    uint32_t num_workers;
+    uint32_t num_workers; /* 0: not known */
     double session_creation_timeout_secs;
     /* Events worth a log line. */
     void (*on_notice)(void *self, enum env_level, const char *line);

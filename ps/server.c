@@ -24,6 +24,7 @@
 
 #define TICK_MS 250u
 #define MAX_TOOLS 16
+#define SPARSE_WORKERS 64
 
 void ps_notice(struct ps *ps, enum env_level level, const char *fmt, ...)
 {
@@ -400,14 +401,16 @@ int ps_open(const struct ps_options *o, struct ps **out, int *port,
     ps->o = *o;
     ps->net = o->net;
     ps->opened_ms = ps_now(ps);
-    int max_conns = 2 * ((int)o->num_workers + 2) * 2 + MAX_TOOLS;
+    /* A sparse TF_CONFIG does not say how many workers there are. */
+    uint32_t num_workers = o->num_workers != 0 ? o->num_workers : SPARSE_WORKERS;
+    int max_conns = 2 * ((int)num_workers + 2) * 2 + MAX_TOOLS;
     int rc = rpc_server_open(o->net, o->address, max_conns, &handler, ps,
                              &ps->server, port, err);
     if (rc != CREW_OK) {
         free(ps);
         return rc;
     }
-    members_init(&ps->members, o->num_workers);
+    members_init(&ps->members, num_workers);
     steps_init(&ps->steps, ps->members.num);
     declare_init(&ps->declaration);
     end_init(&ps->end, o->session_creation_timeout_secs, ps_now(ps));

@@ -32,13 +32,17 @@ static struct cut cut_of(const struct crew_shape *shape, int64_t n, int num_ps)
     int64_t rows = shape->rank > 0 ? shape->dim[0] : 1;
     struct cut c = {.unit = n, .units = 1, .pieces = 1};
     int64_t bytes = n * FLOAT_BYTES;
-    if (bytes < num_ps * PLACEMENT_MIN_BYTES && bytes <= PLACEMENT_MAX_BYTES) {
+    int64_t pieces = ceil_div(bytes, PLACEMENT_MAX_BYTES);
+    if (bytes >= num_ps * PLACEMENT_MIN_BYTES) {
+        /* A multiple of the servers, so that one big variable weighs the same
+         * on each of them. */
+        pieces = ceil_div(pieces, num_ps) * num_ps;
+    } else if (bytes / PLACEMENT_MIN_BYTES > pieces) {
+        pieces = bytes / PLACEMENT_MIN_BYTES;
+    }
+    if (pieces <= 1) {
         return c;
     }
-    /* A multiple of the servers, so that one big variable weighs the same on
-     * each of them. */
-    int64_t pieces = ceil_div(bytes, PLACEMENT_MAX_BYTES);
-    pieces = ceil_div(pieces, num_ps) * num_ps;
     /* Few, long rows cannot be dealt out evenly: cut through them. */
     bool by_rows = rows >= 8 * pieces && n / rows * FLOAT_BYTES * 4 <= PLACEMENT_MAX_BYTES;
     c.unit = by_rows ? n / rows : 1;

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A shard: the update rule per granule, each step once, and what it refuses. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "shard.h"
+
+static const struct shard_place places[] = {
+    {.id = 3, .variable = 0, .offset = 0, .count = 5},
+    {.id = 0, .variable = 1, .offset = 10, .count = 3},
+};
+
+static struct shard *make(const struct crew_optimizer *o)
+{
+    struct shard *s = NULL;
+    struct crew_err err = {0};
+    ck_assert_int_eq(shard_new(o, places, 2, 4, &s, &err), CREW_OK);
+    return s;
+}
+
+START_TEST(test_find)
+{
+    struct crew_optimizer sgd = crew_gradient_descent(1);
+    struct shard *s = make(&sgd);
+    ck_assert_int_eq(shard_find(s, 3)->count, 5);
+    ck_assert_int_eq(shard_find(s, 0)->offset, 10);
+    ck_assert_ptr_null(shard_find(s, 1));
+    ck_assert_ptr_null(shard_find(s, 4));
+    ck_assert_ptr_null(shard_find(s, UINT32_MAX));
+    ck_assert_ptr_null(shard_slot(s, shard_find(s, 0), 1));
+    ck_assert_uint_eq((uintptr_t)shard_find(s, 3)->value % 64, 0);
+    ck_assert_uint_eq((uintptr_t)shard_find(s, 0)->value % 64, 0);
+    ck_assert_int_eq(s->max_count, 5);
+    shard_free(s);
+}
+END_TEST
+
+START_TEST(test_loaded)
+{
+    struct crew_optimizer adam = crew_adam(0.1);
+    struct shard *s = make(&adam);
+    for (uint32_t k = 0; k <= 2; k++) {
+        ck_assert_uint_eq(shard_loaded(s), 0);
+        shard_set_loaded(shard_find(s, 3), k);
+    }
+    ck_assert_uint_eq(shard_loaded(s), 1);
+    for (uint32_t k = 0; k <= 2; k++) {
+        shard_set_loaded(shard_find(s, 0), k);
+    }
+    ck_assert_uint_eq(shard_loaded(s), 2);
+    shard_restart(s);
+    ck_assert_uint_eq(shard_loaded(s), 0);
+    shard_free(s);
+}
+END_TEST
+
+/* A gradient counts once per member, granule and step number. */
+START_TEST(test_once)
+{
+    struct crew_optimizer sgd = crew_gradient_descent(1);
+    struct shard *s = make(&sgd);
+    struct shard_granule *g = shard_find(s, 0), *h = shard_find(s, 3);
+    const float grad[5] = {1, 2, 3, 4, 5};
+    ck_assert(shard_apply(s, g, 1, 1, grad));
+    ck_assert(!shard_apply(s, g, 1, 1, grad));
+    ck_assert(shard_apply(s, h, 1, 1, grad));
+    ck_assert(shard_apply(s, g, 2, 1, grad));
+    ck_assert(shard_apply(s, g, 1, 7, grad));
+    ck_assert(!shard_apply(s, g, 1, 6, grad));
+    ck_assert_float_eq(g->value[2], -9.0f);
+    ck_assert_float_eq(h->value[4], -5.0f);
+    shard_forget(s, 1);
+    ck_assert(shard_apply(s, g, 1, 1, grad));
+    ck_assert(!shard_apply(s, g, 2, 1, grad));
+    ck_assert_float_eq(g->value[2], -12.0f);
+    shard_free(s);
+}
+END_TEST
+
+/* Each granule advances its own powers: an update of one is none of the other. */
+START_TEST(test_adam)
+{
+    struct crew_optimizer adam = crew_adam(0.5);
+    struct shard *s = make(&adam);
+    struct shard_granule *g = shard_find(s, 0);
+    const float grad[3] = {1, -2, 4};
+    float var[3] = {0}, m[3] = {0}, v[3] = {0};
+    float *const slots[OPTIM_MAX_SLOTS] = {m, v};
+    struct optim_powers p = optim_powers_initial(&adam);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        ck_assert(shard_apply(s, g, 0, seq, grad));
+        optim_apply(&adam, &p, 3, var, slots, grad);
+        optim_powers_advance(&adam, &p);
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert_float_eq(g->value[i], var[i]);
+        ck_assert_float_eq(g->slot[1][i], v[i]);
+    }
+    ck_assert_float_eq(g->powers.beta1_power, p.beta1_power);
+    ck_assert_float_eq(shard_find(s, 3)->powers.beta1_power, 0.9f);
+    shard_free(s);
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+    struct crew_optimizer sgd = crew_gradient_descent(1);
+    struct shard *s = NULL;
+    struct crew_err err = {0};
+    const struct shard_place twice[] = {{.id = 1, .count = 4}, {.id = 1, .count = 4}};
+    ck_assert_int_eq(shard_new(&sgd, twice, 2, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_str_eq(err.msg, "granule 1 is declared twice");
+    const struct shard_place empty[] = {{.id = 1, .count = 0}};
+    err = (struct crew_err){0};
+    ck_assert_int_eq(shard_new(&sgd, empty, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    const struct shard_place huge[] = {{.id = UINT32_MAX, .count = 1}};
+    err = (struct crew_err){0};
+    ck_assert_int_eq(shard_new(&sgd, huge, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    const struct shard_place long_ones[] = {{.id = 1, .count = INT64_MAX / 8},
+                                            {.id = 2, .count = INT64_MAX / 8}};
+    err = (struct crew_err){0};
+    ck_assert_int_eq(shard_new(&sgd, long_ones, 2, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    struct crew_optimizer bad = {.kind = (enum crew_optimizer_kind)9};
+    err = (struct crew_err){0};
+    ck_assert_int_eq(shard_new(&bad, empty, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_ptr_null(s);
+}
+END_TEST
+
+/* Whatever allocation fails, nothing leaks and the error says so. */
+START_TEST(test_no_memory)
+{
+    struct crew_optimizer adam = crew_adam(0.5);
+    int64_t n = 1;
+    for (;; n++) {
+        struct shard *s = NULL;
+        struct crew_err err = {0};
+        mem_fail_at(n, false);
+        int rc = shard_new(&adam, places, 2, 4, &s, &err);
+        bool fired = mem_fail_fired();
+        mem_fail_at(0, false);
+        if (!fired) {
+            ck_assert_int_eq(rc, CREW_OK);
+            shard_free(s);
+            break;
+        }
+        ck_assert_int_eq(rc, CREW_RESOURCE_EXHAUSTED);
+    }
+    ck_assert_int_eq(n, 7);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("shard");
+    TCase *t = tcase_create("shard");
+    tcase_add_test(t, test_find);
+    tcase_add_test(t, test_loaded);
+    tcase_add_test(t, test_once);
+    tcase_add_test(t, test_adam);
+    tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_no_memory);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed > 0;
+}
