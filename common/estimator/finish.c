@@ -104,6 +104,15 @@ int finish_told(const struct training *t)
     return end->exit_code;
 }
 
+int finish_too_late(const struct training *t)
+{
+    if (t->trainer->ops->end(t->trainer)->exit_code != 0) {
+        return finish_told(t);
+    }
+    env_log(t->run->env, LOG_INFO, "The job has already ended.");
+    return 0;
+}
+
 int finish_failed(struct training *t, const struct crew_err *err)
 {
     int code = crew_err_exit_code(err);

@@ -14,6 +14,10 @@ int finish_signalled(const struct training *);
 /* Stopped by another process (STOP_TOLD): says why. The exit code. */
 int finish_told(const struct training *);
 
+/* The cluster said at the start that its job has ended (OUT_OF_RANGE). The exit
+ * code. */
+int finish_too_late(const struct training *);
+
 /* An error: logs it; if the cluster still hears us (a chief), tells it. The
  * exit code. A wait that a signal ended is no error. */
 int finish_failed(struct training *, const struct crew_err *);

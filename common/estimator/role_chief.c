@@ -161,7 +161,9 @@ int run_chief(struct run *run)
     }
     env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");
     if (train(&t, run, &err) != CREW_OK) {
-        code = finish_failed(&t, &err);
+        code = err.code == CREW_OUT_OF_RANGE && t.trainer != NULL && !t.began
+                   ? finish_too_late(&t)
+                   : finish_failed(&t, &err);
     } else if (t.stop == STOP_SIGNAL || t.stop == STOP_TOLD) {
         code = stop_early(&t);
     } else {

@@ -48,16 +48,6 @@ static int exit_code(const struct training *t)
     }
 }
 
-/* begin() has said that there is nothing to join any more. */
-static int came_too_late(const struct training *t)
-{
-    if (t->trainer->ops->end(t->trainer)->exit_code != 0) {
-        return finish_told(t);
-    }
-    env_log(t->run->env, LOG_INFO, "The job has already ended.");
-    return 0;
-}
-
 int run_worker(struct run *run)
 {
     struct training t = {0};
@@ -72,7 +62,7 @@ int run_worker(struct run *run)
     if (train(&t, run, &err) == CREW_OK) {
         code = exit_code(&t);
     } else if (err.code == CREW_OUT_OF_RANGE && t.trainer != NULL) {
-        code = came_too_late(&t);
+        code = finish_too_late(&t);
     } else {
         code = finish_failed(&t, &err);
     }

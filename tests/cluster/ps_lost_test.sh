@@ -8,7 +8,7 @@
 
 start_all 2 1 --set max_steps=100000 --set step_ms=5
 start evaluator 0 --set max_steps=100000
-until_line "$(log_of chief 0)" 'Saving checkpoints for 100 ' 30
+until_line "$(log_of chief 0)" 'Saving checkpoints for 1[0-9][0-9] ' 30
 kill_task ps 1 KILL
 gone ps 1
 begin=$SECONDS
