@@ -26,7 +26,8 @@ static bool both_float(struct crew_node *n)
     return true;
 }
 
-/* A node with the first operand's dtype and in[0]'s name as only input, and T. */
+/* A node with the first operand's dtype and in[0]'s name as only input, and T.
+ */
 static void emit_elementwise(const struct crew_node *n, struct graphdef *g)
 {
     graphdef_node(g, n->name, n->op->tf_name);
@@ -46,7 +47,8 @@ static void infer_matmul(struct crew_node *n)
     if (!both_float(n)) {
         return;
     }
-    if (a->rank != 2 || b->rank != 2 || a->dim[1] != b->dim[0] || b->dim[0] < 0) {
+    if (a->rank != 2 || b->rank != 2 || a->dim[1] != b->dim[0] ||
+        b->dim[0] < 0) {
         (void)graph_fail(n->graph, "%s: cannot multiply %s by %s", n->name,
                          text(n->in[0], ta), text(n->in[1], tb));
         return;
@@ -177,7 +179,8 @@ static void infer_same_shape(struct crew_node *n)
 
 static void forward_add(const struct crew_node *n, struct run *r)
 {
-    k_add(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1), run_out(r, n));
+    k_add(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1),
+          run_out(r, n));
 }
 
 static void backward_add(const struct crew_node *n, struct run *r)
@@ -196,7 +199,8 @@ const struct op_def op_add = {
 
 static void forward_mul(const struct crew_node *n, struct run *r)
 {
-    k_mul(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1), run_out(r, n));
+    k_mul(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1),
+          run_out(r, n));
 }
 
 static void backward_mul(const struct crew_node *n, struct run *r)
@@ -222,7 +226,8 @@ const struct op_def op_mul = {
 
 static void forward_scale(const struct crew_node *n, struct run *r)
 {
-    k_scale(node_count(n, r->batch), n->attr.factor, run_in(r, n, 0), run_out(r, n));
+    k_scale(node_count(n, r->batch), n->attr.factor, run_in(r, n, 0),
+            run_out(r, n));
 }
 
 static void backward_scale(const struct crew_node *n, struct run *r)
@@ -272,10 +277,8 @@ static void backward_relu(const struct crew_node *n, struct run *r)
     }
     if (dx.add) {
         k_relu_backward(count, y, dy, dx.data);
-        return;
-    }
-    for (int64_t i = 0; i < count; i++) { /* dx may be dy */
-        dx.data[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    } else {
+        k_relu_backward_to(count, y, dy, dx.data);
     }
 }
 
@@ -351,7 +354,8 @@ static void forward_mean(const struct crew_node *n, struct run *r)
     int64_t count = node_count(n->in[0], r->batch);
     float *y = run_out(r, n);
 
-    *y = count == 0 ? 0.0f : (float)(k_sum(count, run_in(r, n, 0)) / (double)count);
+    *y = count == 0 ? 0.0f
+                    : (float)(k_sum(count, run_in(r, n, 0)) / (double)count);
 }
 
 static void backward_mean(const struct crew_node *n, struct run *r)

@@ -45,6 +45,11 @@ void k_bias_add_backward(int64_t rows,
  * 0). dx += dy * f'(x). */
 void k_relu(int64_t n, const float* x, float* y);
 void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx);
+/* The same, dx written; it may be dy. */
+void k_relu_backward_to(int64_t n,
+                        const float* y,
+                        const float* dy,
+                        float* dx);
 void k_sigmoid(int64_t n, const float* x, float* y);
 void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx);
 void k_tanh(int64_t n, const float* x, float* y);

@@ -13,6 +13,7 @@
 #define K_JOIN(name, isa) K_JOIN_(name, isa)
 #define k_relu K_JOIN(k_relu, K_ISA)
 #define k_relu_backward K_JOIN(k_relu_backward, K_ISA)
+#define k_relu_backward_to K_JOIN(k_relu_backward_to, K_ISA)
 #define k_sigmoid_backward K_JOIN(k_sigmoid_backward, K_ISA)
 #define k_tanh_backward K_JOIN(k_tanh_backward, K_ISA)
 #define k_add K_JOIN(k_add, K_ISA)

@@ -8,6 +8,10 @@ SIMD(void,
      (int64_t n, const float* y, const float* dy, float* dx),
      (n, y, dy, dx))
 SIMD(void,
+     k_relu_backward_to,
+     (int64_t n, const float* y, const float* dy, float* dx),
+     (n, y, dy, dx))
+SIMD(void,
      k_sigmoid_backward,
      (int64_t n, const float* y, const float* dy, float* dx),
      (n, y, dy, dx))

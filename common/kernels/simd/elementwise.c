@@ -24,6 +24,14 @@ void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx)
     }
 }
 
+void k_relu_backward_to(int64_t n, const float* y, const float* dy, float* dx)
+{
+    K_VECTOR
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    }
+}
+
 void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx)
 {
     K_VECTOR

@@ -68,6 +68,29 @@ START_TEST(activation)
 }
 END_TEST
 
+/* relu's gradient where nothing was before: apart, and over dy itself. */
+START_TEST(written_gradient)
+{
+    int64_t n = lengths[_i];
+    float *y = numbers(n, 1), *dy = numbers(n, 2), *dx = numbers(n, 3);
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = i % 3 == 2 ? 0.0f : y[i];
+    }
+    double* want = widened(n, dy);
+    for (int64_t i = 0; i < n; i++) {
+        want[i] *= relu_slope((double)y[i]);
+    }
+    k_relu_backward_to(n, y, dy, dx);
+    assert_close("dx", n, dx, want);
+    k_relu_backward_to(n, y, dy, dy);
+    assert_close("dy itself", n, dy, want);
+    free(y);
+    free(dy);
+    free(dx);
+    free(want);
+}
+END_TEST
+
 START_TEST(extremes)
 {
     const float x[] = {-1e30f, 1e30f, -200.0f, 200.0f, NAN};
@@ -167,6 +190,7 @@ static Suite* make_suite(void)
     Suite* suite = suite_create("elementwise");
     TCase* tc = tcase_create("elementwise");
     tcase_add_loop_test(tc, activation, 0, 3 * n_lengths);
+    tcase_add_loop_test(tc, written_gradient, 0, n_lengths);
     tcase_add_test(tc, extremes);
     tcase_add_loop_test(tc, arithmetic, 0, n_lengths);
     tcase_add_test(tc, sum_is_in_double);
