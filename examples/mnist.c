@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The convolutional network of TensorFlow's "A Guide to TF Layers", on images in
- * MNIST's format: a whole job in one file.
+ * The convolutional network of TensorFlow's "A Guide to TF Layers", on images
+ * in MNIST's format: a whole job in one file.
  *
  *   cc -shared -fPIC mnist.c -o mnist.so $(pkg-config --cflags --libs crew)
  *   crew run --job ./mnist.so --model-dir model
@@ -9,8 +9,9 @@
  * Runs unchanged in one process and on a cluster; only TF_CONFIG differs.
  *
  * --set learning_rate=, batch_size=, dropout_rate=, optimizer=sgd|momentum|adam
- * and data_dir= change what is read below; max_steps, save_checkpoints_steps and
- * all other fields of RunConfig, TrainSpec and EvalSpec can be set by name too. */
+ * and data_dir= change what is read below; max_steps, save_checkpoints_steps
+ * and all other fields of RunConfig, TrainSpec and EvalSpec can be set by name
+ * too. */
 #include <crew.h>
 
 #include <stdio.h>
@@ -18,7 +19,8 @@
 
 enum { SIDE = 28, CLASSES = 10, SHUFFLE_BUFFER = 60000 };
 
-/* --- the model: called once for training, once for evaluation, once for export */
+/* --- the model: called once for training, once for evaluation, once for export
+ */
 
 static int pick_optimizer(const struct crew_params *params,
                           struct crew_optimizer *optimizer,
@@ -55,10 +57,12 @@ static int model_fn(struct crew_graph *g,
     struct crew_node *x = crew_feature(features, "x"); /* (batch, 784) */
 
     x = crew_reshape(g, x, crew_shape4(-1, SIDE, SIDE, 1));
-    x = crew_conv2d(g, NULL, x, 32, 5, CREW_SAME, CREW_RELU); /* (b, 28, 28, 32) */
-    x = crew_max_pool2d(g, x, 2, 2);                          /* (b, 14, 14, 32) */
-    x = crew_conv2d(g, NULL, x, 64, 5, CREW_SAME, CREW_RELU); /* (b, 14, 14, 64) */
-    x = crew_max_pool2d(g, x, 2, 2);                          /* (b, 7, 7, 64) */
+    x = crew_conv2d(g, NULL, x, 32, 5, CREW_SAME,
+                    CREW_RELU);      /* (b, 28, 28, 32) */
+    x = crew_max_pool2d(g, x, 2, 2); /* (b, 14, 14, 32) */
+    x = crew_conv2d(g, NULL, x, 64, 5, CREW_SAME,
+                    CREW_RELU);      /* (b, 14, 14, 64) */
+    x = crew_max_pool2d(g, x, 2, 2); /* (b, 7, 7, 64) */
     x = crew_reshape(g, x, crew_shape2(-1, 7 * 7 * 64));
     x = crew_dense(g, NULL, x, 1024, CREW_RELU);
     x = crew_dropout(g, x, (float)dropout_rate, mode);
@@ -94,10 +98,10 @@ static struct crew_dataset *images(const struct crew_input_ctx *ctx,
                                       "/usr/share/datasets/fashion-mnist");
     char image_path[4096], label_path[4096];
 
-    (void)snprintf(image_path, sizeof image_path,
-                   "%s/%s-images-idx3-ubyte.gz", dir, kind);
-    (void)snprintf(label_path, sizeof label_path,
-                   "%s/%s-labels-idx1-ubyte.gz", dir, kind);
+    (void)snprintf(image_path, sizeof image_path, "%s/%s-images-idx3-ubyte.gz",
+                   dir, kind);
+    (void)snprintf(label_path, sizeof label_path, "%s/%s-labels-idx1-ubyte.gz",
+                   dir, kind);
     return crew_dataset_idx(image_path, label_path, "x", SIDE, SIDE);
 }
 

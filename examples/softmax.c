@@ -4,9 +4,12 @@
 
 #define DATA "/usr/share/datasets/fashion-mnist/"
 
-static int model_fn(struct crew_graph *g, const struct crew_features *features,
-                    struct crew_node *labels, enum crew_mode mode,
-                    const struct crew_params *params, struct crew_spec *spec,
+static int model_fn(struct crew_graph *g,
+                    const struct crew_features *features,
+                    struct crew_node *labels,
+                    enum crew_mode mode,
+                    const struct crew_params *params,
+                    struct crew_spec *spec,
                     struct crew_err *err)
 {
     struct crew_node *x = crew_feature(features, "x");
@@ -27,13 +30,16 @@ static int model_fn(struct crew_graph *g, const struct crew_features *features,
 }
 
 static int input_fn(const struct crew_input_ctx *ctx,
-                    struct crew_dataset **dataset, struct crew_err *err)
+                    struct crew_dataset **dataset,
+                    struct crew_err *err)
 {
     bool train = ctx->mode == CREW_TRAIN;
-    struct crew_dataset *d = crew_dataset_idx(
-        train ? DATA "train-images-idx3-ubyte.gz" : DATA "t10k-images-idx3-ubyte.gz",
-        train ? DATA "train-labels-idx1-ubyte.gz" : DATA "t10k-labels-idx1-ubyte.gz",
-        "x", 28, 28);
+    struct crew_dataset *d =
+        crew_dataset_idx(train ? DATA "train-images-idx3-ubyte.gz"
+                               : DATA "t10k-images-idx3-ubyte.gz",
+                         train ? DATA "train-labels-idx1-ubyte.gz"
+                               : DATA "t10k-labels-idx1-ubyte.gz",
+                         "x", 28, 28);
 
     (void)err;
     d = train ? crew_dataset_repeat(crew_dataset_shuffle(d, 60000, 0), -1) : d;
@@ -41,8 +47,10 @@ static int input_fn(const struct crew_input_ctx *ctx,
     return CREW_OK;
 }
 
-static int configure(const struct crew_params *params, struct crew_run_config *rc,
-                     struct crew_train_spec *train, struct crew_eval_spec *eval,
+static int configure(const struct crew_params *params,
+                     struct crew_run_config *rc,
+                     struct crew_train_spec *train,
+                     struct crew_eval_spec *eval,
                      struct crew_err *err)
 {
     (void)params, (void)rc, (void)err;
@@ -51,5 +59,6 @@ static int configure(const struct crew_params *params, struct crew_run_config *r
     return CREW_OK;
 }
 
-static const struct crew_job softmax = {CREW_ABI_VERSION, "softmax", model_fn, configure};
+static const struct crew_job softmax = {CREW_ABI_VERSION, "softmax", model_fn,
+                                        configure};
 CREW_JOB(softmax);

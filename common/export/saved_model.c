@@ -57,7 +57,9 @@ static void fill_info(struct info *i, const struct export_tensor *t)
     i->entry.value = &i->tensor;
 }
 
-static void fill_side(struct side *s, const struct export_tensor *tensors, int n)
+static void fill_side(struct side *s,
+                      const struct export_tensor *tensors,
+                      int n)
 {
     for (int i = 0; i < n; i++) {
         fill_info(&s->infos[i], &tensors[i]);
@@ -74,8 +76,10 @@ static void release_side(struct side *s)
 }
 
 static void fill_signature(Tensorflow__SignatureDef *def,
-                           Tensorflow__SignatureEntry *entry, const char *key,
-                           struct side *in, struct side *out)
+                           Tensorflow__SignatureEntry *entry,
+                           const char *key,
+                           struct side *in,
+                           struct side *out)
 {
     tensorflow__signature_def__init(def);
     tensorflow__signature_entry__init(entry);
@@ -88,8 +92,11 @@ static void fill_signature(Tensorflow__SignatureDef *def,
     entry->value = def;
 }
 
-static int pack(const struct export_request *q, const Tensorflow__GraphDef *graph,
-                uint8_t **bytes, size_t *n, struct crew_err *err)
+static int pack(const struct export_request *q,
+                const Tensorflow__GraphDef *graph,
+                uint8_t **bytes,
+                size_t *n,
+                struct crew_err *err)
 {
     Tensorflow__SavedModel model = TENSORFLOW__SAVED_MODEL__INIT;
     Tensorflow__MetaGraphDef meta = TENSORFLOW__META_GRAPH_DEF__INIT;
@@ -125,10 +132,11 @@ static int pack(const struct export_request *q, const Tensorflow__GraphDef *grap
 
     size = protobuf_c_message_get_packed_size(&model.base);
     if (size > MAX_PROTO) {
-        crew_err_exit(err, CREW_RESOURCE_EXHAUSTED, 1,
-                      "the exported model is %zu bytes; a protobuf message holds "
-                      "at most 2 GiB",
-                      size);
+        crew_err_exit(
+            err, CREW_RESOURCE_EXHAUSTED, 1,
+            "the exported model is %zu bytes; a protobuf message holds "
+            "at most 2 GiB",
+            size);
     } else if (mem_try(size, 1, "SavedModel", &packed, err) == CREW_OK) {
         *n = protobuf_c_message_pack(&model.base, packed);
         *bytes = packed;
@@ -140,7 +148,9 @@ static int pack(const struct export_request *q, const Tensorflow__GraphDef *grap
     return err->code;
 }
 
-int saved_model_pack(const struct export_request *q, uint8_t **bytes, size_t *n,
+int saved_model_pack(const struct export_request *q,
+                     uint8_t **bytes,
+                     size_t *n,
                      struct crew_err *err)
 {
     struct crew_node *outputs[MAX_TENSORS * 2];
@@ -149,10 +159,11 @@ int saved_model_pack(const struct export_request *q, uint8_t **bytes, size_t *n,
 
     if (q->n_outputs < 1 || q->n_outputs > MAX_TENSORS || q->n_inputs < 1 ||
         q->n_inputs > MAX_TENSORS) {
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
-                             "export: %d inputs and %d outputs. Fix: 1 to %d of "
-                             "each",
-                             q->n_inputs, q->n_outputs, MAX_TENSORS);
+        return crew_err_exit(
+            err, CREW_INVALID_ARGUMENT, 1,
+            "export: %d inputs and %d outputs. Fix: 1 to %d of "
+            "each",
+            q->n_inputs, q->n_outputs, MAX_TENSORS);
     }
     for (int i = 0; i < q->n_inputs; i++) {
         outputs[count++] = q->inputs[i].node; /* also one that nothing reads */
@@ -161,17 +172,21 @@ int saved_model_pack(const struct export_request *q, uint8_t **bytes, size_t *n,
         outputs[count++] = q->outputs[i].node;
     }
     graph = graphdef_new();
-    if (graph_emit(q->graph, outputs, count, q->var_data, graph, err) == CREW_OK) {
+    if (graph_emit(q->graph, outputs, count, q->var_data, graph, err) ==
+        CREW_OK) {
         (void)pack(q, graphdef_message(graph), bytes, n, err);
     }
     graphdef_free(graph);
     return err->code;
 }
 
-/* Write saved_model.pb and the empty folder variables/, as TensorFlow's builder makes
- * it, into `dir`, durably. */
-static int fill_dir(struct crew_env *env, const char *dir, const uint8_t *bytes,
-                    size_t n, struct crew_err *err)
+/* Write saved_model.pb and the empty folder variables/, as TensorFlow's builder
+ * makes it, into `dir`, durably. */
+static int fill_dir(struct crew_env *env,
+                    const char *dir,
+                    const uint8_t *bytes,
+                    size_t n,
+                    struct crew_err *err)
 {
     char *variables = path_join(dir, "variables");
     char *pb = path_join(dir, "saved_model.pb");
@@ -200,7 +215,9 @@ out:
 }
 
 /* The first free name from the wall clock's second on. */
-static int free_timestamp(struct crew_env *env, const char *base, int64_t *stamp,
+static int free_timestamp(struct crew_env *env,
+                          const char *base,
+                          int64_t *stamp,
                           struct crew_err *err)
 {
     int64_t now = (int64_t)env->wall_time(env);
@@ -215,14 +232,17 @@ static int free_timestamp(struct crew_env *env, const char *base, int64_t *stamp
             return CREW_OK;
         }
     }
-    return crew_err_set(err, CREW_ALREADY_EXISTS,
-                        "Failed to obtain a unique export directory name after %d "
-                        "attempts in %s",
-                        TRIES, base);
+    return crew_err_set(
+        err, CREW_ALREADY_EXISTS,
+        "Failed to obtain a unique export directory name after %d "
+        "attempts in %s",
+        TRIES, base);
 }
 
-int saved_model_write(struct crew_env *env, const char *base,
-                      const struct export_request *q, char **dir,
+int saved_model_write(struct crew_env *env,
+                      const char *base,
+                      const struct export_request *q,
+                      char **dir,
                       struct crew_err *err)
 {
     char *temporary = NULL, *final = NULL;
@@ -282,7 +302,9 @@ static int oldest_first(const void *a, const void *b)
     return x < y ? -1 : x > y ? 1 : 0;
 }
 
-int saved_model_prune(struct crew_env *env, const char *base, int64_t keep,
+int saved_model_prune(struct crew_env *env,
+                      const char *base,
+                      int64_t keep,
                       struct crew_err *err)
 {
     struct versions v = {0};

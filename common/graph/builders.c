@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The public builders: ops one by one, and layers made of them with tf.layers' names. */
+ * The public builders: ops one by one, and layers made of them with tf.layers'
+ * names. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +11,19 @@
 
 static const union op_attr no_attr;
 
-static struct crew_node *unary(struct crew_graph *g, const struct op_def *op,
-                               const char *name, struct crew_node *x,
+static struct crew_node *unary(struct crew_graph *g,
+                               const struct op_def *op,
+                               const char *name,
+                               struct crew_node *x,
                                union op_attr attr)
 {
     return graph_add(g, op, name, 1, &x, attr);
 }
 
-static struct crew_node *binary(struct crew_graph *g, const struct op_def *op,
-                                const char *name, struct crew_node *a,
+static struct crew_node *binary(struct crew_graph *g,
+                                const struct op_def *op,
+                                const char *name,
+                                struct crew_node *a,
                                 struct crew_node *b)
 {
     struct crew_node *in[] = {a, b};
@@ -26,36 +31,43 @@ static struct crew_node *binary(struct crew_graph *g, const struct op_def *op,
     return graph_add(g, op, name, 2, in, no_attr);
 }
 
-struct crew_node *crew_matmul(struct crew_graph *g, struct crew_node *a,
+struct crew_node *crew_matmul(struct crew_graph *g,
+                              struct crew_node *a,
                               struct crew_node *b)
 {
     return binary(g, &op_matmul, "MatMul", a, b);
 }
 
-struct crew_node *crew_bias_add(struct crew_graph *g, struct crew_node *x,
+struct crew_node *crew_bias_add(struct crew_graph *g,
+                                struct crew_node *x,
                                 struct crew_node *bias)
 {
     return binary(g, &op_bias_add, "BiasAdd", x, bias);
 }
 
-struct crew_node *crew_add(struct crew_graph *g, struct crew_node *a,
+struct crew_node *crew_add(struct crew_graph *g,
+                           struct crew_node *a,
                            struct crew_node *b)
 {
     return binary(g, &op_add, "add", a, b);
 }
 
-struct crew_node *crew_mul(struct crew_graph *g, struct crew_node *a,
+struct crew_node *crew_mul(struct crew_graph *g,
+                           struct crew_node *a,
                            struct crew_node *b)
 {
     return binary(g, &op_mul, "mul", a, b);
 }
 
-struct crew_node *crew_scale(struct crew_graph *g, struct crew_node *x, float factor)
+struct crew_node *crew_scale(struct crew_graph *g,
+                             struct crew_node *x,
+                             float factor)
 {
     return unary(g, &op_scale, "mul", x, (union op_attr){.factor = factor});
 }
 
-struct crew_node *crew_activate(struct crew_graph *g, struct crew_node *x,
+struct crew_node *crew_activate(struct crew_graph *g,
+                                struct crew_node *x,
                                 enum crew_activation activation)
 {
     switch (activation) {
@@ -72,14 +84,16 @@ struct crew_node *crew_activate(struct crew_graph *g, struct crew_node *x,
                       (int)activation);
 }
 
-struct crew_node *crew_reshape(struct crew_graph *g, struct crew_node *x,
+struct crew_node *crew_reshape(struct crew_graph *g,
+                               struct crew_node *x,
                                struct crew_shape shape)
 {
-    return unary(g, &op_reshape, "Reshape", x, (union op_attr){.reshape = shape});
+    return unary(g, &op_reshape, "Reshape", x,
+                 (union op_attr){.reshape = shape});
 }
 
-/* Layers open a name scope of their own: "conv2d", "conv2d_1", ... A scope is taken
- * when any name begins with it. */
+/* Layers open a name scope of their own: "conv2d", "conv2d_1", ... A scope is
+ * taken when any name begins with it. */
 static bool scope_taken(const struct crew_graph *g, const char *full)
 {
     size_t n = strlen(full);
@@ -87,14 +101,17 @@ static bool scope_taken(const struct crew_graph *g, const char *full)
     for (int i = 0; i < g->n_nodes; i++) {
         const char *name = g->nodes[i]->name;
 
-        if (strncmp(name, full, n) == 0 && (name[n] == '/' || name[n] == '\0')) {
+        if (strncmp(name, full, n) == 0 &&
+            (name[n] == '/' || name[n] == '\0')) {
             return true;
         }
     }
     return false;
 }
 
-static void push_layer(struct crew_graph *g, const char *name, const char *fallback)
+static void push_layer(struct crew_graph *g,
+                       const char *name,
+                       const char *fallback)
 {
     char *own = xstrdup(name != NULL ? name : fallback);
 
@@ -113,8 +130,10 @@ static void push_layer(struct crew_graph *g, const char *name, const char *fallb
     free(own);
 }
 
-struct crew_node *crew_max_pool2d(struct crew_graph *g, struct crew_node *x,
-                                  int64_t size, int64_t stride)
+struct crew_node *crew_max_pool2d(struct crew_graph *g,
+                                  struct crew_node *x,
+                                  int64_t size,
+                                  int64_t stride)
 {
     union op_attr attr = {.pool = {size, stride}};
 
@@ -124,7 +143,9 @@ struct crew_node *crew_max_pool2d(struct crew_graph *g, struct crew_node *x,
     return x;
 }
 
-struct crew_node *crew_dropout(struct crew_graph *g, struct crew_node *x, float rate,
+struct crew_node *crew_dropout(struct crew_graph *g,
+                               struct crew_node *x,
+                               float rate,
                                enum crew_mode mode)
 {
     union op_attr attr = {.dropout = {rate, g->num_dropouts++}};
@@ -137,7 +158,9 @@ struct crew_node *crew_softmax(struct crew_graph *g, struct crew_node *logits)
     return unary(g, &op_softmax, "Softmax", logits, no_attr);
 }
 
-struct crew_node *crew_argmax(struct crew_graph *g, struct crew_node *x, int axis)
+struct crew_node *crew_argmax(struct crew_graph *g,
+                              struct crew_node *x,
+                              int axis)
 {
     return unary(g, &op_argmax, "ArgMax", x, (union op_attr){.axis = axis});
 }
@@ -147,28 +170,45 @@ struct crew_node *crew_reduce_mean(struct crew_graph *g, struct crew_node *x)
     return unary(g, &op_mean, "Mean", x, no_attr);
 }
 
+/* Layers look at their input's shape before any op checks it. */
+static bool layer_input(struct crew_graph *g,
+                        const char *layer,
+                        const struct crew_node *x)
+{
+    if (!graph_broken(g) && (x == NULL || x->graph != g)) {
+        (void)graph_fail(g, "%s: its input is %s", layer,
+                         x == NULL ? "NULL" : "of another graph");
+    }
+    return !graph_broken(g);
+}
+
 static const struct crew_init glorot = {.kind = CREW_INIT_GLOROT_UNIFORM};
 static const struct crew_init zeros = {.kind = CREW_INIT_ZEROS};
 
-struct crew_node *crew_dense(struct crew_graph *g, const char *name,
-                             struct crew_node *x, int64_t units,
+struct crew_node *crew_dense(struct crew_graph *g,
+                             const char *name,
+                             struct crew_node *x,
+                             int64_t units,
                              enum crew_activation activation)
 {
     struct crew_node *kernel, *bias;
 
-    if (graph_broken(g)) {
+    if (!layer_input(g, "crew_dense", x)) {
         return g->poison;
     }
     if (x->shape.rank != 2 || units < 1) {
         char t[128];
 
-        return graph_fail(g, "crew_dense %s: %lld units of an input %s; it must be "
-                          "(batch, n)",
-                          name != NULL ? name : "", (long long)units,
-                          shape_text(&x->shape, t, sizeof t));
+        return graph_fail(
+            g,
+            "crew_dense %s: %lld units of an input %s; it must be "
+            "(batch, n)",
+            name != NULL ? name : "", (long long)units,
+            shape_text(&x->shape, t, sizeof t));
     }
     push_layer(g, name, "dense");
-    kernel = crew_variable(g, "kernel", crew_shape2(x->shape.dim[1], units), glorot);
+    kernel =
+        crew_variable(g, "kernel", crew_shape2(x->shape.dim[1], units), glorot);
     bias = crew_variable(g, "bias", crew_shape1(units), zeros);
     x = crew_bias_add(g, crew_matmul(g, x, kernel), bias);
     x = crew_activate(g, x, activation);
@@ -176,31 +216,36 @@ struct crew_node *crew_dense(struct crew_graph *g, const char *name,
     return x;
 }
 
-struct crew_node *crew_conv2d(struct crew_graph *g, const char *name,
-                              struct crew_node *x, int64_t filters,
-                              int64_t kernel_size, enum crew_padding padding,
+struct crew_node *crew_conv2d(struct crew_graph *g,
+                              const char *name,
+                              struct crew_node *x,
+                              int64_t filters,
+                              int64_t kernel_size,
+                              enum crew_padding padding,
                               enum crew_activation activation)
 {
     union op_attr attr = {.conv = {padding}};
     struct crew_node *in[2], *bias;
 
-    if (graph_broken(g)) {
+    if (!layer_input(g, "crew_conv2d", x)) {
         return g->poison;
     }
     if (x->shape.rank != 4 || filters < 1 || kernel_size < 1) {
         char t[128];
 
-        return graph_fail(g, "crew_conv2d %s: %lld filters of size %lld over an "
-                          "input %s; it must be (batch, height, width, channels)",
-                          name != NULL ? name : "", (long long)filters,
-                          (long long)kernel_size,
-                          shape_text(&x->shape, t, sizeof t));
+        return graph_fail(
+            g,
+            "crew_conv2d %s: %lld filters of size %lld over an "
+            "input %s; it must be (batch, height, width, channels)",
+            name != NULL ? name : "", (long long)filters,
+            (long long)kernel_size, shape_text(&x->shape, t, sizeof t));
     }
     push_layer(g, name, "conv2d");
     in[0] = x;
     in[1] = crew_variable(
         g, "kernel",
-        crew_shape4(kernel_size, kernel_size, x->shape.dim[3], filters), glorot);
+        crew_shape4(kernel_size, kernel_size, x->shape.dim[3], filters),
+        glorot);
     bias = crew_variable(g, "bias", crew_shape1(filters), zeros);
     x = graph_add(g, &op_conv2d, "Conv2D", 2, in, attr);
     x = crew_activate(g, crew_bias_add(g, x, bias), activation);
@@ -214,6 +259,11 @@ struct crew_node *crew_sparse_softmax_cross_entropy(struct crew_graph *g,
 {
     struct crew_node *loss;
 
+    if (labels == NULL) {
+        return graph_fail(g,
+                          "crew_sparse_softmax_cross_entropy: labels are NULL. "
+                          "Fix: make no loss in CREW_PREDICT");
+    }
     push_layer(g, NULL, "sparse_softmax_cross_entropy_loss");
     loss = binary(g, &op_sparse_softmax_xent, "xentropy", labels, logits);
     loss = unary(g, &op_mean, "value", loss, no_attr);

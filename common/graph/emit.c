@@ -19,8 +19,10 @@ static void need(const struct crew_node *n, bool *needed)
     }
 }
 
-static int emit_node(const struct crew_node *n, const float *const *var_data,
-                     struct graphdef *out, struct crew_err *err)
+static int emit_node(const struct crew_node *n,
+                     const float *const *var_data,
+                     struct graphdef *out,
+                     struct crew_err *err)
 {
     if (n->op == &op_variable) {
         const struct graph_var *v = graph_var(n->graph, (int)n->attr.var);
@@ -46,8 +48,11 @@ static int emit_node(const struct crew_node *n, const float *const *var_data,
     return CREW_OK;
 }
 
-int graph_emit(const struct crew_graph *g, struct crew_node *const *outputs,
-               int n_outputs, const float *const *var_data, struct graphdef *out,
+int graph_emit(const struct crew_graph *g,
+               struct crew_node *const *outputs,
+               int n_outputs,
+               const float *const *var_data,
+               struct graphdef *out,
                struct crew_err *err)
 {
     bool *needed;

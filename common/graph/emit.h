@@ -6,10 +6,14 @@
 #include "graph/graph.h"
 #include "graph/graphdef.h"
 
-/* Emit what `outputs` need, operands first; variables become Consts of var_data[i] (NULL:
- * zero bytes, to try only whether it can be done). Errors: UNIMPLEMENTED naming the
- * node whose op cannot be exported. */
-CREW_MUST_CHECK int graph_emit(const struct crew_graph *, struct crew_node *const *outputs, int n_outputs,
-                               CREW_NULLABLE const float *const *var_data, struct graphdef *, struct crew_err *);
+/* Emit what `outputs` need, operands first; variables become Consts of
+ * var_data[i] (NULL: zero bytes, to try only whether it can be done). Errors:
+ * UNIMPLEMENTED naming the node whose op cannot be exported. */
+CREW_MUST_CHECK int graph_emit(const struct crew_graph *,
+                               struct crew_node *const *outputs,
+                               int n_outputs,
+                               CREW_NULLABLE const float *const *var_data,
+                               struct graphdef *,
+                               struct crew_err *);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The graph itself: nodes, names, scopes, variables, features, and the sticky error. */
+ * The graph itself: nodes, names, scopes, variables, features, and the sticky
+ * error. */
 #include "graph/graph.h"
 
 #include <stdio.h>
@@ -130,13 +131,23 @@ void crew_scope_pop(struct crew_graph *g)
     g->scope.data[n] = '\0';
 }
 
-struct crew_node *crew_named(struct crew_graph *g, struct crew_node *x,
+struct crew_node *crew_named(struct crew_graph *g,
+                             struct crew_node *x,
                              const char *name)
 {
     char *full;
 
     if (graph_broken(g)) {
         return g->poison;
+    }
+    if (x == NULL || x->graph != g) {
+        return graph_fail(g, "crew_named \"%s\": the node is %s", name,
+                          x == NULL ? "NULL" : "of another graph");
+    }
+    if (x->op == &op_variable || x->op == &op_placeholder) {
+        return graph_fail(
+            g, "crew_named \"%s\": %s is %s, whose name is its identity", name,
+            x->name, x->op == &op_variable ? "a variable" : "an input");
     }
     full = xasprintf("%s%s", g->scope.data, name);
     if (name_taken(g, full)) {
@@ -151,9 +162,12 @@ struct crew_node *crew_named(struct crew_graph *g, struct crew_node *x,
 
 /* ------------------------------------------------------------------- nodes */
 
-struct crew_node *graph_add(struct crew_graph *g, const struct op_def *op,
-                            const char *name, int n_in,
-                            struct crew_node *const *in, union op_attr attr)
+struct crew_node *graph_add(struct crew_graph *g,
+                            const struct op_def *op,
+                            const char *name,
+                            int n_in,
+                            struct crew_node *const *in,
+                            union op_attr attr)
 {
     struct crew_node *n;
 
@@ -163,8 +177,8 @@ struct crew_node *graph_add(struct crew_graph *g, const struct op_def *op,
     }
     for (int k = 0; k < n_in; k++) {
         if (in[k] == NULL || in[k]->graph != g) {
-            return graph_fail(g, "%s%s: operand %d is %s", g->scope.data, name, k,
-                              in[k] == NULL ? "NULL" : "of another graph");
+            return graph_fail(g, "%s%s: operand %d is %s", g->scope.data, name,
+                              k, in[k] == NULL ? "NULL" : "of another graph");
         }
     }
     n = xcalloc(1, sizeof *n);
@@ -183,15 +197,18 @@ struct crew_node *graph_add(struct crew_graph *g, const struct op_def *op,
     }
     if (g->n_nodes == g->cap_nodes) {
         g->cap_nodes = g->cap_nodes == 0 ? 32 : 2 * g->cap_nodes;
-        g->nodes = xrealloc(g->nodes, (size_t)g->cap_nodes * sizeof(struct crew_node *));
+        g->nodes = xrealloc(g->nodes,
+                            (size_t)g->cap_nodes * sizeof(struct crew_node *));
     }
     n->id = g->n_nodes;
     g->nodes[g->n_nodes++] = n;
     return n;
 }
 
-struct crew_node *graph_input(struct crew_graph *g, const char *name,
-                              enum crew_dtype dtype, struct crew_shape shape)
+struct crew_node *graph_input(struct crew_graph *g,
+                              const char *name,
+                              enum crew_dtype dtype,
+                              struct crew_shape shape)
 {
     struct crew_node *n =
         graph_add(g, &op_placeholder, name, 0, NULL, (union op_attr){0});
@@ -230,9 +247,11 @@ int64_t node_count(const struct crew_node *n, int64_t batch)
 
 /* --------------------------------------------------------------- variables */
 
-static struct crew_node *add_variable(struct crew_graph *g, const char *name,
+static struct crew_node *add_variable(struct crew_graph *g,
+                                      const char *name,
                                       struct crew_shape shape,
-                                      struct crew_init init, int64_t count)
+                                      struct crew_init init,
+                                      int64_t count)
 {
     union op_attr attr = {.var = g->n_vars};
     struct crew_node *n = graph_add(g, &op_variable, name, 0, NULL, attr);
@@ -251,8 +270,10 @@ static struct crew_node *add_variable(struct crew_graph *g, const char *name,
     return n;
 }
 
-struct crew_node *crew_variable(struct crew_graph *g, const char *name,
-                                struct crew_shape shape, struct crew_init init)
+struct crew_node *crew_variable(struct crew_graph *g,
+                                const char *name,
+                                struct crew_shape shape,
+                                struct crew_init init)
 {
     struct crew_err bad = {0};
     struct crew_node *n;
@@ -264,7 +285,8 @@ struct crew_node *crew_variable(struct crew_graph *g, const char *name,
     }
     full = xasprintf("%s%s", g->scope.data, name);
     if (name_taken(g, full)) {
-        n = graph_fail(g, "variable %s: there is one of that name already", full);
+        n = graph_fail(g, "variable %s: there is one of that name already",
+                       full);
     } else if (shape_count(&shape, &count, &bad) != CREW_OK) {
         n = graph_fail(g, "variable %s: %s", full, bad.msg);
     } else {
@@ -298,7 +320,8 @@ int graph_find_var(const struct crew_graph *g, const char *name)
 /* ---------------------------------------------------------------- features */
 
 struct crew_features *features_new(struct crew_graph *g,
-                                   const struct feature_entry *entries, int n)
+                                   const struct feature_entry *entries,
+                                   int n)
 {
     struct crew_features *f = xcalloc(1, sizeof *f);
 

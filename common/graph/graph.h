@@ -17,8 +17,10 @@ struct crew_graph *graph_new(void);
 void graph_free(CREW_NULLABLE struct crew_graph *);
 
 /* A placeholder named `name` (its NodeDef's name), e.g. float32 (-1, 784). */
-struct crew_node *graph_input(struct crew_graph *, const char *name,
-                              enum crew_dtype, struct crew_shape);
+struct crew_node *graph_input(struct crew_graph *,
+                              const char *name,
+                              enum crew_dtype,
+                              struct crew_shape);
 
 /* The features a model function sees: keys and placeholders. */
 struct feature_entry {
@@ -26,12 +28,14 @@ struct feature_entry {
     struct crew_node *node;
 };
 /* Owner: caller, features_free(). The graph gets the blame for unknown keys. */
-struct crew_features *features_new(struct crew_graph *, const struct feature_entry *, int n);
+struct crew_features *features_new(struct crew_graph *,
+                                   const struct feature_entry *,
+                                   int n);
 void features_free(CREW_NULLABLE struct crew_features *);
 
 /* Variables in order of creation. */
 struct graph_var {
-    char *name; /* scoped: "conv2d/kernel" */
+    char *name;              /* scoped: "conv2d/kernel" */
     struct crew_shape shape; /* float32 */
     struct crew_init init;
     int64_t n;
@@ -42,8 +46,8 @@ const struct graph_var *graph_var(const struct crew_graph *, int i);
 /* -1 when there is none of that name. */
 int graph_find_var(const struct crew_graph *, const char *name);
 
-/* Write the initial value of variable `v` into data (v->n floats). Depends only on
- * (seed, name): every process draws the same numbers. */
+/* Write the initial value of variable `v` into data (v->n floats). Depends only
+ * on (seed, name): every process draws the same numbers. */
 void graph_init_var(const struct graph_var *v, uint64_t seed, float *data);
 
 const char *node_name(const struct crew_node *);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Building GraphDef messages. All memory but borrowed Const bytes comes from one list
- * of blocks that graphdef_free lets go. */
+ * Building GraphDef messages. All memory but borrowed Const bytes comes from
+ * one list of blocks that graphdef_free lets go. */
 #include "graph/graphdef.h"
 
 #include <stdlib.h>
@@ -83,13 +83,15 @@ void graphdef_node(struct graphdef *g, const char *name, const char *op)
     n->op = copy_string(g, op);
     if (g->message.n_node == g->cap_nodes) {
         g->cap_nodes = g->cap_nodes == 0 ? 64 : 2 * g->cap_nodes;
-        g->message.node = xrealloc(g->message.node, g->cap_nodes * sizeof(void *));
+        g->message.node =
+            xrealloc(g->message.node, g->cap_nodes * sizeof(void *));
     }
     g->message.node[g->message.n_node++] = n;
     g->node = n;
 }
 
-/* One longer copy of a list of pointers: nodes have few inputs and attributes. */
+/* One longer copy of a list of pointers: nodes have few inputs and attributes.
+ */
 static void *longer(struct graphdef *g, void *list, size_t n)
 {
     void *out = room(g, (n + 1) * sizeof(void *));
@@ -108,7 +110,8 @@ void graphdef_input(struct graphdef *g, const char *name)
     n->input[n->n_input++] = copy_string(g, name);
 }
 
-static Tensorflow__AttrValue *attr(struct graphdef *g, const char *key,
+static Tensorflow__AttrValue *attr(struct graphdef *g,
+                                   const char *key,
                                    Tensorflow__AttrValue__ValueCase kind)
 {
     Tensorflow__NodeDef *n = g->node;
@@ -124,7 +127,9 @@ static Tensorflow__AttrValue *attr(struct graphdef *g, const char *key,
     return e->value;
 }
 
-void graphdef_attr_type(struct graphdef *g, const char *key, enum crew_dtype type)
+void graphdef_attr_type(struct graphdef *g,
+                        const char *key,
+                        enum crew_dtype type)
 {
     attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_TYPE)->type = (int32_t)type;
 }
@@ -142,7 +147,9 @@ void graphdef_attr_string(struct graphdef *g, const char *key, const char *s)
     v->s.len = strlen(s);
 }
 
-void graphdef_attr_ints(struct graphdef *g, const char *key, const int64_t *list,
+void graphdef_attr_ints(struct graphdef *g,
+                        const char *key,
+                        const int64_t *list,
                         int n)
 {
     Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
@@ -170,14 +177,18 @@ static Tensorflow__TensorShapeProto *shape_proto(struct graphdef *g,
     return p;
 }
 
-void graphdef_attr_shape(struct graphdef *g, const char *key,
+void graphdef_attr_shape(struct graphdef *g,
+                         const char *key,
                          const struct crew_shape *shape)
 {
-    attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_SHAPE)->shape = shape_proto(g, shape);
+    attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_SHAPE)->shape =
+        shape_proto(g, shape);
 }
 
-static void one_element(Tensorflow__TensorProto *t, enum crew_dtype dtype,
-                        struct graphdef *g, const void *data)
+static void one_element(Tensorflow__TensorProto *t,
+                        enum crew_dtype dtype,
+                        struct graphdef *g,
+                        const void *data)
 {
     void *copy = memcpy(room(g, 8), data, dtype_size(dtype));
 
@@ -194,8 +205,12 @@ static void one_element(Tensorflow__TensorProto *t, enum crew_dtype dtype,
     }
 }
 
-void graphdef_const(struct graphdef *g, const char *name, enum crew_dtype dtype,
-                    const struct crew_shape *shape, const void *data, size_t nbytes)
+void graphdef_const(struct graphdef *g,
+                    const char *name,
+                    enum crew_dtype dtype,
+                    const struct crew_shape *shape,
+                    const void *data,
+                    size_t nbytes)
 {
     Tensorflow__TensorProto *t = room(g, sizeof *t);
 
@@ -213,8 +228,11 @@ void graphdef_const(struct graphdef *g, const char *name, enum crew_dtype dtype,
     attr(g, "value", TENSORFLOW__ATTR_VALUE__VALUE_TENSOR)->tensor = t;
 }
 
-void graphdef_const_ints(struct graphdef *g, const char *name, int rank,
-                         const int32_t *list, int n)
+void graphdef_const_ints(struct graphdef *g,
+                         const char *name,
+                         int rank,
+                         const int32_t *list,
+                         int n)
 {
     struct crew_shape shape = rank == 0 ? crew_scalar_shape() : crew_shape1(n);
     size_t nbytes = (size_t)n * sizeof *list;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Initial values of variables. Element i of a variable is drawn from Philox at (seed,
- * hash of the name, i), so every process draws the same numbers, in any order. */
+ * Initial values of variables. Element i of a variable is drawn from Philox at
+ * (seed, hash of the name, i), so every process draws the same numbers, in any
+ * order. */
 #include <math.h>
 
 #include "base/rng.h"
@@ -39,7 +40,9 @@ static double glorot_limit(const struct crew_shape *s)
     return sqrt(6.0 / (fan_in + fan_out));
 }
 
-static void fill_uniform(const struct graph_var *v, uint64_t seed, double limit,
+static void fill_uniform(const struct graph_var *v,
+                         uint64_t seed,
+                         double limit,
                          float *data)
 {
     uint64_t stream = hash_name(v->name);
@@ -49,11 +52,13 @@ static void fill_uniform(const struct graph_var *v, uint64_t seed, double limit,
         if (i % 4 == 0) {
             philox4x32(seed, stream, (uint64_t)i / 4, r);
         }
-        data[i] = (float)(limit * (2.0 * (double)rng_unit_float(r[i % 4]) - 1.0));
+        data[i] =
+            (float)(limit * (2.0 * (double)rng_unit_float(r[i % 4]) - 1.0));
     }
 }
 
-/* A standard normal cut at two deviations: Box-Muller, drawn again while outside. */
+/* A standard normal cut at two deviations: Box-Muller, drawn again while
+ * outside. */
 static double truncated_normal(uint64_t seed, uint64_t stream, uint64_t i)
 {
     for (uint64_t attempt = 0;; attempt++) {

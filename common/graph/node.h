@@ -63,12 +63,18 @@ struct crew_features {
     int n;
 };
 
-/* Make a node: its shape and dtype by the op's rule. `name` within the current scope,
- * made unique the way TensorFlow does (x, x_1, x_2). Poisoned inputs give the poison. */
-struct crew_node *graph_add(struct crew_graph *, const struct op_def *, const char *name,
-                            int n_in, struct crew_node *const *in, union op_attr);
+/* Make a node: its shape and dtype by the op's rule. `name` within the current
+ * scope, made unique the way TensorFlow does (x, x_1, x_2). Poisoned inputs
+ * give the poison. */
+struct crew_node *graph_add(struct crew_graph *,
+                            const struct op_def *,
+                            const char *name,
+                            int n_in,
+                            struct crew_node *const *in,
+                            union op_attr);
 /* Stick an error in the graph and return the poisoned node. */
-struct crew_node *graph_fail(struct crew_graph *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct crew_node *graph_fail(struct crew_graph *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 bool graph_broken(const struct crew_graph *);
 /* A free scoped name for `name`. Owner: caller. */
 char *graph_unique_name(const struct crew_graph *, const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an op is: one row of functions, forward beside backward beside export. The
- * rows are listed in op_list.h; plan.c runs them. */
+ * What an op is: one row of functions, forward beside backward beside export.
+ * The rows are listed in op_list.h; plan.c runs them. */
 #ifndef GRAPH_OP_H
 #define GRAPH_OP_H
 
@@ -19,12 +19,12 @@ struct run {
 };
 
 enum op_flags {
-    OP_NEEDS_OUTPUT = 1, /* backward reads the node's own value */
-    OP_NEEDS_INPUT = 2,  /* backward reads the value of an input */
-    OP_IN_PLACE = 4,     /* the value may be written over that of in[0] */
+    OP_NEEDS_OUTPUT = 1,  /* backward reads the node's own value */
+    OP_NEEDS_INPUT = 2,   /* backward reads the value of an input */
+    OP_IN_PLACE = 4,      /* the value may be written over that of in[0] */
     OP_GRAD_IN_PLACE = 8, /* d_in[0] may be written over d_out */
-    OP_NO_GRADIENT = 16, /* not differentiable: ends backward */
-    OP_NO_EXPORT = 32    /* has no place in a served graph */
+    OP_NO_GRADIENT = 16,  /* not differentiable: ends backward */
+    OP_NO_EXPORT = 32     /* has no place in a served graph */
 };
 
 struct op_def {
@@ -35,7 +35,8 @@ struct op_def {
     void (*forward)(const struct crew_node *, struct run *);
     void (*backward)(const struct crew_node *, struct run *);
     void (*emit)(const struct crew_node *, struct graphdef *);
-    /* Bytes kept from forward to backward, and of scratch during a call; NULL: none. */
+    /* Bytes kept from forward to backward, and of scratch during a call; NULL:
+     * none. */
     size_t (*kept)(const struct crew_node *, int64_t batch);
     size_t (*scratch)(const struct crew_node *, int64_t batch);
 };
@@ -52,9 +53,9 @@ void *run_scratch(const struct run *);
 
 /* Gradients. */
 const float *run_d_out(const struct run *, const struct crew_node *);
-/* Where the gradient of input k goes. data NULL: nobody wants it. add: others have
- * written to it before, so add; else write all of it. data may be d_out's memory
- * (OP_GRAD_IN_PLACE). Asking counts as having written. */
+/* Where the gradient of input k goes. data NULL: nobody wants it. add: others
+ * have written to it before, so add; else write all of it. data may be d_out's
+ * memory (OP_GRAD_IN_PLACE). Asking counts as having written. */
 struct grad {
     float *data;
     bool add;

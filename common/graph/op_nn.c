@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ops of neural networks: convolution, pooling, dropout, softmax and its loss. */
+ * Ops of neural networks: convolution, pooling, dropout, softmax and its loss.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,8 @@ static void infer_conv2d(struct crew_node *n)
     h = same ? x->dim[1] : x->dim[1] - f->dim[0] + 1;
     w = same ? x->dim[2] : x->dim[2] - f->dim[1] + 1;
     if (h < 1 || w < 1) {
-        (void)graph_fail(n->graph, "%s: the filter %s is larger than the input %s",
+        (void)graph_fail(n->graph,
+                         "%s: the filter %s is larger than the input %s",
                          n->name, text(n->in[1], tf), text(n->in[0], tx));
         return;
     }
@@ -66,7 +68,8 @@ static void forward_conv2d(const struct crew_node *n, struct run *r)
 {
     struct conv2d_dims d = conv_dims(n, r->batch);
 
-    k_conv2d(&d, run_in(r, n, 0), run_in(r, n, 1), run_out(r, n), run_scratch(r));
+    k_conv2d(&d, run_in(r, n, 0), run_in(r, n, 1), run_out(r, n),
+             run_scratch(r));
 }
 
 static void backward_conv2d(const struct crew_node *n, struct run *r)
@@ -74,8 +77,8 @@ static void backward_conv2d(const struct crew_node *n, struct run *r)
     struct conv2d_dims d = conv_dims(n, r->batch);
     float *df = run_d_in_zeroed(r, n, 1), *dx = run_d_in_zeroed(r, n, 0);
 
-    k_conv2d_backward(&d, run_in(r, n, 0), run_in(r, n, 1), run_d_out(r, n), dx, df,
-                      run_scratch(r));
+    k_conv2d_backward(&d, run_in(r, n, 0), run_in(r, n, 1), run_d_out(r, n), dx,
+                      df, run_scratch(r));
 }
 
 static size_t scratch_conv2d(const struct crew_node *n, int64_t batch)
@@ -85,8 +88,11 @@ static size_t scratch_conv2d(const struct crew_node *n, int64_t batch)
     return k_conv2d_scratch(&d);
 }
 
-static void emit_window(const struct crew_node *n, struct graphdef *g, int n_in,
-                        int64_t stride, const char *padding)
+static void emit_window(const struct crew_node *n,
+                        struct graphdef *g,
+                        int n_in,
+                        int64_t stride,
+                        const char *padding)
 {
     int64_t strides[] = {1, stride, stride, 1};
 
@@ -101,7 +107,8 @@ static void emit_window(const struct crew_node *n, struct graphdef *g, int n_in,
 
 static void emit_conv2d(const struct crew_node *n, struct graphdef *g)
 {
-    emit_window(n, g, 2, 1, n->attr.conv.padding == CREW_SAME ? "SAME" : "VALID");
+    emit_window(n, g, 2, 1,
+                n->attr.conv.padding == CREW_SAME ? "SAME" : "VALID");
 }
 
 const struct op_def op_conv2d = {
@@ -122,8 +129,8 @@ static void infer_max_pool(struct crew_node *n)
     int64_t size = n->attr.pool.size, stride = n->attr.pool.stride;
     char tx[128];
 
-    if (x->rank != 4 || n->in[0]->dtype != CREW_FLOAT || size < 1 || size > 15 ||
-        stride < 1 || x->dim[1] < size || x->dim[2] < size) {
+    if (x->rank != 4 || n->in[0]->dtype != CREW_FLOAT || size < 1 ||
+        size > 15 || stride < 1 || x->dim[1] < size || x->dim[2] < size) {
         (void)graph_fail(n->graph,
                          "%s: cannot pool %s by windows of %" PRId64
                          " (1 to 15) with stride %" PRId64,
@@ -197,9 +204,9 @@ static void infer_dropout(struct crew_node *n)
     float rate = n->attr.dropout.rate;
 
     if (!(rate >= 0.0f && rate < 1.0f) || n->in[0]->dtype != CREW_FLOAT) {
-        (void)graph_fail(n->graph,
-                         "%s: rate %g of a %s. Fix: a rate in [0, 1) of a float32",
-                         n->name, (double)rate, dtype_name(n->in[0]->dtype));
+        (void)graph_fail(
+            n->graph, "%s: rate %g of a %s. Fix: a rate in [0, 1) of a float32",
+            n->name, (double)rate, dtype_name(n->in[0]->dtype));
         return;
     }
     n->dtype = CREW_FLOAT;
@@ -223,8 +230,8 @@ static void backward_dropout(const struct crew_node *n, struct run *r)
     float *dx = run_d_in_zeroed(r, n, 0);
 
     if (dx != NULL) {
-        k_dropout_backward(node_count(n, r->batch), n->attr.dropout.rate, r->seed,
-                           dropout_stream(n, r), run_d_out(r, n), dx);
+        k_dropout_backward(node_count(n, r->batch), n->attr.dropout.rate,
+                           r->seed, dropout_stream(n, r), run_d_out(r, n), dx);
     }
 }
 
@@ -266,7 +273,8 @@ static void infer_softmax(struct crew_node *n)
 
 static void forward_softmax(const struct crew_node *n, struct run *r)
 {
-    k_softmax(rows_of(n, r->batch), n->shape.dim[1], run_in(r, n, 0), run_out(r, n));
+    k_softmax(rows_of(n, r->batch), n->shape.dim[1], run_in(r, n, 0),
+              run_out(r, n));
 }
 
 static void backward_softmax(const struct crew_node *n, struct run *r)
@@ -348,12 +356,14 @@ static void infer_xent(struct crew_node *n)
     if (!check_logits(n, logits)) {
         return;
     }
-    if (labels->shape.rank != 1 || labels->shape.dim[0] != logits->shape.dim[0] ||
+    if (labels->shape.rank != 1 ||
+        labels->shape.dim[0] != logits->shape.dim[0] ||
         (labels->dtype != CREW_INT32 && labels->dtype != CREW_INT64)) {
-        (void)graph_fail(n->graph,
-                         "%s: labels %s %s must be int32 or int64, one a row of "
-                         "the logits",
-                         n->name, dtype_name(labels->dtype), text(labels, tl));
+        (void)graph_fail(
+            n->graph,
+            "%s: labels %s %s must be int32 or int64, one a row of "
+            "the logits",
+            n->name, dtype_name(labels->dtype), text(labels, tl));
         return;
     }
     n->dtype = CREW_FLOAT;
@@ -364,9 +374,9 @@ static void forward_xent(const struct crew_node *n, struct run *r)
 {
     int64_t classes = n->in[1]->shape.dim[1];
     const int64_t *labels = run_in(r, n, 0);
-    int64_t bad = k_sparse_softmax_xent(rows_of(n, r->batch), classes,
-                                        run_in(r, n, 1), labels, run_out(r, n),
-                                        run_kept(r, n));
+    int64_t bad =
+        k_sparse_softmax_xent(rows_of(n, r->batch), classes, run_in(r, n, 1),
+                              labels, run_out(r, n), run_kept(r, n));
 
     if (bad >= 0) {
         crew_err_exit(r->err, CREW_INVALID_ARGUMENT, 65,
@@ -404,7 +414,8 @@ const struct op_def op_sparse_softmax_xent = {
 
 /* ----------------------------------------------------------------- Reshape */
 
-/* The batch stays in front: the wanted shape is -1 there exactly if the input's is. */
+/* The batch stays in front: the wanted shape is -1 there exactly if the input's
+ * is. */
 static void infer_reshape(struct crew_node *n)
 {
     const struct crew_node *x = n->in[0];
@@ -439,8 +450,8 @@ static void infer_reshape(struct crew_node *n)
     n->shape = want;
     return;
 fail:
-    (void)graph_fail(n->graph, "%s: cannot reshape %s to %s", n->name, text(x, tx),
-                     shape_text(&n->attr.reshape, tw, sizeof tw));
+    (void)graph_fail(n->graph, "%s: cannot reshape %s to %s", n->name,
+                     text(x, tx), shape_text(&n->attr.reshape, tw, sizeof tw));
 }
 
 static void forward_reshape(const struct crew_node *n, struct run *r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where values come from: placeholders and variables. Their values are bound by the
- * plan, so there is nothing to run. */
+ * Where values come from: placeholders and variables. Their values are bound by
+ * the plan, so there is nothing to run. */
 #include "graph/op.h"
 
 #include "base/banned.h"

@@ -10,9 +10,9 @@
  *   gradients  a buffer a node of `back`, shared by the same reasoning
  *              (OP_GRAD_IN_PLACE)
  *
- * Running: forward in the order of building, backward in reverse. A gradient that
- * several nodes contribute to is written by the first and added to by the others,
- * so nothing is zeroed that is going to be overwritten. */
+ * Running: forward in the order of building, backward in reverse. A gradient
+ * that several nodes contribute to is written by the first and added to by the
+ * others, so nothing is zeroed that is going to be overwritten. */
 #include "graph/plan.h"
 
 #include <inttypes.h>
@@ -28,14 +28,14 @@
 /* What the plan knows of a node, by the node's id. */
 struct place {
     bool used, back, fetched;
-    bool depends;      /* on a variable, through differentiable ops */
-    int readers;       /* used nodes that take it as an operand */
-    int back_readers;  /* of these, those that run backward */
-    int left;          /* of these, those still to come in this backward */
-    int value_of;      /* whose value buffer it shares; itself: -1 */
-    int grad_of;       /* whose gradient buffer it shares; its own: -1 */
-    bool touched;      /* its gradient has been written in this backward */
-    void *value;       /* own buffer, feed or variable */
+    bool depends;     /* on a variable, through differentiable ops */
+    int readers;      /* used nodes that take it as an operand */
+    int back_readers; /* of these, those that run backward */
+    int left;         /* of these, those still to come in this backward */
+    int value_of;     /* whose value buffer it shares; itself: -1 */
+    int grad_of;      /* whose gradient buffer it shares; its own: -1 */
+    bool touched;     /* its gradient has been written in this backward */
+    void *value;      /* own buffer, feed or variable */
     bool owns_value;
     float *grad;
     void *kept;
@@ -217,7 +217,9 @@ static size_t value_bytes(const struct plan *p, const struct crew_node *n)
     return (size_t)node_count(n, p->max_batch) * size;
 }
 
-static int allocate_node(struct plan *p, const struct crew_node *n, size_t *scratch,
+static int allocate_node(struct plan *p,
+                         const struct crew_node *n,
+                         size_t *scratch,
                          struct crew_err *err)
 {
     struct place *x = place_of(p, n);
@@ -231,9 +233,8 @@ static int allocate_node(struct plan *p, const struct crew_node *n, size_t *scra
         }
         x->owns_value = true;
     }
-    if (n->op->kept != NULL &&
-        mem_try(n->op->kept(n, p->max_batch), 1, n->name, &x->kept, err) !=
-            CREW_OK) {
+    if (n->op->kept != NULL && mem_try(n->op->kept(n, p->max_batch), 1, n->name,
+                                       &x->kept, err) != CREW_OK) {
         return err->code;
     }
     if (x->back && x->grad_of < 0) {
@@ -275,16 +276,21 @@ static int check_gradients(const struct plan *p, struct crew_err *err)
             return CREW_OK;
         }
     }
-    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
-                         "No gradients provided for any variable, check your graph "
-                         "for ops that do not support gradients, between variables "
-                         "and loss %s.",
-                         node_at(p, p->loss)->name);
+    return crew_err_exit(
+        err, CREW_INVALID_ARGUMENT, 1,
+        "No gradients provided for any variable, check your graph "
+        "for ops that do not support gradients, between variables "
+        "and loss %s.",
+        node_at(p, p->loss)->name);
 }
 
-int plan_new(const struct crew_graph *g, struct crew_node *const *fetches,
-             int n_fetches, struct crew_node *loss, int64_t max_batch,
-             struct plan **out, struct crew_err *err)
+int plan_new(const struct crew_graph *g,
+             struct crew_node *const *fetches,
+             int n_fetches,
+             struct crew_node *loss,
+             int64_t max_batch,
+             struct plan **out,
+             struct crew_err *err)
 {
     struct plan *p;
 
@@ -362,8 +368,10 @@ static void widen(const int32_t *from, int64_t n, int64_t *to)
     }
 }
 
-static int feed_one(struct plan *p, const struct crew_node *n,
-                    const struct plan_feed *feeds, int n_feeds,
+static int feed_one(struct plan *p,
+                    const struct crew_node *n,
+                    const struct plan_feed *feeds,
+                    int n_feeds,
                     struct crew_err *err)
 {
     struct place *x = place_of(p, n);
@@ -393,14 +401,20 @@ static int feed_one(struct plan *p, const struct crew_node *n,
                         n->name);
 }
 
-int plan_forward(struct plan *p, const struct plan_feed *feeds, int n_feeds,
-                 int64_t batch, uint64_t seed, uint64_t step, struct crew_err *err)
+int plan_forward(struct plan *p,
+                 const struct plan_feed *feeds,
+                 int n_feeds,
+                 int64_t batch,
+                 uint64_t seed,
+                 uint64_t step,
+                 struct crew_err *err)
 {
     struct run r = {p, batch, seed, step, err};
 
     if (batch < 1 || batch > p->max_batch) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "a batch of %" PRId64 " rows, the plan is for 1 to "
+                            "a batch of %" PRId64
+                            " rows, the plan is for 1 to "
                             "%" PRId64,
                             batch, p->max_batch);
     }
@@ -434,7 +448,9 @@ static void start_backward(struct plan *p)
     p->places[p->loss].touched = true;
 }
 
-void plan_backward(struct plan *p, void (*ready)(void *self, int var), void *self)
+void plan_backward(struct plan *p,
+                   void (*ready)(void *self, int var),
+                   void *self)
 {
     struct run r = {p, p->batch, p->seed, p->step, NULL};
 
@@ -457,7 +473,8 @@ void plan_backward(struct plan *p, void (*ready)(void *self, int var), void *sel
     }
 }
 
-const void *plan_value(const struct plan *p, const struct crew_node *n,
+const void *plan_value(const struct plan *p,
+                       const struct crew_node *n,
                        struct crew_shape *shape)
 {
     PRE(place_of(p, n)->used);

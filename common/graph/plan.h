@@ -14,9 +14,13 @@ struct plan;
 /* loss: a scalar fetch that backward starts from, or NULL for forward only.
  * Errors: INVALID_ARGUMENT (no gradient for any variable: TensorFlow's "No
  * gradients provided for any variable"), RESOURCE_EXHAUSTED. */
-CREW_MUST_CHECK int plan_new(const struct crew_graph *, struct crew_node *const *fetches, int n_fetches,
-                             CREW_NULLABLE struct crew_node *loss, int64_t max_batch,
-                             CREW_OUT struct plan **, struct crew_err *);
+CREW_MUST_CHECK int plan_new(const struct crew_graph *,
+                             struct crew_node *const *fetches,
+                             int n_fetches,
+                             CREW_NULLABLE struct crew_node *loss,
+                             int64_t max_batch,
+                             CREW_OUT struct plan **,
+                             struct crew_err *);
 void plan_free(CREW_NULLABLE struct plan *);
 
 /* Variable i's value: graph_var(i)->n floats, 64-byte aligned, borrowed until
@@ -35,14 +39,25 @@ struct plan_feed {
 };
 /* Errors: INVALID_ARGUMENT naming the input: missing, batch above max_batch; a
  * label out of range (with row and value). seed and step key the dropout. */
-CREW_MUST_CHECK int plan_forward(struct plan *, const struct plan_feed *, int n_feeds, int64_t batch,
-                                 uint64_t seed, uint64_t step, struct crew_err *);
-/* Gradients of the loss of the last forward. ready(self, i) is called as soon as
- * variable i's gradient is final AND its value is no longer needed in this step
- * (it may be overwritten from then on), in the order backward gets there. */
-void plan_backward(struct plan *, void (*ready)(void *self, int var), void *self);
+CREW_MUST_CHECK int plan_forward(struct plan *,
+                                 const struct plan_feed *,
+                                 int n_feeds,
+                                 int64_t batch,
+                                 uint64_t seed,
+                                 uint64_t step,
+                                 struct crew_err *);
+/* Gradients of the loss of the last forward. ready(self, i) is called as soon
+ * as variable i's gradient is final AND its value is no longer needed in this
+ * step (it may be overwritten from then on), in the order backward gets there.
+ */
+void plan_backward(struct plan *,
+                   void (*ready)(void *self, int var),
+                   void *self);
 
-/* A fetch's value after plan_forward; *shape gets it with the batch filled in. */
-const void *plan_value(const struct plan *, const struct crew_node *, CREW_OUT struct crew_shape *shape);
+/* A fetch's value after plan_forward; *shape gets it with the batch filled in.
+ */
+const void *plan_value(const struct plan *,
+                       const struct crew_node *,
+                       CREW_OUT struct crew_shape *shape);
 
 #endif

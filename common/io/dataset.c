@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Dataset combinators: repeat, take, shard and batch (shuffle has a file of its
- * own). Each is a small object over its source; misuse sticks in `broken` and is
- * reported by dataset_check() and by the first next(). Nothing is allocated while
- * elements are read. */
+ * own). Each is a small object over its source; misuse sticks in `broken` and
+ * is reported by dataset_check() and by the first next(). Nothing is allocated
+ * while elements are read. */
 #include "io/dataset.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Datasets from the inside: a chain of small objects with one vtable. An element
- * is an array of component values in the order of the spec; a batch has the batch
- * dimension in front. Threads: one reader (the input thread). */
+ * Datasets from the inside: a chain of small objects with one vtable. An
+ * element is an array of component values in the order of the spec; a batch has
+ * the batch dimension in front. Threads: one reader (the input thread). */
 #ifndef IO_DATASET_H
 #define IO_DATASET_H
 
@@ -26,35 +26,52 @@ struct dataset_spec {
 
 struct dataset_ops {
     /* Copy the next element's components to out[k] (as many bytes as the spec
-     * says; a batch: up to max_batch rows); *rows gets the batch's rows (1 when not
-     * batched). OUT_OF_RANGE at the end. */
-    int (*next)(struct crew_dataset *, void *const *out, int64_t *rows, struct crew_err *);
-    int (*rewind)(struct crew_dataset *, struct crew_err *); /* from the start */
-    CREW_NULLABLE void (*free)(struct crew_dataset *); /* what the ops own; not the struct */
-    /* Random access, or NULL: how many elements (opens the files), and the i-th. With it a
-     * shuffle moves places, not elements. */
-    CREW_NULLABLE int (*count)(struct crew_dataset *, int64_t *n, struct crew_err *);
-    CREW_NULLABLE void (*at)(struct crew_dataset *, int64_t i, void *const *out);
+     * says; a batch: up to max_batch rows); *rows gets the batch's rows (1 when
+     * not batched). OUT_OF_RANGE at the end. */
+    int (*next)(struct crew_dataset *,
+                void *const *out,
+                int64_t *rows,
+                struct crew_err *);
+    int (*rewind)(struct crew_dataset *,
+                  struct crew_err *); /* from the start */
+    CREW_NULLABLE void (*free)(
+        struct crew_dataset *); /* what the ops own; not the struct */
+    /* Random access, or NULL: how many elements (opens the files), and the
+     * i-th. With it a shuffle moves places, not elements. */
+    CREW_NULLABLE int (*count)(struct crew_dataset *,
+                               int64_t *n,
+                               struct crew_err *);
+    CREW_NULLABLE void (*at)(struct crew_dataset *,
+                             int64_t i,
+                             void *const *out);
     CREW_NULLABLE void (*set_seed)(struct crew_dataset *, uint64_t seed);
 };
 struct crew_dataset {
     const struct dataset_ops *ops;
     struct dataset_spec spec;
     CREW_NULLABLE struct crew_dataset *source; /* owned */
-    struct crew_err broken; /* a combinator was misused: reported by next and by dataset_check */
+    struct crew_err broken; /* a combinator was misused: reported by next and by
+                               dataset_check */
 };
 
-/* For the constructors: the head of a new dataset of `size` bytes over `source` (taken),
- * whose spec and sticky error it inherits. */
-void *dataset_new(size_t size, const struct dataset_ops *, CREW_NULLABLE struct crew_dataset *source);
+/* For the constructors: the head of a new dataset of `size` bytes over `source`
+ * (taken), whose spec and sticky error it inherits. */
+void *dataset_new(size_t size,
+                  const struct dataset_ops *,
+                  CREW_NULLABLE struct crew_dataset *source);
 /* Sources: one more component of the element. A name that is too long, or one
  * component too many, breaks the dataset. */
-void dataset_add_component(struct crew_dataset *, const char *name, enum crew_dtype, struct crew_shape, bool is_label);
+void dataset_add_component(struct crew_dataset *,
+                           const char *name,
+                           enum crew_dtype,
+                           struct crew_shape,
+                           bool is_label);
 /* Bytes of one element of component k (of one row, if batched). */
 size_t dataset_element_bytes(const struct dataset_spec *, int k);
 
 /* The constructor's sticky error, before anything is read. */
-CREW_MUST_CHECK int dataset_check(const struct crew_dataset *, struct crew_err *);
+CREW_MUST_CHECK int dataset_check(const struct crew_dataset *,
+                                  struct crew_err *);
 void dataset_free(CREW_NULLABLE struct crew_dataset *);
 /* Shuffles with seed 0 down the chain take this one. */
 void dataset_set_seed(struct crew_dataset *, uint64_t seed);
@@ -67,9 +84,15 @@ struct dataset_batch {
 };
 /* dataset must be batched (INVALID_ARGUMENT). Owner: the reader takes it.
  * depth 0: no thread, read in the caller's. */
-CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *, int depth, CREW_OUT struct dataset_reader **, struct crew_err *);
-/* The next batch, valid until the next call. OUT_OF_RANGE at the end; errors stick. */
-CREW_MUST_CHECK int dataset_reader_next(struct dataset_reader *, CREW_OUT const struct dataset_batch **, struct crew_err *);
+CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *,
+                                        int depth,
+                                        CREW_OUT struct dataset_reader **,
+                                        struct crew_err *);
+/* The next batch, valid until the next call. OUT_OF_RANGE at the end; errors
+ * stick. */
+CREW_MUST_CHECK int dataset_reader_next(struct dataset_reader *,
+                                        CREW_OUT const struct dataset_batch **,
+                                        struct crew_err *);
 const struct dataset_spec *dataset_reader_spec(const struct dataset_reader *);
 void dataset_reader_close(CREW_NULLABLE struct dataset_reader *);
 

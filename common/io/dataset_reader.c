@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A reader thread that keeps `depth` batches ready while the caller computes. The
- * slots are a ring: the thread fills [head], the caller holds [tail - 1] until it
- * asks for the next, so there are depth + 1 of them. Both wait on a condition;
- * nobody polls. The end and errors are a slot like any other and stay. */
+ * A reader thread that keeps `depth` batches ready while the caller computes.
+ * The slots are a ring: the thread fills [head], the caller holds [tail - 1]
+ * until it asks for the next, so there are depth + 1 of them. Both wait on a
+ * condition; nobody polls. The end and errors are a slot like any other and
+ * stay. */
 #include "io/dataset.h"
 
 #include <pthread.h>
@@ -73,8 +74,8 @@ static int allocate(struct dataset_reader *r, struct crew_err *err)
     for (int s = 0; s < r->num_slots; s++) {
         for (int k = 0; k < spec->n; k++) {
             if (mem_try((size_t)spec->max_batch, dataset_element_bytes(spec, k),
-                        spec->component[k].name,
-                        &r->slots[s].batch.data[k], err) != CREW_OK) {
+                        spec->component[k].name, &r->slots[s].batch.data[k],
+                        err) != CREW_OK) {
                 return err->code;
             }
         }

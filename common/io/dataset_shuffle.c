@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Uniform shuffle in a buffer, as tf.data's: fill the buffer, give a random one of
- * its elements, put the next of the source in its place. Over a source with random
- * access the buffer holds places, else the elements themselves. Every pass is
- * shuffled anew, by (seed, pass), so a run with the same seed reads the same. */
+ * Uniform shuffle in a buffer, as tf.data's: fill the buffer, give a random one
+ * of its elements, put the next of the source in its place. Over a source with
+ * random access the buffer holds places, else the elements themselves. Every
+ * pass is shuffled anew, by (seed, pass), so a run with the same seed reads the
+ * same. */
 #include "io/dataset.h"
 
 #include <stdlib.h>

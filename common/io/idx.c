@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Images and labels in MNIST's idx format, plain or gzipped. The files are opened
- * and held as bytes (47 MB for 60,000 images) when the first element is asked for;
- * a pixel becomes float(p) / 255 when it is copied into a batch.
+ * Images and labels in MNIST's idx format, plain or gzipped. The files are
+ * opened and held as bytes (47 MB for 60,000 images) when the first element is
+ * asked for; a pixel becomes float(p) / 255 when it is copied into a batch.
  *
- * Format: 0 0 type rank, then rank big-endian 32-bit sizes, then the data; type 8
- * is unsigned bytes. Images are rank 3 (0x00000803), labels rank 1 (0x00000801).
+ * Format: 0 0 type rank, then rank big-endian 32-bit sizes, then the data; type
+ * 8 is unsigned bytes. Images are rank 3 (0x00000803), labels rank 1
+ * (0x00000801).
  *
  * Failure modes: a missing file is NOT_FOUND (exit 66); a wrong magic number or
- * shape, a short file, a bad gzip CRC, bytes after the data, and as many labels as
- * images not being there are DATA_LOSS (exit 65), each with the path and numbers. */
+ * shape, a short file, a bad gzip CRC, bytes after the data, and as many labels
+ * as images not being there are DATA_LOSS (exit 65), each with the path and
+ * numbers. */
 #include "io/dataset.h"
 
 #include <errno.h>
@@ -119,8 +121,8 @@ static int read_header(gzFile file,
     return CREW_OK;
 }
 
-/* The whole file of rank `rank`; images must be rows x cols. *n gets the number of
- * images or labels. */
+/* The whole file of rank `rank`; images must be rows x cols. *n gets the number
+ * of images or labels. */
 static int read_file(const char *path,
                      int rank,
                      int64_t rows,
@@ -189,9 +191,8 @@ static int open_files(struct idx *d, struct crew_err *err)
     }
     if (n != num_labels) {
         crew_err_exit(err, CREW_DATA_LOSS, 65,
-                      "%s has %lld images, %s has %lld labels",
-                      d->images_path, (long long)n, d->labels_path,
-                      (long long)num_labels);
+                      "%s has %lld images, %s has %lld labels", d->images_path,
+                      (long long)n, d->labels_path, (long long)num_labels);
         goto fail;
     }
     d->pixels = pixels;
@@ -204,7 +205,9 @@ fail:
     return err->code;
 }
 
-static int idx_count(struct crew_dataset *base, int64_t *n, struct crew_err *err)
+static int idx_count(struct crew_dataset *base,
+                     int64_t *n,
+                     struct crew_err *err)
 {
     struct idx *d = (struct idx *)base;
 
@@ -281,6 +284,14 @@ struct crew_dataset *crew_dataset_idx(const char *images_path,
 {
     struct idx *d = dataset_new(sizeof *d, &idx_ops, NULL);
 
+    if (rows < 1 || cols < 1 || rows > 65536 || cols > 65536) {
+        crew_err_set(
+            &d->base.broken, CREW_INVALID_ARGUMENT,
+            "crew_dataset_idx: images of %lld x %lld. Fix: 1 to 65536 each",
+            (long long)rows, (long long)cols);
+        rows = cols = 1; /* what is declared of a broken dataset is not used */
+    }
+
     d->images_path = xstrdup(images_path);
     d->labels_path = xstrdup(labels_path);
     d->rows = rows;
@@ -292,10 +303,5 @@ struct crew_dataset *crew_dataset_idx(const char *images_path,
                           crew_shape1(rows * cols), false);
     dataset_add_component(&d->base, "label", CREW_INT32, crew_scalar_shape(),
                           true);
-    if (rows < 1 || cols < 1 || rows > 65536 || cols > 65536) {
-        crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
-                     "crew_dataset_idx: images of %lld x %lld", (long long)rows,
-                     (long long)cols);
-    }
     return &d->base;
 }

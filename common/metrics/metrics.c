@@ -14,7 +14,8 @@ struct crew_metric {
     struct crew_node *labels; /* ... or of values == labels, if not NULL */
 };
 
-static struct crew_metric *add_metric(struct crew_graph *g, struct crew_node *values,
+static struct crew_metric *add_metric(struct crew_graph *g,
+                                      struct crew_node *values,
                                       struct crew_node *labels)
 {
     struct crew_metric *m = xcalloc(1, sizeof *m);
@@ -27,9 +28,11 @@ static struct crew_metric *add_metric(struct crew_graph *g, struct crew_node *va
 
 struct crew_metric *crew_metric_mean(struct crew_graph *g, struct crew_node *x)
 {
-    if (!graph_broken(g) && x->dtype != CREW_FLOAT) {
-        (void)graph_fail(g, "crew_metric_mean: %s is %s, must be float32", x->name,
-                         dtype_name(x->dtype));
+    if (!graph_broken(g) && x == NULL) {
+        (void)graph_fail(g, "crew_metric_mean: its operand is NULL");
+    } else if (!graph_broken(g) && x->dtype != CREW_FLOAT) {
+        (void)graph_fail(g, "crew_metric_mean: %s is %s, must be float32",
+                         x->name, dtype_name(x->dtype));
     }
     return add_metric(g, x, NULL);
 }
@@ -38,13 +41,19 @@ struct crew_metric *crew_metric_accuracy(struct crew_graph *g,
                                          struct crew_node *labels,
                                          struct crew_node *classes)
 {
-    if (!graph_broken(g) &&
-        (labels->dtype == CREW_FLOAT || classes->dtype == CREW_FLOAT ||
-         !shape_equal(&labels->shape, &classes->shape))) {
+    if (!graph_broken(g) && (labels == NULL || classes == NULL)) {
         (void)graph_fail(g,
-                         "crew_metric_accuracy: %s and %s must be integers of one "
-                         "shape",
-                         labels->name, classes->name);
+                         "crew_metric_accuracy: %s are NULL. Fix: make no "
+                         "metrics in CREW_PREDICT",
+                         labels == NULL ? "labels" : "classes");
+    } else if (!graph_broken(g) &&
+               (labels->dtype == CREW_FLOAT || classes->dtype == CREW_FLOAT ||
+                !shape_equal(&labels->shape, &classes->shape))) {
+        (void)graph_fail(
+            g,
+            "crew_metric_accuracy: %s and %s must be integers of one "
+            "shape",
+            labels->name, classes->name);
     }
     return add_metric(g, classes, labels);
 }
@@ -66,7 +75,8 @@ static int64_t count_of(const struct crew_shape *shape)
     return n;
 }
 
-void metric_update(const struct crew_metric *m, struct metric_state *s,
+void metric_update(const struct crew_metric *m,
+                   struct metric_state *s,
                    const struct plan *p)
 {
     struct crew_shape shape;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Family onestep: whole models through the graph, from TensorFlow's weights over its
- * batches: first logits, gradients, every loss, last logits and weights. */
+ * Family onestep: whole models through the graph, from TensorFlow's weights
+ * over its batches: first logits, gradients, every loss, last logits and
+ * weights. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ struct job {
     int64_t *label; /* of one batch */
 };
 
-static struct crew_node *conv_block(struct crew_graph *g, struct crew_node *x,
+static struct crew_node *conv_block(struct crew_graph *g,
+                                    struct crew_node *x,
                                     int64_t filters)
 {
     x = crew_conv2d(g, NULL, x, filters, 5, CREW_SAME, CREW_RELU);
@@ -63,8 +65,13 @@ static void build(struct job *j, const char *model)
 }
 
 /* The initial weights: an integer hash, see golden's README-numerics. */
-static void hash_weights(float *w, int64_t n, uint32_t layer, uint32_t p,
-                         double amplitude, double fan_in, bool bias)
+static void hash_weights(float *w,
+                         int64_t n,
+                         uint32_t layer,
+                         uint32_t p,
+                         double amplitude,
+                         double fan_in,
+                         bool bias)
 {
     for (int64_t i = 0; i < n; i++) {
         uint32_t x = (uint32_t)(i + 1) * 0x9E3779B1u +
@@ -106,8 +113,8 @@ static void init(struct job *j, const cJSON *tree)
 /* The bytes of a .npy file after its header. */
 static const char *npy_data(const char *bytes, size_t n)
 {
-    size_t head = n < 10 ? n : (size_t)(uint8_t)bytes[8] |
-                                   (size_t)(uint8_t)bytes[9] << 8;
+    size_t head =
+        n < 10 ? n : (size_t)(uint8_t)bytes[8] | (size_t)(uint8_t)bytes[9] << 8;
 
     if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0 || 10 + head > n) {
         exit(golden_trouble(65, "a .npy file has no header"));
@@ -115,7 +122,9 @@ static const char *npy_data(const char *bytes, size_t n)
     return bytes + 10 + head;
 }
 
-static void load_batch(struct job *j, const uint8_t *pixels, const cJSON *batches,
+static void load_batch(struct job *j,
+                       const uint8_t *pixels,
+                       const cJSON *batches,
                        int k)
 {
     const cJSON *labels =
@@ -140,8 +149,10 @@ static void forward(struct job *j)
     }
 }
 
-static void same_logits(struct golden_report *report, struct job *j,
-                        const cJSON *want, struct golden_tolerance tolerance,
+static void same_logits(struct golden_report *report,
+                        struct job *j,
+                        const cJSON *want,
+                        struct golden_tolerance tolerance,
                         const char *name)
 {
     struct golden_array array;
@@ -149,7 +160,8 @@ static void same_logits(struct golden_report *report, struct job *j,
     const float *got = plan_value(j->plan, j->logits, &shape);
 
     golden_array_read(want, &array);
-    golden_same_floats(report, name, got, j->batch * CLASSES, &array, tolerance);
+    golden_same_floats(report, name, got, j->batch * CLASSES, &array,
+                       tolerance);
     golden_array_release(&array);
 }
 
@@ -169,8 +181,11 @@ static double norm(const float *x, int64_t n)
 }
 
 /* The first values and the norm, or all of it where there is a file. */
-static void same_gradient(struct golden_report *report, const char *dir,
-                          const cJSON *want, const float *got, int64_t n)
+static void same_gradient(struct golden_report *report,
+                          const char *dir,
+                          const cJSON *want,
+                          const float *got,
+                          int64_t n)
 {
     const cJSON *file = cJSON_GetObjectItemCaseSensitive(want, "gradient_file");
     const cJSON *first =
@@ -179,7 +194,8 @@ static void same_gradient(struct golden_report *report, const char *dir,
     struct golden_tolerance one = {0, 1e-5 * largest + 1e-6};
     char name[128];
 
-    (void)snprintf(name, sizeof name, "gradient of %s", golden_text(want, "name"));
+    (void)snprintf(name, sizeof name, "gradient of %s",
+                   golden_text(want, "name"));
     golden_same_number(report, name, norm(got, n),
                        golden_number(golden_member(want, "gradient_l2_norm")),
                        tight);
@@ -202,10 +218,13 @@ static void same_gradient(struct golden_report *report, const char *dir,
     }
 }
 
-static void same_final_weights(struct golden_report *report, const char *dir,
-                               const cJSON *tree, struct job *j)
+static void same_final_weights(struct golden_report *report,
+                               const char *dir,
+                               const cJSON *tree,
+                               struct job *j)
 {
-    const cJSON *final = cJSON_GetObjectItemCaseSensitive(tree, "final_checkpoint");
+    const cJSON *final =
+        cJSON_GetObjectItemCaseSensitive(tree, "final_checkpoint");
     struct bundle_reader *r = NULL;
     struct crew_err err = {0};
     char path[4096];
@@ -231,20 +250,24 @@ static void same_final_weights(struct golden_report *report, const char *dir,
             largest = fmax(largest, fabs((double)want[k]));
         }
         for (int64_t k = 0; k < v->n; k++) {
-            golden_same_number(report, v->name, (double)j->value[i][k],
-                               (double)want[k],
-                               (struct golden_tolerance){0, 1e-5 * largest + 1e-6});
+            golden_same_number(
+                report, v->name, (double)j->value[i][k], (double)want[k],
+                (struct golden_tolerance){0, 1e-5 * largest + 1e-6});
         }
         free(want);
     }
     bundle_reader_free(r);
 }
 
-static void train(struct golden_report *report, const char *dir, const cJSON *tree,
-                  struct job *j, const uint8_t *pixels, const cJSON *batches)
+static void train(struct golden_report *report,
+                  const char *dir,
+                  const cJSON *tree,
+                  struct job *j,
+                  const uint8_t *pixels,
+                  const cJSON *batches)
 {
-    struct crew_optimizer sgd =
-        crew_gradient_descent(golden_number(golden_member(tree, "learning_rate")));
+    struct crew_optimizer sgd = crew_gradient_descent(
+        golden_number(golden_member(tree, "learning_rate")));
     struct optim_powers powers = optim_powers_initial(&sgd);
     const cJSON *want = golden_member(tree, "losses");
     float *no_slots[OPTIM_MAX_SLOTS] = {NULL};
@@ -254,10 +277,10 @@ static void train(struct golden_report *report, const char *dir, const cJSON *tr
 
         load_batch(j, pixels, batches, k);
         forward(j);
-        golden_same_number(report, "loss",
-                           (double)*(const float *)plan_value(j->plan, j->loss,
-                                                              &shape),
-                           golden_number(cJSON_GetArrayItem(want, k)), losses);
+        golden_same_number(
+            report, "loss",
+            (double)*(const float *)plan_value(j->plan, j->loss, &shape),
+            golden_number(cJSON_GetArrayItem(want, k)), losses);
         if (k == 0) {
             same_logits(report, j, golden_member(tree, "batch0_logits"), tight,
                         "batch0_logits");
@@ -267,10 +290,10 @@ static void train(struct golden_report *report, const char *dir, const cJSON *tr
             int64_t n = graph_var(j->graph, i)->n;
 
             if (k == 0) {
-                same_gradient(report, dir,
-                              cJSON_GetArrayItem(
-                                  golden_member(tree, "per_variable"), i),
-                              plan_grad(j->plan, i), n);
+                same_gradient(
+                    report, dir,
+                    cJSON_GetArrayItem(golden_member(tree, "per_variable"), i),
+                    plan_grad(j->plan, i), n);
             }
             optim_apply(&sgd, &powers, n, j->value[i], no_slots,
                         plan_grad(j->plan, i));
@@ -278,8 +301,11 @@ static void train(struct golden_report *report, const char *dir, const cJSON *tr
     }
 }
 
-static void run(struct golden_report *report, const char *dir, const cJSON *tree,
-                const uint8_t *pixels, const cJSON *batches)
+static void run(struct golden_report *report,
+                const char *dir,
+                const cJSON *tree,
+                const uint8_t *pixels,
+                const cJSON *batches)
 {
     struct job j = {.batch = golden_int(golden_member(tree, "batch"))};
     struct crew_err err = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Walks the op table: every row has a case here whose gradient equals central
- * differences, and exports; or it says itself that it has no gradient or no export.
- * A new row without a case fails. */
+ * differences, and exports; or it says itself that it has no gradient or no
+ * export. A new row without a case fails. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,15 +19,17 @@
 
 enum { BATCH = 3, MAX_FEED = 512 };
 
-/* A case builds its op between variables and the loss: loss = mean(op(...) * op(...))
- * so that the gradient that reaches the op differs from element to element. */
+/* A case builds its op between variables and the loss: loss = mean(op(...) *
+ * op(...)) so that the gradient that reaches the op differs from element to
+ * element. */
 struct trial {
     struct crew_graph *g;
     struct crew_node *labels; /* when the case needs some */
     bool direct;              /* the case has made the loss itself */
 };
 
-static struct crew_node *var(struct trial *t, const char *name,
+static struct crew_node *var(struct trial *t,
+                             const char *name,
                              struct crew_shape shape)
 {
     return crew_variable(t->g, name, shape,
@@ -55,14 +57,16 @@ static struct crew_node *build_add(struct trial *t)
 {
     struct crew_node *a = var(t, "a", crew_shape2(BATCH, 5));
 
-    return crew_add(t->g, crew_add(t->g, a, var(t, "b", crew_shape2(BATCH, 5))), a);
+    return crew_add(t->g, crew_add(t->g, a, var(t, "b", crew_shape2(BATCH, 5))),
+                    a);
 }
 
 static struct crew_node *build_mul(struct trial *t)
 {
     struct crew_node *a = var(t, "a", crew_shape2(BATCH, 5));
 
-    return crew_mul(t->g, crew_mul(t->g, a, var(t, "b", crew_shape2(BATCH, 5))), a);
+    return crew_mul(t->g, crew_mul(t->g, a, var(t, "b", crew_shape2(BATCH, 5))),
+                    a);
 }
 
 static struct crew_node *build_scale(struct trial *t)
@@ -73,8 +77,8 @@ static struct crew_node *build_scale(struct trial *t)
 static struct crew_node *activation(struct trial *t, enum crew_activation kind)
 {
     /* over a sum, whose value and gradient may then be worked over in place */
-    struct crew_node *x = crew_bias_add(t->g, var(t, "x", crew_shape2(BATCH, 5)),
-                                        var(t, "b", crew_shape1(5)));
+    struct crew_node *x = crew_bias_add(
+        t->g, var(t, "x", crew_shape2(BATCH, 5)), var(t, "b", crew_shape1(5)));
 
     return crew_activate(t->g, x, kind);
 }
@@ -102,7 +106,9 @@ static struct crew_node *build_reshape(struct trial *t)
     return crew_mul(t->g, y, crew_reshape(t->g, x, crew_shape2(2, 10)));
 }
 
-static struct crew_node *conv(struct trial *t, enum crew_padding padding, int64_t k)
+static struct crew_node *conv(struct trial *t,
+                              enum crew_padding padding,
+                              int64_t k)
 {
     struct crew_node *x = var(t, "x", crew_shape4(2, 5, 4, 2));
     struct crew_node *y =
@@ -128,7 +134,8 @@ static struct crew_node *build_max_pool(struct trial *t)
 
 static struct crew_node *build_dropout(struct trial *t)
 {
-    return crew_dropout(t->g, var(t, "x", crew_shape2(BATCH, 8)), 0.4f, CREW_TRAIN);
+    return crew_dropout(t->g, var(t, "x", crew_shape2(BATCH, 8)), 0.4f,
+                        CREW_TRAIN);
 }
 
 static struct crew_node *build_softmax(struct trial *t)
@@ -138,7 +145,8 @@ static struct crew_node *build_softmax(struct trial *t)
 
 static struct crew_node *build_xent(struct trial *t)
 {
-    struct crew_node *x = graph_input(t->g, "x", CREW_FLOAT, crew_shape2(-1, 4));
+    struct crew_node *x =
+        graph_input(t->g, "x", CREW_FLOAT, crew_shape2(-1, 4));
     struct crew_node *logits = crew_dense(t->g, NULL, x, 5, CREW_LINEAR);
 
     t->labels = graph_input(t->g, "labels", CREW_INT32, crew_shape1(-1));
@@ -200,8 +208,8 @@ static double loss_of(struct plan *p, struct trial *t, struct crew_node *loss)
         feeds[n++] = (struct plan_feed){t->g->nodes[0], CREW_FLOAT, feed_x};
         feeds[n++] = (struct plan_feed){t->labels, CREW_INT32, feed_labels};
     }
-    ck_assert_msg(plan_forward(p, feeds, n, BATCH, 11, 22, &err) == CREW_OK, "%s",
-                  err.msg);
+    ck_assert_msg(plan_forward(p, feeds, n, BATCH, 11, 22, &err) == CREW_OK,
+                  "%s", err.msg);
     return (double)*(const float *)plan_value(p, loss, &shape);
 }
 
@@ -218,8 +226,11 @@ static void note_ready(void *self, int i)
 }
 
 /* Central differences on every element of every variable. */
-static void check_gradient(const char *what, struct plan *p, struct trial *t,
-                           struct crew_node *loss, double tolerance)
+static void check_gradient(const char *what,
+                           struct plan *p,
+                           struct trial *t,
+                           struct crew_node *loss,
+                           double tolerance)
 {
     const double eps = 1e-2;
     int n_vars = graph_num_vars(t->g);
@@ -261,10 +272,10 @@ static void check_gradient(const char *what, struct plan *p, struct trial *t,
             down = loss_of(p, t, loss);
             value[v][i] = keep;
             want = (up - down) / (2 * eps);
-            ck_assert_msg(fabs((double)grad[v][i] - want) <= tolerance * largest,
-                          "%s: d loss / d %s[%d]: got %g, want %g", what,
-                          graph_var(t->g, v)->name, (int)i, (double)grad[v][i],
-                          want);
+            ck_assert_msg(
+                fabs((double)grad[v][i] - want) <= tolerance * largest,
+                "%s: d loss / d %s[%d]: got %g, want %g", what,
+                graph_var(t->g, v)->name, (int)i, (double)grad[v][i], want);
         }
     }
     for (int v = 0; v < n_vars; v++) {

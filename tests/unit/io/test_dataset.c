@@ -54,7 +54,10 @@ static char *write_file(const char *name, bool gz, const void *bytes, size_t n)
 }
 
 /* n images whose pixel k of image i is 10 i + k, with labels i. */
-static char *write_images(const char *name, uint32_t n, uint32_t cols, size_t cut)
+static char *write_images(const char *name,
+                          uint32_t n,
+                          uint32_t cols,
+                          size_t cut)
 {
     uint8_t b[4096];
 
@@ -126,8 +129,8 @@ START_TEST(reads_images_scaled_with_labels)
 {
     int32_t labels[10];
 
-    ck_assert_int_eq(drain(crew_dataset_batch(good(7), 3, false), _i, labels, 10),
-                     7);
+    ck_assert_int_eq(
+        drain(crew_dataset_batch(good(7), 3, false), _i, labels, 10), 7);
     for (int i = 0; i < 7; i++) {
         ck_assert_int_eq(labels[i], i);
     }
@@ -164,7 +167,8 @@ START_TEST(shuffle_gives_each_once_and_other_orders_by_pass_and_seed)
     int32_t a[40], b[40];
     int counts[20] = {0};
     struct crew_dataset *d = crew_dataset_batch(
-        crew_dataset_repeat(crew_dataset_shuffle(good(20), _i, 5), 2), 4, false);
+        crew_dataset_repeat(crew_dataset_shuffle(good(20), _i, 5), 2), 4,
+        false);
 
     ck_assert_int_eq(drain(d, 2, a, 40), 40);
     for (int i = 0; i < 20; i++) {
@@ -208,8 +212,9 @@ START_TEST(shards_are_disjoint_and_cover)
     int counts[11] = {0};
 
     for (int s = 0; s < 3; s++) {
-        int n = drain(crew_dataset_batch(crew_dataset_shard(good(11), 3, s), 2,
-                                         false), 1, a, 20);
+        int n = drain(
+            crew_dataset_batch(crew_dataset_shard(good(11), 3, s), 2, false), 1,
+            a, 20);
         for (int i = 0; i < n; i++) {
             ck_assert_int_eq(a[i] % 3, s);
             counts[a[i]]++;
@@ -240,15 +245,18 @@ START_TEST(an_empty_file_ends_even_when_repeated)
 END_TEST
 
 /* Open and read one batch: must fail with this code, exit code and words. */
-static void expect_failure(struct crew_dataset *d, int code, int exit_code,
+static void expect_failure(struct crew_dataset *d,
+                           int code,
+                           int exit_code,
                            const char *words)
 {
     struct dataset_reader *r = NULL;
     struct crew_err err = {0};
     const struct dataset_batch *b;
 
-    ck_assert_int_eq(dataset_reader_open(crew_dataset_batch(d, 2, false), 1, &r,
-                                         &err), CREW_OK);
+    ck_assert_int_eq(
+        dataset_reader_open(crew_dataset_batch(d, 2, false), 1, &r, &err),
+        CREW_OK);
     ck_assert_int_eq(dataset_reader_next(r, &b, &err), code);
     ck_assert_int_eq(crew_err_exit_code(&err), exit_code);
     ck_assert_msg(strstr(err.msg, words) != NULL, "got \"%s\", want \"%s\"",
@@ -326,8 +334,8 @@ END_TEST
 START_TEST(misuse_is_reported_when_opened)
 {
     struct crew_dataset *wrong[] = {
-        good(3),                                                /* no batch */
-        crew_dataset_batch(good(3), 0, false),                  /* size 0 */
+        good(3),                               /* no batch */
+        crew_dataset_batch(good(3), 0, false), /* size 0 */
         crew_dataset_shuffle(crew_dataset_batch(good(3), 2, false), 5, 1),
         crew_dataset_batch(crew_dataset_shard(good(3), 2, 2), 2, false),
         crew_dataset_batch(crew_dataset_shuffle(good(3), 0, 1), 2, false),
@@ -363,8 +371,7 @@ START_TEST(no_memory_is_an_error_at_every_place)
         bool fired = mem_fail_fired();
         mem_fail_at(0, false);
         dataset_reader_close(r);
-        ck_assert_int_eq(err.code,
-                         fired ? CREW_RESOURCE_EXHAUSTED : CREW_OK);
+        ck_assert_int_eq(err.code, fired ? CREW_RESOURCE_EXHAUSTED : CREW_OK);
         if (!fired) {
             ck_assert_int_gt((int)n, 3);
             break;

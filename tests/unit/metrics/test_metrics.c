@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Metrics over several batches. */
 #include <check.h>
+#include <string.h>
 
 #include "metrics/metrics.h"
 
@@ -60,6 +61,26 @@ START_TEST(wrong_operands_stick_in_the_graph)
 }
 END_TEST
 
+/* As in a model function that makes its metrics in CREW_PREDICT too. */
+START_TEST(no_labels_stick_in_the_graph)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_err err = {0};
+    struct crew_node *a = graph_input(g, "a", CREW_INT64, crew_shape1(-1));
+
+    ck_assert_ptr_nonnull(crew_metric_accuracy(g, NULL, a));
+    ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(err.msg, "labels are NULL") != NULL, "got %s",
+                  err.msg);
+    graph_free(g);
+    g = graph_new();
+    err = (struct crew_err){0};
+    ck_assert_ptr_nonnull(crew_metric_mean(g, NULL));
+    ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
+    graph_free(g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metrics");
@@ -68,6 +89,7 @@ int main(void)
 
     tcase_add_test(tc, mean_and_accuracy_count_rows_not_batches);
     tcase_add_test(tc, wrong_operands_stick_in_the_graph);
+    tcase_add_test(tc, no_labels_stick_in_the_graph);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
