@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Addresses: "host:port", "[::1]:port", "unix:/path" or a path with a slash; which are loopback, and
- * which may be listened on without authentication. */
+ * Addresses: "host:port", "[::1]:port", "unix:/path" or a path with a slash;
+ * which are loopback, and which may be listened on without authentication. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
  *
  * Small frames queued while callbacks run are written together, in the prepare
  * phase, right before the loop sleeps; big ones at once. */
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -104,10 +105,23 @@ static void prepare_cb(uv_prepare_t *prepare)
     }
 }
 
+/* libuv writes with writev, so a reset connection would be a signal that ends
+ * the process. A handler of the program's own is left alone. */
+static void ignore_sigpipe(void)
+{
+    struct sigaction now;
+
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
+        now.sa_handler = SIG_IGN;
+        (void)sigaction(SIGPIPE, &now, NULL);
+    }
+}
+
 struct rpc_net *uv_net_new(uv_loop_t *loop)
 {
     struct uv_net *net = xcalloc(1, sizeof *net);
 
+    ignore_sigpipe();
     net->magic = UV_NET_MAGIC;
     net->loop = loop;
     net->base = (struct rpc_net){.now_ms = now_ms,

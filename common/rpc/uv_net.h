@@ -10,9 +10,11 @@
 #include "proto/crew_rpc.pb-c.h"
 #include "rpc/net.h"
 
-/* Owner: caller; close before uv_loop_close. */
+/* Owner: caller; free before uv_loop_close. Where SIGPIPE has its default, deadly
+ * disposition, it is ignored from now on. */
 struct rpc_net *uv_net_new(uv_loop_t *);
-void uv_net_free(struct rpc_net *); /* after the loop has drained */
+/* Closes what is still open, turning the loop; on_close is called as ever. */
+void uv_net_free(struct rpc_net *);
 
 /* DESIGN: an address other than loopback needs authentication or the flag. Errors:
  * FAILED_PRECONDITION (exit 78) naming the address and the three ways out. */
