@@ -124,13 +124,13 @@ int finish_failed(struct training *t, const struct crew_err *err)
     } else {
         env_log(t->run->env, LOG_ERROR, "%s", err->msg);
     }
-    /* 138: it is the cluster that has gone, there is nobody to tell; 78: it is
-     * the cluster that does not want us. */
-    if (t->is_chief && t->trainer != NULL && t->began && code != 138 &&
-        code != 78) {
+    /* Whoever still hears us need not wait for a chief; but a cluster that does
+     * not want us (78) is another chief's to stop. */
+    if (t->is_chief && t->trainer != NULL && t->began && code != 78) {
         (void)t->trainer->ops->stop(t->trainer, code, t->step, err->msg,
                                     &evaluator, &ignored);
-    } else if (t->saved_step >= 0 && code == 138) {
+    }
+    if (t->saved_step >= 0 && code == 138) {
         env_log(t->run->env, LOG_INFO,
                 "The newest checkpoint is %s/model.ckpt-%lld. To resume, "
                 "start the processes again.",
