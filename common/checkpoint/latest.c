@@ -158,53 +158,87 @@ static int verify(struct crew_env *env,
     return err->code;
 }
 
+/* An error of the disk or of memory says nothing about the checkpoint: then it
+ * is not passed over, but the error is the caller's. */
+static bool is_damage(int code)
+{
+    return code != CREW_UNAVAILABLE && code != CREW_RESOURCE_EXHAUSTED &&
+           code != CREW_PERMISSION_DENIED;
+}
+
 /* Whether it is good, and a line in the log when a byte of it is not. */
 static bool try_prefix(struct crew_env *env,
                        const char *prefix,
-                       CREW_NULLABLE const struct candidate *c)
+                       CREW_NULLABLE const struct candidate *c,
+                       struct crew_err *err)
 {
     struct crew_err bad = {0};
     bool fits = c != NULL && c->has_manifest &&
                 manifest_fits(env, prefix, &c->manifest);
 
     if (verify(env, prefix, fits, &bad) != CREW_OK) {
-        env_log(env, LOG_WARN, "%s is damaged and passed over: %s", prefix,
-                bad.msg);
+        if (is_damage(bad.code)) {
+            env_log(env, LOG_WARN, "%s is damaged and passed over: %s", prefix,
+                    bad.msg);
+        } else {
+            *err = bad;
+        }
         return false;
     }
     if (c != NULL && c->has_manifest && !fits) {
-        env_log(
-            env, LOG_WARN,
-            "%s is not byte for byte what was saved, but all of its tensors "
-            "are right: it is used",
-            prefix);
+        env_log(env, LOG_WARN,
+                "%s is not byte for byte what was saved, but all of its "
+                "tensors are right: it is used",
+                prefix);
     }
     return true;
 }
 
-/* The first good one: `named`, then the candidates in order. */
+static char *candidate_path(const char *model_dir, const struct candidate *c)
+{
+    return xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->step);
+}
+
+/* The candidate that `named` is; -1: it is none of them. */
+static int find_named(const char *model_dir,
+                      CREW_NULLABLE const char *named,
+                      const struct candidates *c)
+{
+    int found = -1;
+
+    for (int i = 0; named != NULL && i < c->n; i++) {
+        char *path = candidate_path(model_dir, &c->at[i]);
+
+        found = strcmp(path, named) == 0 ? i : found;
+        free(path);
+    }
+    return found;
+}
+
+/* The first good one: `named`, then the candidates in order. NULL: none, or
+ * err. */
 static char *first_good(struct crew_env *env,
                         const char *model_dir,
                         CREW_NULLABLE const char *named,
-                        const struct candidates *c)
+                        const struct candidates *c,
+                        struct crew_err *err)
 {
-    const struct candidate *of_named = NULL;
+    int at = find_named(model_dir, named, c);
 
-    for (int i = 0; named != NULL && i < c->n; i++) {
-        char *path =
-            xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
-
-        of_named = strcmp(path, named) == 0 ? &c->at[i] : of_named;
-        free(path);
-    }
-    if (named != NULL && try_prefix(env, named, of_named)) {
+    if (named != NULL &&
+        try_prefix(env, named, at < 0 ? NULL : &c->at[at], err)) {
+        if (at > 0) {
+            env_log(env, LOG_WARN,
+                    "the file `checkpoint` names %s, though model.ckpt-%" PRId64
+                    " is newer",
+                    named, c->at[0].step);
+        }
         return xstrdup(named);
     }
-    for (int i = 0; i < c->n; i++) {
-        char *path =
-            xasprintf("%s/model.ckpt-%" PRId64, model_dir, c->at[i].step);
+    for (int i = 0; i < c->n && err->code == CREW_OK; i++) {
+        char *path = candidate_path(model_dir, &c->at[i]);
 
-        if (&c->at[i] != of_named && try_prefix(env, path, &c->at[i])) {
+        if (i != at && try_prefix(env, path, &c->at[i], err)) {
             return path;
         }
         free(path);
@@ -236,7 +270,10 @@ int ckpt_latest(struct crew_env *env,
     }
     sort_candidates(&c);
     named = named_prefix(model_dir, &s);
-    found = first_good(env, model_dir, named, &c);
+    found = first_good(env, model_dir, named, &c, err);
+    if (err->code != CREW_OK) {
+        goto out;
+    }
     if (found == NULL && (named != NULL || s.damaged || c.n > 0)) {
         crew_err_exit(
             err, CREW_DATA_LOSS, 65,
