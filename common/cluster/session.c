@@ -345,10 +345,8 @@ static void begin_tick(struct session *s)
 
 static void initialise_tick(struct session *s)
 {
-    if (s->ended) {
-        op_over(s);
-    } else if (join_advance(s, STAGE_LOADED)) {
-        op_well(s);
+    if (s->ended || join_advance(s, STAGE_LOADED)) {
+        op_well(s); /* BEGIN says that the job has ended */
     }
 }
 

@@ -17,6 +17,7 @@
 
 #define HOLD_MS 30000u
 #define STOP_MS 10000u
+#define GONE_MS 25000u /* down for so long: not worth a wait */
 #define CALL_MS 3000u
 #define AWAIT_LIMIT_MS 15000u
 #define RETRY_MS 100u
@@ -262,7 +263,8 @@ static bool all_told(const struct session *s)
     for (int i = 0; i < s->o.num_ps; i++) {
         const struct link *l = &s->links[i];
         uint64_t down = l->port[PEER_CONTROL].down_since_ms;
-        bool lost = down != 0 && now - s->op_ms >= stop_limit(s);
+        bool lost = down != 0 && (now - s->op_ms >= stop_limit(s) ||
+                                  now - down >= GONE_MS);
         if (!l->done && !lost) {
             return false;
         }

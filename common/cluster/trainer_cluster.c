@@ -72,6 +72,7 @@ struct cluster_trainer {
     atomic_int posted;
     int taken;             /* the network thread's */
     struct crew_err bad;   /* a gradient that is not finite */
+    struct crew_err lost;  /* the cluster is, and nobody has been told */
     atomic_bool interrupted;
 };
 
@@ -219,6 +220,11 @@ static int perform(struct cluster_trainer *c, const struct want *w,
     int rc = c->err.code;
     if (rc != CREW_OK) {
         *err = c->err;
+    }
+    if (rc == CREW_UNAVAILABLE && w->op != SESSION_AWAIT) {
+        c->lost = c->err;
+    } else if (w->op == SESSION_STOP) {
+        c->lost.code = CREW_OK;
     }
     (void)pthread_mutex_unlock(&c->thread.lock);
     return rc;
@@ -372,9 +378,25 @@ static void free_trainer(struct cluster_trainer *c)
     free(c);
 }
 
+/* A chief that has lost a ps takes the others and their members with it: without it
+ * they would wait for ten minutes. */
+static void tell_lost(struct cluster_trainer *c)
+{
+    struct crew_err ignored = {0};
+    if (c->lost.code == CREW_OK || c->o->tf->role != ROLE_CHIEF) {
+        return;
+    }
+    struct want w = {.op = SESSION_STOP,
+                     .exit_code = crew_err_exit_code(&c->lost),
+                     .step = c->step,
+                     .reason = c->lost.msg};
+    (void)perform(c, &w, &ignored);
+}
+
 static void cluster_close(struct trainer *t)
 {
     struct cluster_trainer *c = cluster_of(t);
+    tell_lost(c);
     (void)pthread_mutex_lock(&c->thread.lock);
     c->close_wanted = true;
     (void)pthread_mutex_unlock(&c->thread.lock);
