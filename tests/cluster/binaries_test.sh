@@ -34,7 +34,7 @@ done
 
 # Functions of graphs, plans and jobs in crew-ps would mean that it knows models.
 models=$(nm "$build_dir/bin/crew-ps" |
-    grep -E ' [TtRrDd] (plan_|graph_|crew_graph_|crew_dense|crew_job_|model_|run_)' || true)
+    grep -E ' [TtRrDd] (plan_|graph_|crew_graph_|crew_dense|crew_job_|model_|run_in_|run_chief|run_dry)' || true)
 if [ -n "$models" ]; then
     complain "crew-ps knows models: $models"
 fi
