@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Builds a declaration from DECLARE calls, and finds the first difference between
- * two. Everything here comes from the wire and is checked. */
+ * Builds a declaration from DECLARE calls, and finds the first difference
+ * between two. Everything here comes from the wire and is checked. */
 #include "declare.h"
 
 #include <stdlib.h>
@@ -40,8 +40,13 @@ void declare_release(struct declaration *d)
 }
 
 /* Room for `more` in a growing array, doubling. */
-static int grow(void **array, uint32_t num, uint32_t *cap, size_t more,
-                size_t size, uint32_t limit, struct crew_err *err)
+static int grow(void **array,
+                uint32_t num,
+                uint32_t *cap,
+                size_t more,
+                size_t size,
+                uint32_t limit,
+                struct crew_err *err)
 {
     if (more > limit - num) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -57,7 +62,8 @@ static int grow(void **array, uint32_t num, uint32_t *cap, size_t more,
     return CREW_OK;
 }
 
-static int add_var(struct declaration *d, const Crew__Variable *v,
+static int add_var(struct declaration *d,
+                   const Crew__Variable *v,
                    struct crew_err *err)
 {
     if (v->name == NULL || v->name[0] == '\0' || strlen(v->name) > MAX_NAME ||
@@ -81,7 +87,8 @@ static int add_var(struct declaration *d, const Crew__Variable *v,
     return CREW_OK;
 }
 
-static int add_place(struct declaration *d, const Crew__Granule *g,
+static int add_place(struct declaration *d,
+                     const Crew__Granule *g,
                      struct crew_err *err)
 {
     if (g->variable >= d->num_vars ||
@@ -112,7 +119,8 @@ static void set_optimizer(struct declaration *d, const Crew__Optimizer *o)
     };
 }
 
-static int add_all(struct declaration *d, const Crew__DeclareRequest *r,
+static int add_all(struct declaration *d,
+                   const Crew__DeclareRequest *r,
                    struct crew_err *err)
 {
     void *vars = d->vars, *places = d->places;
@@ -132,7 +140,8 @@ static int add_all(struct declaration *d, const Crew__DeclareRequest *r,
     return rc;
 }
 
-int declare_add(struct declaration *d, const Crew__DeclareRequest *r,
+int declare_add(struct declaration *d,
+                const Crew__DeclareRequest *r,
                 struct crew_err *err)
 {
     uint64_t call = r->self->seq;
@@ -158,11 +167,13 @@ int declare_add(struct declaration *d, const Crew__DeclareRequest *r,
     return CREW_OK;
 }
 
-#define DIFFERS(...) \
-    crew_err_exit(err, CREW_FAILED_PRECONDITION, 78, "model differs from the chief's: " __VA_ARGS__)
+#define DIFFERS(...)                                 \
+    crew_err_exit(err, CREW_FAILED_PRECONDITION, 78, \
+                  "model differs from the chief's: " __VA_ARGS__)
 
 static int compare_vars(const struct declaration *a,
-                        const struct declaration *b, struct crew_err *err)
+                        const struct declaration *b,
+                        struct crew_err *err)
 {
     char here[128], there[128];
     uint32_t n = a->num_vars < b->num_vars ? a->num_vars : b->num_vars;
@@ -194,7 +205,8 @@ static int compare_optimizers(const struct crew_optimizer *a,
     if (a->kind != b->kind) {
         const char *here = optim_kind_name(b->kind);
         return DIFFERS("its optimizer is %s here, %s at the chief",
-                       here != NULL ? here : "unknown", optim_kind_name(a->kind));
+                       here != NULL ? here : "unknown",
+                       optim_kind_name(a->kind));
     }
     const struct {
         const char *what;
@@ -215,7 +227,8 @@ static int compare_optimizers(const struct crew_optimizer *a,
 }
 
 static int compare_places(const struct declaration *a,
-                          const struct declaration *b, struct crew_err *err)
+                          const struct declaration *b,
+                          struct crew_err *err)
 {
     bool same = a->num_places == b->num_places;
     for (uint32_t i = 0; same && i < a->num_places; i++) {
@@ -224,11 +237,13 @@ static int compare_places(const struct declaration *a,
                x->offset == y->offset && x->count == y->count;
     }
     return same ? CREW_OK
-                : DIFFERS("it is dealt out to the parameter servers in another "
-                          "way. Use one release everywhere");
+                : DIFFERS(
+                      "it is dealt out to the parameter servers in another "
+                      "way. Use one release everywhere");
 }
 
-int declare_compare(const struct declaration *a, const struct declaration *b,
+int declare_compare(const struct declaration *a,
+                    const struct declaration *b,
                     struct crew_err *err)
 {
     int rc = compare_vars(a, b, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the chief has declared: names and shapes of all variables, the granules that
- * lie here, the update rule. A trainer's own declaration must equal it, or the two
- * have loaded different models. Threads: one. */
+ * What the chief has declared: names and shapes of all variables, the granules
+ * that lie here, the update rule. A trainer's own declaration must equal it, or
+ * the two have loaded different models. Threads: one. */
 #ifndef PS_DECLARE_H
 #define PS_DECLARE_H
 
@@ -28,10 +28,15 @@ struct declaration {
 
 void declare_init(struct declaration *);
 void declare_release(struct declaration *);
-/* Take in one DECLARE. The first (seq 1) empties it. A repeated one is fine, one out of
- * order is ABORTED. Errors: INVALID_ARGUMENT for what cannot be, RESOURCE_EXHAUSTED. */
-CREW_MUST_CHECK int declare_add(struct declaration *, const Crew__DeclareRequest *, struct crew_err *);
+/* Take in one DECLARE. The first (seq 1) empties it. A repeated one is fine,
+ * one out of order is ABORTED. Errors: INVALID_ARGUMENT for what cannot be,
+ * RESOURCE_EXHAUSTED. */
+CREW_MUST_CHECK int declare_add(struct declaration *,
+                                const Crew__DeclareRequest *,
+                                struct crew_err *);
 /* Errors: FAILED_PRECONDITION (exit 78) with the first difference in words. */
-CREW_MUST_CHECK int declare_compare(const struct declaration *chiefs, const struct declaration *mine, struct crew_err *);
+CREW_MUST_CHECK int declare_compare(const struct declaration *chiefs,
+                                    const struct declaration *mine,
+                                    struct crew_err *);
 
 #endif

@@ -15,8 +15,11 @@ void end_init(struct end_state *e, double timeout_secs, uint64_t now)
                             .patience_ms = (uint64_t)(timeout_secs * 1000.0)};
 }
 
-void end_tell(struct end_state *e, int exit_code, int64_t step,
-              const char *reason, uint64_t now)
+void end_tell(struct end_state *e,
+              int exit_code,
+              int64_t step,
+              const char *reason,
+              uint64_t now)
 {
     if (e->phase != END_RUNNING) {
         return;
@@ -28,7 +31,8 @@ void end_tell(struct end_state *e, int exit_code, int64_t step,
     (void)snprintf(e->reason, sizeof(e->reason), "%s", reason);
 }
 
-static void look_for_chief(struct end_state *e, const struct end_view *v,
+static void look_for_chief(struct end_state *e,
+                           const struct end_view *v,
                            uint64_t now)
 {
     if (v->chief_alive) {
@@ -49,7 +53,9 @@ static void look_for_chief(struct end_state *e, const struct end_view *v,
 }
 
 /* Whether nobody is left who is to be waited for. */
-static bool all_left(struct end_state *e, const struct end_view *v, uint64_t now)
+static bool all_left(struct end_state *e,
+                     const struct end_view *v,
+                     uint64_t now)
 {
     bool chief_first = v->first_ps && v->chief_connections > 0;
     uint64_t limit = END_LINGER_MS;
@@ -69,7 +75,8 @@ static bool all_left(struct end_state *e, const struct end_view *v, uint64_t now
     return now - e->quiet_ms >= QUIET_MS;
 }
 
-enum end_phase end_step(struct end_state *e, const struct end_view *v,
+enum end_phase end_step(struct end_state *e,
+                        const struct end_view *v,
                         uint64_t now)
 {
     if (e->phase == END_RUNNING) {

@@ -9,8 +9,12 @@
 
 #include "base/banned.h"
 
-void refuse(struct refusal *r, enum crew_code code, int exit_code,
-            Crew__Refusal why, const char *fmt, ...)
+void refuse(struct refusal *r,
+            enum crew_code code,
+            int exit_code,
+            Crew__Refusal why,
+            const char *fmt,
+            ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -30,27 +34,30 @@ void refuse_err(struct refusal *r, const struct crew_err *err)
            "%s", err->msg);
 }
 
-static void refuse_member(struct refusal *r, enum member_answer why,
+static void refuse_member(struct refusal *r,
+                          enum member_answer why,
                           const char *flapping)
 {
     switch (why) {
-    case MEMBER_REPLACED:
-        refuse(r, CREW_ABORTED, 138, CREW__REFUSAL__FENCED,
-               "another process has taken over this task; this one stops");
-        break;
-    case MEMBER_FLAPPING:
-        refuse(r, CREW_FAILED_PRECONDITION, 78, CREW__REFUSAL__FENCED, "%s",
-               flapping);
-        break;
-    default:
-        refuse(r, CREW_ABORTED, 0, CREW__REFUSAL__FENCED,
-               "not heard of for %u s: come back as a new incarnation",
-               MEMBERS_LEASE_MS / 1000);
-        break;
+        case MEMBER_REPLACED:
+            refuse(r, CREW_ABORTED, 138, CREW__REFUSAL__FENCED,
+                   "another process has taken over this task; this one stops");
+            break;
+        case MEMBER_FLAPPING:
+            refuse(r, CREW_FAILED_PRECONDITION, 78, CREW__REFUSAL__FENCED, "%s",
+                   flapping);
+            break;
+        default:
+            refuse(r, CREW_ABORTED, 0, CREW__REFUSAL__FENCED,
+                   "not heard of for %u s: come back as a new incarnation",
+                   MEMBERS_LEASE_MS / 1000);
+            break;
     }
 }
 
-bool judge_incarnation(struct ps *ps, const Crew__Identity *who, int *member,
+bool judge_incarnation(struct ps *ps,
+                       const Crew__Identity *who,
+                       int *member,
                        struct refusal *r)
 {
     *member = members_find(&ps->members, (int)who->role, who->index);
@@ -63,8 +70,11 @@ bool judge_incarnation(struct ps *ps, const Crew__Identity *who, int *member,
     return false;
 }
 
-bool judge_state(struct ps *ps, const Crew__Identity *who, bool loading_will_do,
-                 int *member, struct refusal *r)
+bool judge_state(struct ps *ps,
+                 const Crew__Identity *who,
+                 bool loading_will_do,
+                 int *member,
+                 struct refusal *r)
 {
     if (!judge_incarnation(ps, who, member, r)) {
         return false;
@@ -92,7 +102,8 @@ bool judge_state(struct ps *ps, const Crew__Identity *who, bool loading_will_do,
 }
 
 /* 0, or -1 with the refusal filled in. */
-static int judge_cluster(struct ps *ps, const Crew__Hello *hello,
+static int judge_cluster(struct ps *ps,
+                         const Crew__Hello *hello,
                          struct refusal *r)
 {
     char text[512];
@@ -100,14 +111,17 @@ static int judge_cluster(struct ps *ps, const Crew__Hello *hello,
                             sizeof(text))) {
         return 0;
     }
-    refuse(r, CREW_FAILED_PRECONDITION, 78, CREW__REFUSAL__MISMATCH,
-           "cluster differs from ps/%u's: %s. Give all roles the same cluster in "
-           "TF_CONFIG",
-           ps->o.index, text);
+    refuse(
+        r, CREW_FAILED_PRECONDITION, 78, CREW__REFUSAL__MISMATCH,
+        "cluster differs from ps/%u's: %s. Give all roles the same cluster in "
+        "TF_CONFIG",
+        ps->o.index, text);
     return -1;
 }
 
-int judge_hello(struct ps *ps, const Crew__Hello *hello, int *member,
+int judge_hello(struct ps *ps,
+                const Crew__Hello *hello,
+                int *member,
                 struct refusal *r)
 {
     *member = -1;
@@ -128,9 +142,9 @@ int judge_hello(struct ps *ps, const Crew__Hello *hello, int *member,
     uint64_t before = ps->members.all[*member].incarnation;
     bool was_alive = ps->members.all[*member].alive;
     char text[512];
-    enum member_answer a = members_hello(
-        &ps->members, *member, hello->self->incarnation, hello->host, hello->pid,
-        ps_now(ps), text, sizeof(text));
+    enum member_answer a =
+        members_hello(&ps->members, *member, hello->self->incarnation,
+                      hello->host, hello->pid, ps_now(ps), text, sizeof(text));
     if (was_alive && (a == MEMBER_TAKEOVER || a == MEMBER_FLAPPING)) {
         ps_fenced(ps, *member, before);
     }

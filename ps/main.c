@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * crew-ps: a parameter server. Takes the flags of crew run, so that one command line
- * serves all roles, but never loads a model: it learns names, shapes and update rule
- * from the chief.
+ * crew-ps: a parameter server. Takes the flags of crew run, so that one command
+ * line serves all roles, but never loads a model: it learns names, shapes and
+ * update rule from the chief.
  *
- * Ends with the code the chief tells, with 138 when no chief comes, with 130 or 143 on
- * a signal (the second one ends it at once). */
+ * Ends with the code the chief tells, with 138 when no chief comes, with 130 or
+ * 143 on a signal (the second one ends it at once). */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,14 +68,17 @@ static void print_help(void)
     (void)printf(
         "usage: TF_CONFIG=... crew-ps [options]\n"
         "\n"
-        "The role ps of a cluster: holds variables, applies gradients. Takes the "
+        "The role ps of a cluster: holds variables, applies gradients. Takes "
+        "the "
         "options of\ncrew run; these count here:\n"
         "\n"
-        "  --bind ADDR            listen here instead of on TF_CONFIG's address\n"
+        "  --bind ADDR            listen here instead of on TF_CONFIG's "
+        "address\n"
         "  --insecure-network     allow addresses other than loopback without\n"
         "                         authentication\n"
         "  --strict-tf-config     read TF_CONFIG exactly as TensorFlow does\n"
-        "  --set session_creation_timeout_secs=S   how long to wait for a chief\n"
+        "  --set session_creation_timeout_secs=S   how long to wait for a "
+        "chief\n"
         "  --log-level LEVEL      debug, info, warn or error\n"
         "  --quiet                only warnings and errors\n"
         "  --help, --version\n"
@@ -84,25 +87,50 @@ static void print_help(void)
 }
 
 /* Returns the exit code to end with at once, or -1 to go on. */
-static int parse_flags(int argc, char **argv, struct flags *f, struct crew_err *err)
+static int parse_flags(int argc,
+                       char **argv,
+                       struct flags *f,
+                       struct crew_err *err)
 {
     int c;
 
     opterr = 1;
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (c) {
-            case 'm': f->model_dir = optarg; break;
-            case 'b': f->bind = optarg; break;
-            case 'i': f->insecure_network = true; break;
-            case 't': f->strict = true; break;
-            case 'l': f->log_level = optarg; break;
-            case 'q': f->quiet = true; break;
-            case 's': (void)params_set(f->params, optarg, err); break;
-            case 'd': (void)params_set_default(f->params, optarg, err); break;
-            case 'x': break;
-            case 'h': print_help(); return 0;
-            case 'v': (void)printf("crew-ps %s\n", CREW_VERSION); return 0;
-            default: return 64;
+            case 'm':
+                f->model_dir = optarg;
+                break;
+            case 'b':
+                f->bind = optarg;
+                break;
+            case 'i':
+                f->insecure_network = true;
+                break;
+            case 't':
+                f->strict = true;
+                break;
+            case 'l':
+                f->log_level = optarg;
+                break;
+            case 'q':
+                f->quiet = true;
+                break;
+            case 's':
+                (void)params_set(f->params, optarg, err);
+                break;
+            case 'd':
+                (void)params_set_default(f->params, optarg, err);
+                break;
+            case 'x':
+                break;
+            case 'h':
+                print_help();
+                return 0;
+            case 'v':
+                (void)printf("crew-ps %s\n", CREW_VERSION);
+                return 0;
+            default:
+                return 64;
         }
     }
     if (optind < argc) {
@@ -118,31 +146,34 @@ static int set_log(const struct flags *f, struct crew_err *err)
     enum env_level level = f->quiet ? LOG_WARN : LOG_INFO;
 
     if (f->log_level != NULL && log_level_parse(f->log_level, &level) != 0) {
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
-                             "--log-level is \"%s\". Fix: debug, info, warn or error",
-                             f->log_level);
+        return crew_err_exit(
+            err, CREW_INVALID_ARGUMENT, 64,
+            "--log-level is \"%s\". Fix: debug, info, warn or error",
+            f->log_level);
     }
     log_set_level(level);
     return CREW_OK;
 }
 
-static int read_tf_config(struct server *s, const struct flags *f,
+static int read_tf_config(struct server *s,
+                          const struct flags *f,
                           struct crew_err *err)
 {
     char who[64];
     char *text;
 
-    if (tf_config_parse_for(getenv("TF_CONFIG"), f->model_dir, f->strict, &s->tf,
-                            err) != CREW_OK) {
+    if (tf_config_parse_for(getenv("TF_CONFIG"), f->model_dir, f->strict,
+                            &s->tf, err) != CREW_OK) {
         return err->code;
     }
     if (s->tf->cluster == NULL || s->tf->role != ROLE_PS) {
-        return crew_err_exit(err, CREW_FAILED_PRECONDITION, 78,
-                             "crew-ps is the role ps, but TF_CONFIG's task is %s; "
-                             "start crew-%s, or crew run",
-                             tf_config_who(s->tf, who, sizeof who),
-                             s->tf->cluster == NULL ? "ps with a cluster"
-                                                    : role_name(s->tf->role));
+        return crew_err_exit(
+            err, CREW_FAILED_PRECONDITION, 78,
+            "crew-ps is the role ps, but TF_CONFIG's task is %s; "
+            "start crew-%s, or crew run",
+            tf_config_who(s->tf, who, sizeof who),
+            s->tf->cluster == NULL ? "ps with a cluster"
+                                   : role_name(s->tf->role));
     }
     log_set_who(tf_config_who(s->tf, who, sizeof who));
     text = tf_config_log_text(s->tf);
@@ -153,7 +184,8 @@ static int read_tf_config(struct server *s, const struct flags *f,
     return tf_config_check_start(s->tf, err);
 }
 
-static int find_address(struct server *s, const struct flags *f,
+static int find_address(struct server *s,
+                        const struct flags *f,
                         struct crew_err *err)
 {
     const char *own = f->bind;
@@ -163,7 +195,8 @@ static int find_address(struct server *s, const struct flags *f,
     if (own == NULL) {
         own = cluster_address(s->tf->cluster, ROLE_PS, s->tf->index);
     }
-    if (own == NULL) { /* Kubeflow's sparse entry: our own address is the first */
+    if (own ==
+        NULL) { /* Kubeflow's sparse entry: our own address is the first */
         own = cluster_address(s->tf->cluster, ROLE_PS, 0);
     }
     if (address_split(own, false, &address, err) != CREW_OK) {
@@ -179,7 +212,8 @@ static void fail(struct server *s, const struct crew_err *err)
     s->exit_code = crew_err_exit_code(err);
 }
 
-/* ------------------------------------------------------------------- running */
+/* ------------------------------------------------------------------- running
+ */
 
 static void on_notice(void *self, enum env_level level, const char *line)
 {
@@ -220,9 +254,11 @@ static void on_signal(uv_signal_t *handle, int signum)
         close_handles(s);
         return;
     }
-    log_line(LOG_INFO, signum == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");
-    ps_stop(s->ps, 128 + signum,
-            signum == SIGINT ? "a ps was interrupted" : "a ps was told to stop");
+    log_line(LOG_INFO,
+             signum == SIGINT ? "SIGINT: stopping" : "SIGTERM: stopping");
+    ps_stop(
+        s->ps, 128 + signum,
+        signum == SIGINT ? "a ps was interrupted" : "a ps was told to stop");
 }
 
 static void try_listen(uv_timer_t *timer)
@@ -241,7 +277,8 @@ static void try_listen(uv_timer_t *timer)
     /* An earlier life of this task may still be leaving the port. */
     if (err.code == CREW_UNAVAILABLE && s->waited_ms < PORT_RETRY_MS) {
         if (s->waited_ms == 0) {
-            (void)snprintf(line, sizeof line, "%.500s; trying for 30 s", err.msg);
+            (void)snprintf(line, sizeof line, "%.500s; trying for 30 s",
+                           err.msg);
             log_line(LOG_WARN, line);
         }
         s->waited_ms += PORT_RETRY_EVERY_MS;
@@ -272,7 +309,9 @@ static void serve(struct server *s)
     (void)uv_loop_close(&s->loop);
 }
 
-static int prepare(struct server *s, const struct flags *f, struct crew_err *err)
+static int prepare(struct server *s,
+                   const struct flags *f,
+                   struct crew_err *err)
 {
     struct crew_run_config rc;
     struct crew_train_spec ts;
@@ -293,8 +332,8 @@ static int prepare(struct server *s, const struct flags *f, struct crew_err *err
         .incarnation = env->random(env) | 1,
         .address = s->address,
         .cluster = s->cluster,
-        .num_workers = (uint32_t)cluster_job_length(
-            cluster_job(s->tf->cluster, "worker")),
+        .num_workers =
+            (uint32_t)cluster_job_length(cluster_job(s->tf->cluster, "worker")),
         .session_creation_timeout_secs = rc.session_creation_timeout_secs,
         .on_notice = on_notice,
         .on_over = on_over,

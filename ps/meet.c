@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where members meet: tickets, the hold for a cut, news of saves and of the end.
- * TICKET, HOLD, EVALUATOR and AWAIT are long polls: answered when there is news, or
- * after 5 s without; meet_flush looks at all that wait whenever something has
- * changed, and the server's tick looks at their deadlines. */
+ * Where members meet: tickets, the hold for a cut, news of saves and of the
+ * end. TICKET, HOLD, EVALUATOR and AWAIT are long polls: answered when there is
+ * news, or after 5 s without; meet_flush looks at all that wait whenever
+ * something has changed, and the server's tick looks at their deadlines. */
 #include <stdio.h>
 
 #include "ps_impl.h"
@@ -22,8 +22,8 @@ void meet_end(const struct ps *ps, Crew__End *end)
 
 bool meet_evaluator_awaited(const struct ps *ps)
 {
-    return ps->o.index == 0 &&
-           ps->members.all[ps->members.num - 1].alive && !ps->evaluator_done;
+    return ps->o.index == 0 && ps->members.all[ps->members.num - 1].alive &&
+           !ps->evaluator_done;
 }
 
 void meet_count(struct ps *ps, int member, uint64_t seq)
@@ -36,7 +36,8 @@ void meet_count(struct ps *ps, int member, uint64_t seq)
     }
 }
 
-static struct waiter *wait_for(struct link *l, enum wait_kind kind,
+static struct waiter *wait_for(struct link *l,
+                               enum wait_kind kind,
                                uint64_t call_id)
 {
     struct waiter *w = &l->wait[kind];
@@ -48,8 +49,10 @@ static struct waiter *wait_for(struct link *l, enum wait_kind kind,
 
 /* ---------------------------------------------------------------- tickets */
 
-static void reply_ticket(struct link *l, uint64_t call_id,
-                         Crew__Ticket__Grant grant, int64_t end_step)
+static void reply_ticket(struct link *l,
+                         uint64_t call_id,
+                         Crew__Ticket__Grant grant,
+                         int64_t end_step)
 {
     struct ps *ps = l->ps;
     Crew__TicketReply reply = CREW__TICKET_REPLY__INIT;
@@ -158,7 +161,8 @@ static bool try_hold(struct link *l, struct waiter *w)
     return true;
 }
 
-static bool judge_chief(struct link *l, const Crew__Identity *who,
+static bool judge_chief(struct link *l,
+                        const Crew__Identity *who,
                         struct refusal *r)
 {
     int member = -1;
@@ -183,7 +187,8 @@ void meet_hold(struct link *l, uint64_t call_id, const Crew__HoldRequest *q)
     }
     for (size_t i = 0; i < q->n_fence; i++) {
         const Crew__Identity *f = q->fence[i];
-        if (members_fence(&ps->members, (int)f->role, f->index, f->incarnation)) {
+        if (members_fence(&ps->members, (int)f->role, f->index,
+                          f->incarnation)) {
             ps_fenced(ps, members_find(&ps->members, (int)f->role, f->index),
                       f->incarnation);
         }
@@ -201,7 +206,8 @@ void meet_hold(struct link *l, uint64_t call_id, const Crew__HoldRequest *q)
     meet_flush(ps);
 }
 
-void meet_release(struct link *l, uint64_t call_id,
+void meet_release(struct link *l,
+                  uint64_t call_id,
                   const Crew__ReleaseRequest *q)
 {
     struct ps *ps = l->ps;
@@ -240,7 +246,8 @@ static bool try_evaluator(struct link *l, struct waiter *w)
     return true;
 }
 
-void meet_evaluator(struct link *l, uint64_t call_id,
+void meet_evaluator(struct link *l,
+                    uint64_t call_id,
                     const Crew__EvaluatorRequest *q)
 {
     struct ps *ps = l->ps;
@@ -328,7 +335,8 @@ void meet_stop(struct link *l, uint64_t call_id, const Crew__StopRequest *q)
     rpc_reply(l->session, RPC_STOP, call_id, &reply.base);
 }
 
-void meet_heartbeat(struct link *l, uint64_t call_id,
+void meet_heartbeat(struct link *l,
+                    uint64_t call_id,
                     const Crew__HeartbeatRequest *q)
 {
     struct ps *ps = l->ps;
@@ -360,19 +368,19 @@ static void give_up(struct link *l, enum wait_kind kind, struct waiter *w)
     struct ps *ps = l->ps;
     Crew__EvaluatorReply none = CREW__EVALUATOR_REPLY__INIT;
     switch (kind) {
-    case WAIT_TICKET:
-        reply_ticket(l, w->call_id, CREW__TICKET__GRANT__WAIT, 0);
-        break;
-    case WAIT_HOLD:
-        reply_hold(l, w->call_id, false);
-        break;
-    case WAIT_EVALUATOR:
-        none.saved_step = ps->steps.saved_step;
-        rpc_reply(l->session, RPC_EVALUATOR, w->call_id, &none.base);
-        break;
-    case WAIT_AWAIT:
-    case NUM_WAITS:
-        break; /* try_await looks at the deadline itself */
+        case WAIT_TICKET:
+            reply_ticket(l, w->call_id, CREW__TICKET__GRANT__WAIT, 0);
+            break;
+        case WAIT_HOLD:
+            reply_hold(l, w->call_id, false);
+            break;
+        case WAIT_EVALUATOR:
+            none.saved_step = ps->steps.saved_step;
+            rpc_reply(l->session, RPC_EVALUATOR, w->call_id, &none.base);
+            break;
+        case WAIT_AWAIT:
+        case NUM_WAITS:
+            break; /* try_await looks at the deadline itself */
     }
 }
 

@@ -44,8 +44,8 @@ static const struct member_fenced *find_fenced(const struct members *ms,
                                                const struct member *m,
                                                uint64_t incarnation)
 {
-    uint32_t n = ms->num_fenced < MEMBERS_FENCED ? ms->num_fenced
-                                                 : MEMBERS_FENCED;
+    uint32_t n =
+        ms->num_fenced < MEMBERS_FENCED ? ms->num_fenced : MEMBERS_FENCED;
     for (uint32_t i = 0; i < n; i++) {
         const struct member_fenced *f = &ms->fenced[i];
         if (f->incarnation == incarnation && f->role == m->role &&
@@ -56,7 +56,9 @@ static const struct member_fenced *find_fenced(const struct members *ms,
     return NULL;
 }
 
-static void fence(struct members *ms, struct member *m, uint64_t incarnation,
+static void fence(struct members *ms,
+                  struct member *m,
+                  uint64_t incarnation,
                   enum member_answer why)
 {
     ms->fenced[ms->num_fenced++ % MEMBERS_FENCED] =
@@ -78,8 +80,11 @@ static int count_takeover(struct member *m, uint64_t now)
     return recent;
 }
 
-static void admit(struct member *m, uint64_t incarnation, const char *host,
-                  uint32_t pid, uint64_t now)
+static void admit(struct member *m,
+                  uint64_t incarnation,
+                  const char *host,
+                  uint32_t pid,
+                  uint64_t now)
 {
     m->incarnation = incarnation;
     m->alive = true;
@@ -92,36 +97,44 @@ static void admit(struct member *m, uint64_t incarnation, const char *host,
 static const char *role_word(enum member_role role)
 {
     switch (role) {
-    case MEMBER_CHIEF:
-        return "chief";
-    case MEMBER_WORKER:
-        return "worker";
-    case MEMBER_EVALUATOR:
-        return "evaluator";
+        case MEMBER_CHIEF:
+            return "chief";
+        case MEMBER_WORKER:
+            return "worker";
+        case MEMBER_EVALUATOR:
+            return "evaluator";
     }
     return "task";
 }
 
 /* Both lose: whichever won would be taken over in the next second. */
-static enum member_answer refuse_flapping(struct members *ms, struct member *m,
+static enum member_answer refuse_flapping(struct members *ms,
+                                          struct member *m,
                                           uint64_t incarnation,
-                                          const char *host, uint32_t pid,
-                                          char *text, size_t size)
+                                          const char *host,
+                                          uint32_t pid,
+                                          char *text,
+                                          size_t size)
 {
-    (void)snprintf(text, size,
-                   "%s/%u is claimed by two processes (%s pid %u, %s pid %u), "
-                   "%d takeovers in 60 s; both are refused. Check task.index in "
-                   "their TF_CONFIG",
-                   role_word(m->role), m->index, m->host, m->pid, host, pid,
-                   MEMBERS_FLAP_COUNT + 1);
+    (void)snprintf(
+        text, size,
+        "%s/%u is claimed by two processes (%s pid %u, %s pid %u), "
+        "%d takeovers in 60 s; both are refused. Check task.index in "
+        "their TF_CONFIG",
+        role_word(m->role), m->index, m->host, m->pid, host, pid,
+        MEMBERS_FLAP_COUNT + 1);
     fence(ms, m, incarnation, MEMBER_FLAPPING);
     fence(ms, m, m->incarnation, MEMBER_FLAPPING);
     return MEMBER_FLAPPING;
 }
 
-enum member_answer members_hello(struct members *ms, int member,
-                                 uint64_t incarnation, const char *host,
-                                 uint32_t pid, uint64_t now, char *text,
+enum member_answer members_hello(struct members *ms,
+                                 int member,
+                                 uint64_t incarnation,
+                                 const char *host,
+                                 uint32_t pid,
+                                 uint64_t now,
+                                 char *text,
                                  size_t size)
 {
     if (member < 0 || incarnation == 0) {
@@ -149,7 +162,8 @@ enum member_answer members_hello(struct members *ms, int member,
     return MEMBER_TAKEOVER;
 }
 
-enum member_answer members_judge(const struct members *ms, int member,
+enum member_answer members_judge(const struct members *ms,
+                                 int member,
                                  uint64_t incarnation)
 {
     if (member < 0) {
@@ -170,7 +184,9 @@ void members_renew(struct members *ms, int member, uint64_t now)
     }
 }
 
-bool members_fence(struct members *ms, int role, uint32_t index,
+bool members_fence(struct members *ms,
+                   int role,
+                   uint32_t index,
                    uint64_t incarnation)
 {
     int i = members_find(ms, role, index);

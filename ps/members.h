@@ -6,10 +6,9 @@
  * - The newest HELLO of a task wins; the incarnation before is fenced at once.
  * - A member's lease lasts 10 s from its last HELLO or heartbeat. When it ends,
  *   the incarnation is fenced too: it may come back, but as a new one.
- * - More than 3 takeovers of a living member within a minute: two processes have
- *   been given the same task. Both are refused.
- * Fenced incarnations are remembered (the last 64), with the reason.
- * Threads: one. */
+ * - More than 3 takeovers of a living member within a minute: two processes
+ * have been given the same task. Both are refused. Fenced incarnations are
+ * remembered (the last 64), with the reason. Threads: one. */
 #ifndef PS_MEMBERS_H
 #define PS_MEMBERS_H
 
@@ -24,13 +23,14 @@
 enum member_role { MEMBER_CHIEF = 1, MEMBER_WORKER = 2, MEMBER_EVALUATOR = 4 };
 
 enum member_answer {
-    MEMBER_SAME,      /* this incarnation speaks for the task */
-    MEMBER_NEW,       /* now it does; nobody living did before */
-    MEMBER_TAKEOVER,  /* now it does; a living one was fenced */
-    MEMBER_EXPIRED,   /* refused: its lease is over */
-    MEMBER_REPLACED,  /* refused: another incarnation has taken the task */
-    MEMBER_FLAPPING,  /* refused: two processes fight for the task */
-    MEMBER_UNKNOWN    /* refused: it has not said HELLO, or there is no such task */
+    MEMBER_SAME,     /* this incarnation speaks for the task */
+    MEMBER_NEW,      /* now it does; nobody living did before */
+    MEMBER_TAKEOVER, /* now it does; a living one was fenced */
+    MEMBER_EXPIRED,  /* refused: its lease is over */
+    MEMBER_REPLACED, /* refused: another incarnation has taken the task */
+    MEMBER_FLAPPING, /* refused: two processes fight for the task */
+    MEMBER_UNKNOWN   /* refused: it has not said HELLO, or there is no such task
+                      */
 };
 
 struct member {
@@ -39,7 +39,7 @@ struct member {
     uint64_t incarnation; /* 0: nobody so far */
     bool alive;           /* the lease holds */
     bool flapping;
-    int connections;      /* of this incarnation */
+    int connections; /* of this incarnation */
     uint64_t lease_end_ms;
     uint64_t takeover_ms[MEMBERS_FLAP_COUNT]; /* the latest, a ring */
     uint32_t takeovers;
@@ -68,19 +68,31 @@ void members_release(struct members *);
 /* The place in all[], or -1. */
 int members_find(const struct members *, int role, uint32_t index);
 
-/* HELLO of a task. On TAKEOVER and FLAPPING the old incarnation is fenced. `text` is a
- * line that says why, on FLAPPING. */
-enum member_answer members_hello(struct members *, int member, uint64_t incarnation, const char *host, uint32_t pid, uint64_t now_ms,
-                                 char *text, size_t size);
+/* HELLO of a task. On TAKEOVER and FLAPPING the old incarnation is fenced.
+ * `text` is a line that says why, on FLAPPING. */
+enum member_answer members_hello(struct members *,
+                                 int member,
+                                 uint64_t incarnation,
+                                 const char *host,
+                                 uint32_t pid,
+                                 uint64_t now_ms,
+                                 char *text,
+                                 size_t size);
 /* May this incarnation change state now? SAME: yes. */
-enum member_answer members_judge(const struct members *, int member, uint64_t incarnation);
+enum member_answer members_judge(const struct members *,
+                                 int member,
+                                 uint64_t incarnation);
 /* It has been heard of. */
 void members_renew(struct members *, int member, uint64_t now_ms);
-/* Fence on somebody else's word. False: it was fenced already, or is not known. */
-bool members_fence(struct members *, int role, uint32_t index, uint64_t incarnation);
-/* End the leases that are over. Call at least once a second: when this process itself has
- * slept, all leases are extended by that. Returns the next member whose lease has ended,
- * or -1: call until then. */
+/* Fence on somebody else's word. False: it was fenced already, or is not known.
+ */
+bool members_fence(struct members *,
+                   int role,
+                   uint32_t index,
+                   uint64_t incarnation);
+/* End the leases that are over. Call at least once a second: when this process
+ * itself has slept, all leases are extended by that. Returns the next member
+ * whose lease has ended, or -1: call until then. */
 int members_expire(struct members *, uint64_t now_ms);
 
 #endif

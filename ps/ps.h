@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A parameter server, on any rpc_net: crew-ps runs it on libuv, the simulator in
- * memory. It learns names, shapes and update rule from the chief, applies what
- * trainers push, and on ps 0 counts steps, hands out tickets and passes on news.
+ * A parameter server, on any rpc_net: crew-ps runs it on libuv, the simulator
+ * in memory. It learns names, shapes and update rule from the chief, applies
+ * what trainers push, and on ps 0 counts steps, hands out tickets and passes on
+ * news.
  *
  *   ps_open -> (serving) -> told to stop, or orphaned -> everybody has left ->
  *   on_over(exit code) -> ps_close -> on_closed
@@ -16,8 +17,17 @@
 
 /* What tests listen to; each may be NULL. */
 struct ps_probe {
-    void (*applied)(void *self, int role, uint32_t index, uint64_t incarnation, uint64_t seq, uint32_t granule);
-    void (*completed)(void *self, int role, uint32_t index, uint64_t incarnation, uint64_t seq);
+    void (*applied)(void *self,
+                    int role,
+                    uint32_t index,
+                    uint64_t incarnation,
+                    uint64_t seq,
+                    uint32_t granule);
+    void (*completed)(void *self,
+                      int role,
+                      uint32_t index,
+                      uint64_t incarnation,
+                      uint64_t seq);
     void (*ready)(void *self, uint64_t epoch, int64_t global_step);
     void *self;
 };
@@ -40,9 +50,12 @@ struct ps_options {
 
 struct ps;
 
-/* Errors: those of net->listen. Owner: caller, ps_close. *port: the port listened on. The
- * strings of the options are borrowed until closed. */
-CREW_MUST_CHECK int ps_open(const struct ps_options *, CREW_OUT struct ps **, CREW_OUT int *port, struct crew_err *);
+/* Errors: those of net->listen. Owner: caller, ps_close. *port: the port
+ * listened on. The strings of the options are borrowed until closed. */
+CREW_MUST_CHECK int ps_open(const struct ps_options *,
+                            CREW_OUT struct ps **,
+                            CREW_OUT int *port,
+                            struct crew_err *);
 /* The job ends here (a signal): tells everybody who asks; on_over follows. */
 void ps_stop(struct ps *, int exit_code, const char *reason);
 /* Everything is gone when on_closed is called, from the loop. */
@@ -50,6 +63,8 @@ void ps_close(struct ps *, void (*on_closed)(void *self), void *self);
 
 int64_t ps_global_step(const struct ps *);
 /* For tests: `count` values of a granule, NULL when it is not here. */
-const float *ps_granule(const struct ps *, uint32_t id, CREW_OUT int64_t *count);
+const float *ps_granule(const struct ps *,
+                        uint32_t id,
+                        CREW_OUT int64_t *count);
 
 #endif

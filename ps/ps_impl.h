@@ -14,7 +14,13 @@
 #include "steps.h"
 
 /* Calls that are answered later: at most one of a kind a connection. */
-enum wait_kind { WAIT_TICKET, WAIT_HOLD, WAIT_EVALUATOR, WAIT_AWAIT, NUM_WAITS };
+enum wait_kind {
+    WAIT_TICKET,
+    WAIT_HOLD,
+    WAIT_EVALUATOR,
+    WAIT_AWAIT,
+    NUM_WAITS
+};
 
 struct waiter {
     bool active;
@@ -36,16 +42,16 @@ struct link {
     struct ps *ps;
     struct rpc_session *session;
     struct link *next, *prev;
-    int member;           /* -1: a tool */
+    int member; /* -1: a tool */
     uint64_t incarnation;
     bool control;
-    bool closing;         /* nothing is sent any more */
+    bool closing; /* nothing is sent any more */
     struct waiter wait[NUM_WAITS];
     struct declaration declaration; /* under way, by this trainer */
-    uint64_t push_call;   /* the PUSH_PULL that parts are answered to */
+    uint64_t push_call;    /* the PUSH_PULL that parts are answered to */
     uint64_t refused_call; /* the call whose error has been sent */
     uint64_t load_call;
-    void *buffer;         /* gradients land here, one granule at a time */
+    void *buffer; /* gradients land here, one granule at a time */
     size_t buffer_size;
     struct grave *grave;
     Crew__AwaitReply told; /* what AWAIT has last answered */
@@ -96,17 +102,35 @@ static inline uint64_t ps_now(const struct ps *ps)
     return ps->net->now_ms(ps->net);
 }
 
-/* judge.c: may this caller do that? Fills the refusal and returns false when not. */
-bool judge_incarnation(struct ps *, const Crew__Identity *, int *member, struct refusal *);
-/* The same, and the epoch is the current one, the job has not ended, and the phase is
- * READY (or LOADING, when that is enough). */
-bool judge_state(struct ps *, const Crew__Identity *, bool loading_will_do, int *member, struct refusal *);
-void refuse(struct refusal *, enum crew_code, int exit_code, Crew__Refusal, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* judge.c: may this caller do that? Fills the refusal and returns false when
+ * not. */
+bool judge_incarnation(struct ps *,
+                       const Crew__Identity *,
+                       int *member,
+                       struct refusal *);
+/* The same, and the epoch is the current one, the job has not ended, and the
+ * phase is READY (or LOADING, when that is enough). */
+bool judge_state(struct ps *,
+                 const Crew__Identity *,
+                 bool loading_will_do,
+                 int *member,
+                 struct refusal *);
+void refuse(struct refusal *,
+            enum crew_code,
+            int exit_code,
+            Crew__Refusal,
+            const char *fmt,
+            ...) __attribute__((format(printf, 5, 6)));
 void refuse_err(struct refusal *, const struct crew_err *);
-int judge_hello(struct ps *, const Crew__Hello *, int *member, struct refusal *);
+int judge_hello(struct ps *,
+                const Crew__Hello *,
+                int *member,
+                struct refusal *);
 
 /* store.c: DECLARE, LOAD, READY, PULL. */
-void store_declare(struct link *, uint64_t call_id, const Crew__DeclareRequest *);
+void store_declare(struct link *,
+                   uint64_t call_id,
+                   const Crew__DeclareRequest *);
 void store_load(struct link *, uint64_t call_id, const Crew__LoadRequest *);
 void *store_load_dest(struct link *, const struct rpc_in *);
 void store_load_part(struct link *, const struct rpc_in *, void *payload);
@@ -116,7 +140,9 @@ void store_release(struct ps *);
 void grave_leave(struct link *);
 
 /* push.c: PUSH_PULL. */
-void push_request(struct link *, uint64_t call_id, const Crew__PushPullRequest *);
+void push_request(struct link *,
+                  uint64_t call_id,
+                  const Crew__PushPullRequest *);
 void *push_dest(struct link *, const struct rpc_in *);
 void push_part(struct link *, const struct rpc_in *, void *payload);
 /* Room for one payload. NULL: too large, or no memory. */
@@ -125,11 +151,17 @@ void *link_buffer(struct link *, uint64_t size);
 /* meet.c: what ps 0 does as the meeting point. */
 void meet_ticket(struct link *, uint64_t call_id, const Crew__TicketRequest *);
 void meet_hold(struct link *, uint64_t call_id, const Crew__HoldRequest *);
-void meet_release(struct link *, uint64_t call_id, const Crew__ReleaseRequest *);
-void meet_evaluator(struct link *, uint64_t call_id, const Crew__EvaluatorRequest *);
+void meet_release(struct link *,
+                  uint64_t call_id,
+                  const Crew__ReleaseRequest *);
+void meet_evaluator(struct link *,
+                    uint64_t call_id,
+                    const Crew__EvaluatorRequest *);
 void meet_await(struct link *, uint64_t call_id, const Crew__AwaitRequest *);
 void meet_stop(struct link *, uint64_t call_id, const Crew__StopRequest *);
-void meet_heartbeat(struct link *, uint64_t call_id, const Crew__HeartbeatRequest *);
+void meet_heartbeat(struct link *,
+                    uint64_t call_id,
+                    const Crew__HeartbeatRequest *);
 /* Something has changed: answer those who waited for it. */
 void meet_flush(struct ps *);
 void meet_count(struct ps *, int member, uint64_t seq);
@@ -137,16 +169,21 @@ bool meet_evaluator_awaited(const struct ps *);
 void meet_end(const struct ps *, Crew__End *);
 
 /* server.c */
-void ps_notice(struct ps *, enum env_level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ps_notice(struct ps *, enum env_level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void ps_self(const struct ps *, Crew__Identity *);
 void ps_told(struct ps *, int exit_code, int64_t step, const char *reason);
-/* A member's incarnation is fenced: its tickets return, its connections are closed. */
+/* A member's incarnation is fenced: its tickets return, its connections are
+ * closed. */
 void ps_fenced(struct ps *, int member, uint64_t incarnation);
-/* Whether it is the one that said HELLO on this connection. If not, the frame is the late
- * double of another process's: it is dropped without an answer, which would go to
- * whatever call of the new process has the same number. */
+/* Whether it is the one that said HELLO on this connection. If not, the frame
+ * is the late double of another process's: it is dropped without an answer,
+ * which would go to whatever call of the new process has the same number. */
 bool link_speaks(const struct link *, CREW_NULLABLE const Crew__Identity *);
 void link_close(struct link *);
-void link_error(struct link *, enum rpc_method, uint64_t call_id, const struct refusal *);
+void link_error(struct link *,
+                enum rpc_method,
+                uint64_t call_id,
+                const struct refusal *);
 
 #endif

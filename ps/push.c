@@ -2,20 +2,20 @@
  *
  * PUSH_PULL. Each part is judged and applied alone, as soon as it is in, and
  * answered at once with the granule's new values, whose bytes go out of the
- * variable's own memory. So a push cut in the middle and sent again applies every
- * granule once, and no push is ever kept here.
+ * variable's own memory. So a push cut in the middle and sent again applies
+ * every granule once, and no push is ever kept here.
  *
- * Happy path: request -> (part: buffer, apply, ValuePart)* -> last part: the reply, on
- * ps 0 with a ticket.
+ * Happy path: request -> (part: buffer, apply, ValuePart)* -> last part: the
+ * reply, on ps 0 with a ticket.
  *
  * Failure modes:
- * - Fenced, an old epoch, not ready, ended: one error for the call; its parts are read
- *   and dropped.
+ * - Fenced, an old epoch, not ready, ended: one error for the call; its parts
+ * are read and dropped.
  * - A duplicate: not applied; answered as if it had been.
- * - A part of a call that is not the newest of its connection (the network has doubled a
- *   frame): judged as any other, but not answered.
- * - Wrong CRC, wrong size, no such granule: the connection is closed; the trainer comes
- *   back and sends the step again. */
+ * - A part of a call that is not the newest of its connection (the network has
+ * doubled a frame): judged as any other, but not answered.
+ * - Wrong CRC, wrong size, no such granule: the connection is closed; the
+ * trainer comes back and sends the step again. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -43,7 +43,8 @@ void *link_buffer(struct link *l, uint64_t size)
     return l->buffer;
 }
 
-static void refuse_call(struct link *l, uint64_t call_id,
+static void refuse_call(struct link *l,
+                        uint64_t call_id,
                         const struct refusal *r)
 {
     if (call_id == l->push_call && call_id != l->refused_call) {
@@ -52,7 +53,8 @@ static void refuse_call(struct link *l, uint64_t call_id,
     }
 }
 
-void push_request(struct link *l, uint64_t call_id,
+void push_request(struct link *l,
+                  uint64_t call_id,
                   const Crew__PushPullRequest *q)
 {
     struct ps *ps = l->ps;
@@ -81,31 +83,38 @@ void *push_dest(struct link *l, const struct rpc_in *in)
         return NULL;
     }
     const struct shard_granule *g = shard_find(l->ps->shard, part->granule);
-    if (g == NULL || in->head.payload_len != (uint64_t)g->count * sizeof(float)) {
+    if (g == NULL ||
+        in->head.payload_len != (uint64_t)g->count * sizeof(float)) {
         return NULL;
     }
     return link_buffer(l, in->head.payload_len);
 }
 
 /* The ticket for the step after the one just pushed. */
-static void answer_end(struct link *l, uint64_t call_id, int member,
+static void answer_end(struct link *l,
+                       uint64_t call_id,
+                       int member,
                        uint64_t seq)
 {
     struct ps *ps = l->ps;
     Crew__PushPullReply reply = CREW__PUSH_PULL_REPLY__INIT;
     Crew__Ticket ticket = CREW__TICKET__INIT;
     if (ps->o.index == 0) {
-        enum steps_grant g = steps_ask_ahead(&ps->steps, member, seq, ps_now(ps));
-        ticket.grant = g == STEPS_GO ? CREW__TICKET__GRANT__GO
-                                     : CREW__TICKET__GRANT__WAIT;
+        enum steps_grant g =
+            steps_ask_ahead(&ps->steps, member, seq, ps_now(ps));
+        ticket.grant =
+            g == STEPS_GO ? CREW__TICKET__GRANT__GO : CREW__TICKET__GRANT__WAIT;
         ticket.global_step = ps->steps.global_step;
         reply.ticket = &ticket;
     }
     rpc_reply(l->session, RPC_PUSH_PULL, call_id, &reply.base);
 }
 
-static bool apply(struct link *l, const Crew__Identity *who, int member,
-                  struct shard_granule *g, const float *grad)
+static bool apply(struct link *l,
+                  const Crew__Identity *who,
+                  int member,
+                  struct shard_granule *g,
+                  const float *grad)
 {
     struct ps *ps = l->ps;
     bool fresh = shard_apply(ps->shard, g, member, who->seq, grad);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parameter server as one object on a network: its connections, the dispatch
- * of calls, the clock tick (leases, long polls, the end).
+ * The parameter server as one object on a network: its connections, the
+ * dispatch of calls, the clock tick (leases, long polls, the end).
  *
- * Happy path: ps_open -> HELLO makes a link -> calls go to store.c, push.c, meet.c ->
- * STOP -> everybody leaves -> on_over -> ps_close -> on_closed.
+ * Happy path: ps_open -> HELLO makes a link -> calls go to store.c, push.c,
+ * meet.c -> STOP -> everybody leaves -> on_over -> ps_close -> on_closed.
  *
  * Failure modes:
  * - A link goes: what it waited for is forgotten; its member lives on until the
  *   lease ends.
- * - A lease ends: the member is fenced, its tickets return, its links are closed.
+ * - A lease ends: the member is fenced, its tickets return, its links are
+ * closed.
  * - No chief for too long: told to end with 138. */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -77,7 +78,9 @@ void link_close(struct link *l)
     }
 }
 
-void link_error(struct link *l, enum rpc_method method, uint64_t call_id,
+void link_error(struct link *l,
+                enum rpc_method method,
+                uint64_t call_id,
                 const struct refusal *r)
 {
     if (!l->closing) {
@@ -103,7 +106,9 @@ static struct link *link_of(struct rpc_session *session)
     return CREW_CAST(struct link, LINK_MAGIC, rpc_session_data(session));
 }
 
-static void add_link(struct ps *ps, struct rpc_session *session, int member,
+static void add_link(struct ps *ps,
+                     struct rpc_session *session,
+                     int member,
                      const Crew__Hello *hello)
 {
     struct link *l = xcalloc(1, sizeof(*l));
@@ -125,8 +130,10 @@ static void add_link(struct ps *ps, struct rpc_session *session, int member,
     }
 }
 
-static int on_hello(void *self, struct rpc_session *session,
-                    const Crew__Hello *hello, Crew__HelloReply *reply,
+static int on_hello(void *self,
+                    struct rpc_session *session,
+                    const Crew__Hello *hello,
+                    Crew__HelloReply *reply,
                     Crew__Error *error)
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
@@ -152,7 +159,8 @@ static int on_hello(void *self, struct rpc_session *session,
     return 0;
 }
 
-static void on_gone(void *self, struct rpc_session *session,
+static void on_gone(void *self,
+                    struct rpc_session *session,
                     const struct crew_err *why)
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
@@ -186,8 +194,7 @@ static void health(struct ps *ps, struct rpc_session *session, uint64_t call_id)
     Crew__Identity id;
     ps_self(ps, &id);
     reply.self = &id;
-    reply.phase =
-        ps->end.phase == END_RUNNING ? ps->phase : CREW__PHASE__ENDED;
+    reply.phase = ps->end.phase == END_RUNNING ? ps->phase : CREW__PHASE__ENDED;
     reply.global_step = ps->steps.global_step;
     for (int i = 0; i < ps->members.num; i++) {
         reply.members += ps->members.all[i].alive;
@@ -220,54 +227,58 @@ static bool meeting_only(enum rpc_method method)
            method == RPC_EVALUATOR || method == RPC_AWAIT;
 }
 
-static void dispatch(struct link *l, enum rpc_method method, uint64_t call_id,
+static void dispatch(struct link *l,
+                     enum rpc_method method,
+                     uint64_t call_id,
                      const ProtobufCMessage *m)
 {
     switch (method) {
-    case RPC_DECLARE:
-        store_declare(l, call_id, (const void *)m);
-        break;
-    case RPC_LOAD:
-        store_load(l, call_id, (const void *)m);
-        break;
-    case RPC_READY:
-        store_ready(l, call_id, (const void *)m);
-        break;
-    case RPC_PUSH_PULL:
-        push_request(l, call_id, (const void *)m);
-        break;
-    case RPC_TICKET:
-        meet_ticket(l, call_id, (const void *)m);
-        break;
-    case RPC_PULL:
-        store_pull(l, call_id, (const void *)m);
-        break;
-    case RPC_HOLD:
-        meet_hold(l, call_id, (const void *)m);
-        break;
-    case RPC_RELEASE:
-        meet_release(l, call_id, (const void *)m);
-        break;
-    case RPC_HEARTBEAT:
-        meet_heartbeat(l, call_id, (const void *)m);
-        break;
-    case RPC_STOP:
-        meet_stop(l, call_id, (const void *)m);
-        break;
-    case RPC_EVALUATOR:
-        meet_evaluator(l, call_id, (const void *)m);
-        break;
-    case RPC_AWAIT:
-        meet_await(l, call_id, (const void *)m);
-        break;
-    case RPC_HELLO:
-    case RPC_HEALTH:
-        break;
+        case RPC_DECLARE:
+            store_declare(l, call_id, (const void *)m);
+            break;
+        case RPC_LOAD:
+            store_load(l, call_id, (const void *)m);
+            break;
+        case RPC_READY:
+            store_ready(l, call_id, (const void *)m);
+            break;
+        case RPC_PUSH_PULL:
+            push_request(l, call_id, (const void *)m);
+            break;
+        case RPC_TICKET:
+            meet_ticket(l, call_id, (const void *)m);
+            break;
+        case RPC_PULL:
+            store_pull(l, call_id, (const void *)m);
+            break;
+        case RPC_HOLD:
+            meet_hold(l, call_id, (const void *)m);
+            break;
+        case RPC_RELEASE:
+            meet_release(l, call_id, (const void *)m);
+            break;
+        case RPC_HEARTBEAT:
+            meet_heartbeat(l, call_id, (const void *)m);
+            break;
+        case RPC_STOP:
+            meet_stop(l, call_id, (const void *)m);
+            break;
+        case RPC_EVALUATOR:
+            meet_evaluator(l, call_id, (const void *)m);
+            break;
+        case RPC_AWAIT:
+            meet_await(l, call_id, (const void *)m);
+            break;
+        case RPC_HELLO:
+        case RPC_HEALTH:
+            break;
     }
 }
 
-static void on_request(void *self, struct rpc_session *session,
-                       enum rpc_method method, uint64_t call_id,
+static void on_request(void *self,
+                       struct rpc_session *session,
+                       enum rpc_method method,
+                       uint64_t call_id,
                        const ProtobufCMessage *request)
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
@@ -288,23 +299,27 @@ static void on_request(void *self, struct rpc_session *session,
     }
 }
 
-static void *payload_dest(void *self, struct rpc_session *session,
+static void *payload_dest(void *self,
+                          struct rpc_session *session,
                           const struct rpc_in *in)
 {
     (void)self;
     struct link *l = link_of(session);
     switch (in->head.method) {
-    case RPC_PUSH_PULL:
-        return push_dest(l, in);
-    case RPC_LOAD:
-        return store_load_dest(l, in);
-    default:
-        return NULL;
+        case RPC_PUSH_PULL:
+            return push_dest(l, in);
+        case RPC_LOAD:
+            return store_load_dest(l, in);
+        default:
+            return NULL;
     }
 }
 
-static void on_part(void *self, struct rpc_session *session,
-                    const struct rpc_in *in, void *payload, bool crc_ok)
+static void on_part(void *self,
+                    struct rpc_session *session,
+                    const struct rpc_in *in,
+                    void *payload,
+                    bool crc_ok)
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
     struct link *l = link_of(session);
@@ -372,8 +387,10 @@ static void look_at_end(struct ps *ps, uint64_t now)
     enum end_phase phase = end_step(&ps->end, &v, now);
     if (before == END_RUNNING && phase != END_RUNNING) {
         steps_halt(&ps->steps);
-        ps_notice(ps, LOG_ERROR, "%s; ending. Start the job again: it goes on "
-                  "from the last checkpoint", ps->end.reason);
+        ps_notice(ps, LOG_ERROR,
+                  "%s; ending. Start the job again: it goes on "
+                  "from the last checkpoint",
+                  ps->end.reason);
     }
     if (phase == END_GONE && !ps->over) {
         ps->over = true;
@@ -393,7 +410,9 @@ static void on_tick(struct rpc_timer *timer)
 
 /* ---------------------------------------------------------------- opening */
 
-int ps_open(const struct ps_options *o, struct ps **out, int *port,
+int ps_open(const struct ps_options *o,
+            struct ps **out,
+            int *port,
             struct crew_err *err)
 {
     struct ps *ps = xcalloc(1, sizeof(*ps));
@@ -402,7 +421,8 @@ int ps_open(const struct ps_options *o, struct ps **out, int *port,
     ps->net = o->net;
     ps->opened_ms = ps_now(ps);
     /* A sparse TF_CONFIG does not say how many workers there are. */
-    uint32_t num_workers = o->num_workers != 0 ? o->num_workers : SPARSE_WORKERS;
+    uint32_t num_workers =
+        o->num_workers != 0 ? o->num_workers : SPARSE_WORKERS;
     int max_conns = 2 * ((int)num_workers + 2) * 2 + MAX_TOOLS;
     int rc = rpc_server_open(o->net, o->address, max_conns, &handler, ps,
                              &ps->server, port, err);

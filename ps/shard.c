@@ -18,8 +18,10 @@ static int64_t padded(int64_t count)
 }
 
 /* Sets id_limit and max_count, and gives the padded sum of elements. */
-static int measure(struct shard *s, const struct shard_place *places,
-                   int64_t *total, struct crew_err *err)
+static int measure(struct shard *s,
+                   const struct shard_place *places,
+                   int64_t *total,
+                   struct crew_err *err)
 {
     int64_t sum = 0;
     for (uint32_t i = 0; i < s->num_granules; i++) {
@@ -45,8 +47,8 @@ static int allocate(struct shard *s, int64_t total, struct crew_err *err)
                      "granules", &p, err);
     s->granules = p;
     if (rc == CREW_OK) {
-        rc = mem_try((size_t)s->id_limit + 1, sizeof(s->by_id[0]), "granule ids",
-                     &p, err);
+        rc = mem_try((size_t)s->id_limit + 1, sizeof(s->by_id[0]),
+                     "granule ids", &p, err);
         s->by_id = rc == CREW_OK ? p : NULL;
     }
     if (rc == CREW_OK) {
@@ -61,7 +63,8 @@ static int allocate(struct shard *s, int64_t total, struct crew_err *err)
     return rc;
 }
 
-static int place_granules(struct shard *s, const struct shard_place *places,
+static int place_granules(struct shard *s,
+                          const struct shard_place *places,
                           struct crew_err *err)
 {
     int64_t at = 0;
@@ -73,11 +76,12 @@ static int place_granules(struct shard *s, const struct shard_place *places,
                                 "granule %u is declared twice", p->id);
         }
         s->by_id[p->id] = i + 1;
-        *g = (struct shard_granule){.id = p->id,
-                                    .variable = p->variable,
-                                    .offset = p->offset,
-                                    .count = p->count,
-                                    .powers = optim_powers_initial(&s->optimizer)};
+        *g = (struct shard_granule){
+            .id = p->id,
+            .variable = p->variable,
+            .offset = p->offset,
+            .count = p->count,
+            .powers = optim_powers_initial(&s->optimizer)};
         g->value = (float *)s->block[0] + at;
         for (int k = 0; k < s->num_slots; k++) {
             g->slot[k] = (float *)s->block[1 + k] + at;
@@ -88,8 +92,11 @@ static int place_granules(struct shard *s, const struct shard_place *places,
 }
 
 int shard_new(const struct crew_optimizer *optimizer,
-              const struct shard_place *places, uint32_t num_granules,
-              int num_members, struct shard **out, struct crew_err *err)
+              const struct shard_place *places,
+              uint32_t num_granules,
+              int num_members,
+              struct shard **out,
+              struct crew_err *err)
 {
     int rc = optim_check(optimizer, err);
     if (rc != CREW_OK) {
@@ -177,8 +184,10 @@ void shard_forget(struct shard *s, int member)
 
 /* Remembers the step; false when it is not newer than the last one. The test
  * that proves that the simulator notices doubled gradients is built without. */
-static bool first_time(struct shard *s, const struct shard_granule *g,
-                       int member, uint64_t seq)
+static bool first_time(struct shard *s,
+                       const struct shard_granule *g,
+                       int member,
+                       uint64_t seq)
 {
     size_t place = (size_t)(g - s->granules);
     uint64_t *last = &s->last_seq[(size_t)member * s->num_granules + place];
@@ -191,8 +200,11 @@ static bool first_time(struct shard *s, const struct shard_granule *g,
     return true;
 }
 
-bool shard_apply(struct shard *s, struct shard_granule *g, int member,
-                 uint64_t seq, const float *grad)
+bool shard_apply(struct shard *s,
+                 struct shard_granule *g,
+                 int member,
+                 uint64_t seq,
+                 const float *grad)
 {
     PRE(member >= 0 && member < s->num_members);
     if (!first_time(s, g, member, seq)) {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state one parameter server holds: for each of its granules the values, the
- * update rule's slots and Adam's powers, and who has pushed what last. Pure: no
- * network, no clock.
+ * The state one parameter server holds: for each of its granules the values,
+ * the update rule's slots and Adam's powers, and who has pushed what last.
+ * Pure: no network, no clock.
  *
- * Exactly once: a gradient carries the number of its step, which only rises while
- * its trainer lives; shard_apply applies it if the number is above the last one that
- * this trainer has pushed to this granule, else it says that it was a duplicate.
- * Memory: one block for all values and one a slot, and 8 bytes a granule and
- * trainer. Threads: one. */
+ * Exactly once: a gradient carries the number of its step, which only rises
+ * while its trainer lives; shard_apply applies it if the number is above the
+ * last one that this trainer has pushed to this granule, else it says that it
+ * was a duplicate. Memory: one block for all values and one a slot, and 8 bytes
+ * a granule and trainer. Threads: one. */
 #ifndef PS_SHARD_H
 #define PS_SHARD_H
 
 #include "optim/optim.h"
 
 struct shard_granule {
-    uint32_t id;       /* of the placement */
+    uint32_t id; /* of the placement */
     uint32_t variable;
     int64_t offset, count; /* elements of the variable */
     float *value;          /* in the shard's block */
@@ -30,8 +30,8 @@ struct shard {
     uint32_t num_granules;
     struct shard_granule *granules;
     uint32_t id_limit;
-    uint32_t *by_id;    /* id -> place + 1; 0: not here */
-    int64_t max_count;  /* elements of the largest granule */
+    uint32_t *by_id;   /* id -> place + 1; 0: not here */
+    int64_t max_count; /* elements of the largest granule */
     int num_members;
     uint64_t *last_seq; /* [member][granule] */
     void *block[1 + OPTIM_MAX_SLOTS];
@@ -43,23 +43,34 @@ struct shard_place {
     int64_t offset, count;
 };
 
-/* Values are undefined until loaded. Errors: RESOURCE_EXHAUSTED; INVALID_ARGUMENT for an id
- * twice or too large, or an optimizer that optim_check refuses. Owner: caller, shard_free. */
-CREW_MUST_CHECK int shard_new(const struct crew_optimizer *, const struct shard_place *, uint32_t num_granules, int num_members,
-                              CREW_OUT struct shard **, struct crew_err *);
+/* Values are undefined until loaded. Errors: RESOURCE_EXHAUSTED;
+ * INVALID_ARGUMENT for an id twice or too large, or an optimizer that
+ * optim_check refuses. Owner: caller, shard_free. */
+CREW_MUST_CHECK int shard_new(const struct crew_optimizer *,
+                              const struct shard_place *,
+                              uint32_t num_granules,
+                              int num_members,
+                              CREW_OUT struct shard **,
+                              struct crew_err *);
 void shard_free(CREW_NULLABLE struct shard *);
 /* NULL: that granule is not here. */
 struct shard_granule *shard_find(const struct shard *, uint32_t id);
-/* Where slot `slot` (0: the values) of a granule is kept. NULL: the rule has no such slot. */
+/* Where slot `slot` (0: the values) of a granule is kept. NULL: the rule has no
+ * such slot. */
 float *shard_slot(const struct shard *, struct shard_granule *, uint32_t slot);
 void shard_set_loaded(struct shard_granule *, uint32_t slot);
 /* How many granules have all their parts. */
 uint32_t shard_loaded(const struct shard *);
-/* The state is to be loaded anew: nothing is loaded, nobody has pushed anything. */
+/* The state is to be loaded anew: nothing is loaded, nobody has pushed
+ * anything. */
 void shard_restart(struct shard *);
 /* A new incarnation speaks for the member: it counts its steps anew. */
 void shard_forget(struct shard *, int member);
 /* Apply a gradient of `count` elements, once. False: it was a duplicate. */
-bool shard_apply(struct shard *, struct shard_granule *, int member, uint64_t seq, const float *grad);
+bool shard_apply(struct shard *,
+                 struct shard_granule *,
+                 int member,
+                 uint64_t seq,
+                 const float *grad);
 
 #endif

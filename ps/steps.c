@@ -26,8 +26,12 @@ void steps_release(struct steps *s)
     s->trainers = NULL;
 }
 
-void steps_begin(struct steps *s, int64_t global_step, int64_t max_steps,
-                 int64_t save_steps, double save_secs, uint64_t now)
+void steps_begin(struct steps *s,
+                 int64_t global_step,
+                 int64_t max_steps,
+                 int64_t save_steps,
+                 double save_secs,
+                 uint64_t now)
 {
     s->running = true;
     s->hold = false;
@@ -115,13 +119,16 @@ uint32_t steps_under_way(const struct steps *s)
  * chief that does come back loses no more than it would have alone. */
 static bool save_due(const struct steps *s, int64_t promised, uint64_t now)
 {
-    bool by_steps = s->save_steps > 0 && promised - s->policy_step >= s->save_steps;
+    bool by_steps =
+        s->save_steps > 0 && promised - s->policy_step >= s->save_steps;
     bool by_time = s->save_ms > 0 && now - s->policy_ms >= s->save_ms;
     return by_steps || by_time;
 }
 
-static enum steps_grant grant(struct steps *s, struct steps_trainer *t,
-                              uint64_t seq, uint64_t now)
+static enum steps_grant grant(struct steps *s,
+                              struct steps_trainer *t,
+                              uint64_t seq,
+                              uint64_t now)
 {
     int64_t promised = s->global_step + (int64_t)steps_under_way(s);
     if (s->max_steps >= 0 && promised >= s->max_steps) {
@@ -134,7 +141,9 @@ static enum steps_grant grant(struct steps *s, struct steps_trainer *t,
     return STEPS_GO;
 }
 
-enum steps_grant steps_ask(struct steps *s, int member, uint64_t seq,
+enum steps_grant steps_ask(struct steps *s,
+                           int member,
+                           uint64_t seq,
                            uint64_t now)
 {
     struct steps_trainer *t = &s->trainers[member];
@@ -153,12 +162,15 @@ enum steps_grant steps_ask(struct steps *s, int member, uint64_t seq,
     return grant(s, t, seq, now);
 }
 
-enum steps_grant steps_ask_ahead(struct steps *s, int member, uint64_t seq,
+enum steps_grant steps_ask_ahead(struct steps *s,
+                                 int member,
+                                 uint64_t seq,
                                  uint64_t now)
 {
     struct steps_trainer *t = &s->trainers[member];
     /* Only while `seq` itself is under way: later it is TICKET that asks. */
-    if (!s->running || t->fresh || seq != t->completed + 1 || seq > t->granted) {
+    if (!s->running || t->fresh || seq != t->completed + 1 ||
+        seq > t->granted) {
         return STEPS_WAIT;
     }
     if (t->granted > seq) {

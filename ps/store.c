@@ -5,12 +5,12 @@
  *   EMPTY --DECLARE of the chief, complete--> LOADING --READY--> READY
  *   any   --DECLARE with a higher epoch-----> LOADING
  *
- * A chief that comes back with the same model loads into the same memory, so its
- * return costs none. With another model the old memory is kept until the
+ * A chief that comes back with the same model loads into the same memory, so
+ * its return costs none. With another model the old memory is kept until the
  * connections are gone that may still send from it.
  *
- * Everything may be repeated: DECLARE and READY of the current epoch change nothing
- * a second time; a LOAD that comes after READY is not taken in. */
+ * Everything may be repeated: DECLARE and READY of the current epoch change
+ * nothing a second time; a LOAD that comes after READY is not taken in. */
 #include <stdlib.h>
 
 #include "ps_impl.h"
@@ -19,7 +19,9 @@
 
 #include "base/banned.h"
 
-static void fail(struct link *l, enum rpc_method method, uint64_t call_id,
+static void fail(struct link *l,
+                 enum rpc_method method,
+                 uint64_t call_id,
                  const struct crew_err *err)
 {
     struct refusal r;
@@ -106,7 +108,8 @@ static void reply_declared(struct link *l, uint64_t call_id)
     rpc_reply(l->session, RPC_DECLARE, call_id, &reply.base);
 }
 
-static bool judge_declare(struct ps *ps, const Crew__Identity *who,
+static bool judge_declare(struct ps *ps,
+                          const Crew__Identity *who,
                           struct refusal *r)
 {
     int member = -1;
@@ -132,7 +135,8 @@ static bool judge_declare(struct ps *ps, const Crew__Identity *who,
     return true;
 }
 
-void store_declare(struct link *l, uint64_t call_id,
+void store_declare(struct link *l,
+                   uint64_t call_id,
                    const Crew__DeclareRequest *q)
 {
     struct ps *ps = l->ps;
@@ -157,7 +161,8 @@ void store_declare(struct link *l, uint64_t call_id,
 }
 
 /* LOAD and READY are the chief's. */
-static bool judge_chief(struct ps *ps, const Crew__Identity *who,
+static bool judge_chief(struct ps *ps,
+                        const Crew__Identity *who,
                         struct refusal *r)
 {
     int member = -1;
@@ -187,8 +192,10 @@ void store_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
 }
 
 /* The place of a LOAD's values, and its granule; NULL when it may not write. */
-static float *load_place(struct link *l, const struct rpc_in *in,
-                         const Crew__LoadPart **part, struct shard_granule **g)
+static float *load_place(struct link *l,
+                         const struct rpc_in *in,
+                         const Crew__LoadPart **part,
+                         struct shard_granule **g)
 {
     struct ps *ps = l->ps;
     struct refusal r;
@@ -196,8 +203,7 @@ static float *load_place(struct link *l, const struct rpc_in *in,
         l->session, &crew__load_part__descriptor, in->header,
         in->head.header_len);
     if (p == NULL || ps->phase != CREW__PHASE__LOADING ||
-        !link_speaks(l, p->self) ||
-        !judge_chief(ps, p->self, &r)) {
+        !link_speaks(l, p->self) || !judge_chief(ps, p->self, &r)) {
         return NULL;
     }
     *part = p;
@@ -241,7 +247,8 @@ static void begin(struct ps *ps, const Crew__ReadyRequest *q)
 {
     ps->phase = CREW__PHASE__READY;
     steps_begin(&ps->steps, q->global_step, q->max_steps,
-                q->save_checkpoints_steps, q->save_checkpoints_secs, ps_now(ps));
+                q->save_checkpoints_steps, q->save_checkpoints_secs,
+                ps_now(ps));
     ps_notice(ps, LOG_INFO, "ready at step %lld, epoch %llu",
               (long long)q->global_step, (unsigned long long)ps->epoch);
     if (ps->o.probe.ready != NULL) {
@@ -291,8 +298,8 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
             part.beta2_power = g->powers.beta2_power;
             /* For a save nothing changes meanwhile: cover it. */
             rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
-                           shard_slot(s, g, k), (size_t)g->count * sizeof(float),
-                           q->slots);
+                           shard_slot(s, g, k),
+                           (size_t)g->count * sizeof(float), q->slots);
         }
     }
     Crew__PullReply reply = CREW__PULL_REPLY__INIT;

@@ -21,7 +21,8 @@ static int plain(const char *given, char **out, struct crew_err *err)
     return rc;
 }
 
-static int all_ps(struct addresses *as, const struct tf_config *tf,
+static int all_ps(struct addresses *as,
+                  const struct tf_config *tf,
                   struct crew_err *err)
 {
     int64_t n = tf->num_ps_replicas;
@@ -34,10 +35,11 @@ static int all_ps(struct addresses *as, const struct tf_config *tf,
     for (int64_t i = 0; i < n; i++) {
         const char *given = cluster_address(tf->cluster, ROLE_PS, i);
         if (given == NULL) {
-            return crew_err_exit(err, CREW_FAILED_PRECONDITION, 78,
-                                 "TF_CONFIG's cluster does not list ps %lld; a %s "
-                                 "needs the address of every ps",
-                                 (long long)i, role_name(tf->role));
+            return crew_err_exit(
+                err, CREW_FAILED_PRECONDITION, 78,
+                "TF_CONFIG's cluster does not list ps %lld; a %s "
+                "needs the address of every ps",
+                (long long)i, role_name(tf->role));
         }
         as->num_ps++;
         int rc = plain(given, &as->ps[i], err);
@@ -49,8 +51,10 @@ static int all_ps(struct addresses *as, const struct tf_config *tf,
 }
 
 /* --bind without a port keeps the task's own. */
-static int own(struct addresses *as, const struct tf_config *tf,
-               const char *bind, struct crew_err *err)
+static int own(struct addresses *as,
+               const struct tf_config *tf,
+               const char *bind,
+               struct crew_err *err)
 {
     const char *given = cluster_address(tf->cluster, tf->role, tf->index);
     struct address a, b;
@@ -72,8 +76,10 @@ static int own(struct addresses *as, const struct tf_config *tf,
     return rc;
 }
 
-int addresses_init(struct addresses *as, const struct tf_config *tf,
-                   const char *bind, struct crew_err *err)
+int addresses_init(struct addresses *as,
+                   const struct tf_config *tf,
+                   const char *bind,
+                   struct crew_err *err)
 {
     *as = (struct addresses){.num_ps = 0};
     int rc = all_ps(as, tf, err);

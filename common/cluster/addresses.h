@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The addresses of a cluster as the network wants them: "host:port". Threads: any. */
+ * The addresses of a cluster as the network wants them: "host:port". Threads:
+ * any. */
 #ifndef CLUSTER_ADDRESSES_H
 #define CLUSTER_ADDRESSES_H
 
@@ -12,10 +13,13 @@ struct addresses {
     char *cluster; /* canonical text */
 };
 
-/* bind: "host", "host:port" or NULL. Errors: INVALID_ARGUMENT or FAILED_PRECONDITION, exit
- * 78: an address that cannot be taken apart, a ps that is not listed, no ps. Owner: caller,
- * addresses_release. */
-CREW_MUST_CHECK int addresses_init(struct addresses *, const struct tf_config *, CREW_NULLABLE const char *bind, struct crew_err *);
+/* bind: "host", "host:port" or NULL. Errors: INVALID_ARGUMENT or
+ * FAILED_PRECONDITION, exit 78: an address that cannot be taken apart, a ps
+ * that is not listed, no ps. Owner: caller, addresses_release. */
+CREW_MUST_CHECK int addresses_init(struct addresses *,
+                                   const struct tf_config *,
+                                   CREW_NULLABLE const char *bind,
+                                   struct crew_err *);
 void addresses_release(struct addresses *);
 
 #endif

@@ -8,7 +8,8 @@
 
 #include "base/banned.h"
 
-int finite_check(const struct trainer_var *v, const float *grad,
+int finite_check(const struct trainer_var *v,
+                 const float *grad,
                  struct crew_err *err)
 {
     int64_t at = 0;
@@ -17,7 +18,8 @@ int finite_check(const struct trainer_var *v, const float *grad,
     }
     return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                          "the gradient of %s is not finite: element %" PRId64
-                         " of %" PRId64 " is %g; it was not applied. Lower the "
+                         " of %" PRId64
+                         " is %g; it was not applied. Lower the "
                          "learning rate, or look for bad values in the input",
                          v->name, at, v->n, (double)grad[at]);
 }

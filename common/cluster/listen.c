@@ -26,8 +26,10 @@ char *cluster_listen_address(const struct trainer_options *o)
     return own;
 }
 
-int cluster_open_status(struct rpc_net *net, const struct trainer_options *o,
-                        const char *address, struct status **out,
+int cluster_open_status(struct rpc_net *net,
+                        const struct trainer_options *o,
+                        const char *address,
+                        struct status **out,
                         struct crew_err *err)
 {
     int rc = rpc_check_bind(address, o->insecure_network, err);

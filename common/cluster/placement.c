@@ -17,7 +17,7 @@
 
 /* How a variable is cut: `pieces` runs of `unit`s, as equal as can be. */
 struct cut {
-    int64_t unit;  /* elements that stay together: a row, or 1 */
+    int64_t unit; /* elements that stay together: a row, or 1 */
     int64_t units;
     int64_t pieces;
 };
@@ -44,19 +44,22 @@ static struct cut cut_of(const struct crew_shape *shape, int64_t n, int num_ps)
         return c;
     }
     /* Few, long rows cannot be dealt out evenly: cut through them. */
-    bool by_rows = rows >= 8 * pieces && n / rows * FLOAT_BYTES * 4 <= PLACEMENT_MAX_BYTES;
+    bool by_rows =
+        rows >= 8 * pieces && n / rows * FLOAT_BYTES * 4 <= PLACEMENT_MAX_BYTES;
     c.unit = by_rows ? n / rows : 1;
     c.units = n / c.unit;
     c.pieces = pieces < c.units ? pieces : c.units;
     /* Rounding up to whole rows must not pass the limit. */
-    while (ceil_div(c.units, c.pieces) * c.unit * FLOAT_BYTES > PLACEMENT_MAX_BYTES) {
+    while (ceil_div(c.units, c.pieces) * c.unit * FLOAT_BYTES >
+           PLACEMENT_MAX_BYTES) {
         c.pieces += num_ps;
     }
     return c;
 }
 
 /* Pass 1 of placement_new: how many granules, and each variable's first. */
-static int count_granules(const struct crew_shape *shapes, struct placement *p,
+static int count_granules(const struct crew_shape *shapes,
+                          struct placement *p,
                           struct crew_err *err)
 {
     int64_t total = 0;
@@ -79,8 +82,10 @@ static int count_granules(const struct crew_shape *shapes, struct placement *p,
     return CREW_OK;
 }
 
-static void cut_variable(struct placement *p, uint32_t v,
-                         const struct crew_shape *shape, struct crew_err *err)
+static void cut_variable(struct placement *p,
+                         uint32_t v,
+                         const struct crew_shape *shape,
+                         struct crew_err *err)
 {
     int64_t n = 0;
     if (shape_count(shape, &n, err) != CREW_OK || n == 0) {
@@ -128,7 +133,8 @@ static void deal(struct placement *p, struct rank *ranks, int64_t *load)
     }
 }
 
-static int fill(const struct crew_shape *shapes, struct placement *p,
+static int fill(const struct crew_shape *shapes,
+                struct placement *p,
                 struct crew_err *err)
 {
     void *granules = NULL, *ranks = NULL;
@@ -153,8 +159,11 @@ static int fill(const struct crew_shape *shapes, struct placement *p,
     return CREW_OK;
 }
 
-int placement_new(const struct crew_shape *shapes, uint32_t num_vars,
-                  int num_ps, struct placement **out, struct crew_err *err)
+int placement_new(const struct crew_shape *shapes,
+                  uint32_t num_vars,
+                  int num_ps,
+                  struct placement **out,
+                  struct crew_err *err)
 {
     PRE(num_ps > 0);
     struct placement *p = xcalloc(1, sizeof(*p));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which parameter server holds what. Variables are cut into granules of
- * contiguous elements (whole rows where a row fits), at most 1 MiB each, and the
- * granules are dealt out so that every server carries nearly the same number of
- * bytes, however unequal the variables are. Pure and deterministic: every process
- * that has the same list of shapes and the same number of servers gets the same
- * answer. Threads: read-only after placement_new. */
+ * contiguous elements (whole rows where a row fits), at most 1 MiB each, and
+ * the granules are dealt out so that every server carries nearly the same
+ * number of bytes, however unequal the variables are. Pure and deterministic:
+ * every process that has the same list of shapes and the same number of servers
+ * gets the same answer. Threads: read-only after placement_new. */
 #ifndef CLUSTER_PLACEMENT_H
 #define CLUSTER_PLACEMENT_H
 
@@ -31,8 +31,11 @@ struct placement {
 /* shapes: of float32 variables, every dimension known.
  * Errors: RESOURCE_EXHAUSTED; INVALID_ARGUMENT for a model with more than 16 Mi
  * granules. Owner: caller, placement_free(). */
-CREW_MUST_CHECK int placement_new(const struct crew_shape *shapes, uint32_t num_vars, int num_ps,
-                                  CREW_OUT struct placement **, struct crew_err *err);
+CREW_MUST_CHECK int placement_new(const struct crew_shape *shapes,
+                                  uint32_t num_vars,
+                                  int num_ps,
+                                  CREW_OUT struct placement **,
+                                  struct crew_err *err);
 void placement_free(CREW_NULLABLE struct placement *);
 /* Bytes of float32 values on one server. */
 int64_t placement_bytes(const struct placement *, int ps);

@@ -4,12 +4,13 @@
  *
  * Failure modes:
  * - A ps is unreachable: before training begins it is waited for up to
- *   session_creation_timeout_secs; later 30 s; then everything fails with exit 138.
+ *   session_creation_timeout_secs; later 30 s; then everything fails with exit
+ * 138.
  * - A ps that comes back as another incarnation has lost its state: exit 138.
- * - STALE_EPOCH, or fenced because the lease was over: the step under way is worth
- *   nothing; the session joins anew within the next operation and goes on.
- * - Fenced because another process has the task, or a mismatch: everything fails with
- *   the server's text and exit code.
+ * - STALE_EPOCH, or fenced because the lease was over: the step under way is
+ * worth nothing; the session joins anew within the next operation and goes on.
+ * - Fenced because another process has the task, or a mismatch: everything
+ * fails with the server's text and exit code.
  * - The job ends: NEXT completes with OUT_OF_RANGE, FINISH well. */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,7 +29,9 @@
 #define LEAVE_MS 5000u
 #define INTERRUPT_FINISH_MS 2000u
 
-void session_notice(struct session *s, enum env_level level, const char *fmt,
+void session_notice(struct session *s,
+                    enum env_level level,
+                    const char *fmt,
                     ...)
 {
     char line[600];
@@ -92,7 +95,10 @@ static void begin_op(struct session *s, enum session_op op)
     session_tick(s);
 }
 
-void session_fail(struct session *s, int code, int exit_code, const char *fmt,
+void session_fail(struct session *s,
+                  int code,
+                  int exit_code,
+                  const char *fmt,
                   ...)
 {
     char text[900];
@@ -129,36 +135,38 @@ void session_rejoin(struct session *s)
     job_set(s, JOB_NONE);
 }
 
-bool session_refused(struct session *s, struct link *l,
-                     const Crew__Error *error, const struct crew_err *err)
+bool session_refused(struct session *s,
+                     struct link *l,
+                     const Crew__Error *error,
+                     const struct crew_err *err)
 {
     if (error == NULL) {
         return false; /* lost or late: again when it is up */
     }
     bool chief = s->o.role == ROLE_CHIEF;
     switch (error->refusal) {
-    case CREW__REFUSAL__STOPPED:
-        l->next_beat_ms = 0; /* it tells how */
-        return true;
-    case CREW__REFUSAL__FENCED:
-        if (error->exit_code == 0) {
-            links_reincarnate(s);
+        case CREW__REFUSAL__STOPPED:
+            l->next_beat_ms = 0; /* it tells how */
             return true;
-        }
-        break;
-    case CREW__REFUSAL__STALE_EPOCH:
-    case CREW__REFUSAL__NOT_READY:
-        if (!chief || (error->epoch < s->epoch && !s->begun)) {
-            l->phase = CREW__PHASE__EMPTY;
-            session_rejoin(s);
-            return true;
-        }
-        break;
-    default:
-        if (error->code == CREW_ABORTED) {
-            return false;
-        }
-        break;
+        case CREW__REFUSAL__FENCED:
+            if (error->exit_code == 0) {
+                links_reincarnate(s);
+                return true;
+            }
+            break;
+        case CREW__REFUSAL__STALE_EPOCH:
+        case CREW__REFUSAL__NOT_READY:
+            if (!chief || (error->epoch < s->epoch && !s->begun)) {
+                l->phase = CREW__PHASE__EMPTY;
+                session_rejoin(s);
+                return true;
+            }
+            break;
+        default:
+            if (error->code == CREW_ABORTED) {
+                return false;
+            }
+            break;
     }
     session_fail(s, err->code != 0 ? err->code : CREW_UNAVAILABLE,
                  error->exit_code != 0 ? error->exit_code : 138, "%s: %s",
@@ -166,7 +174,9 @@ bool session_refused(struct session *s, struct link *l,
     return true;
 }
 
-void session_initialise(struct session *s, uint64_t epoch, int64_t global_step,
+void session_initialise(struct session *s,
+                        uint64_t epoch,
+                        int64_t global_step,
                         const struct optim_powers *powers)
 {
     s->epoch = epoch;
@@ -219,7 +229,9 @@ void session_saved(struct session *s, int64_t step)
     begin_op(s, SESSION_SAVED);
 }
 
-void session_stop(struct session *s, int exit_code, int64_t step,
+void session_stop(struct session *s,
+                  int exit_code,
+                  int64_t step,
                   const char *reason)
 {
     if (!s->ended) {
@@ -355,15 +367,15 @@ static void initialise_tick(struct session *s)
 static bool interruptible(const struct session *s)
 {
     switch (s->op) {
-    case SESSION_INITIALISE:
-    case SESSION_BEGIN:
-    case SESSION_NEXT:
-    case SESSION_AWAIT:
-        return true;
-    case SESSION_FINISH:
-        return session_now(s) - s->interrupt_ms >= INTERRUPT_FINISH_MS;
-    default:
-        return false;
+        case SESSION_INITIALISE:
+        case SESSION_BEGIN:
+        case SESSION_NEXT:
+        case SESSION_AWAIT:
+            return true;
+        case SESSION_FINISH:
+            return session_now(s) - s->interrupt_ms >= INTERRUPT_FINISH_MS;
+        default:
+            return false;
     }
 }
 
@@ -381,10 +393,11 @@ static void what_is_waited_for(const struct session *s, char *text, size_t size)
                        "the chief to initialise the variables (%" PRIu64 " s)",
                        waited);
     } else if (s->op == SESSION_NEXT) {
-        (void)snprintf(text, size,
-                       "ps/0 to allow another step: a save, the end of the job, "
-                       "or no chief (%" PRIu64 " s)",
-                       waited);
+        (void)snprintf(
+            text, size,
+            "ps/0 to allow another step: a save, the end of the job, "
+            "or no chief (%" PRIu64 " s)",
+            waited);
     } else {
         (void)snprintf(text, size,
                        "the parameter servers to answer (%" PRIu64 " s)",
@@ -427,42 +440,42 @@ static void look_at_patience(struct session *s)
 static void op_tick(struct session *s)
 {
     switch (s->op) {
-    case SESSION_INITIALISE:
-        initialise_tick(s);
-        break;
-    case SESSION_BEGIN:
-        begin_tick(s);
-        break;
-    case SESSION_NEXT:
-        next_tick(s);
-        break;
-    case SESSION_FINISH:
-        finish_tick(s);
-        break;
-    case SESSION_LEAVE:
-        leave_tick(s);
-        break;
-    case SESSION_HOLD:
-        chief_hold_tick(s);
-        break;
-    case SESSION_READ:
-        read_tick(s);
-        break;
-    case SESSION_RELEASE:
-    case SESSION_SAVED:
-        chief_release_tick(s);
-        break;
-    case SESSION_STOP:
-        chief_stop_tick(s);
-        break;
-    case SESSION_AWAIT:
-        chief_await_tick(s);
-        break;
-    case SESSION_NONE:
-        if (s->step_active && !s->step_void) {
-            job_pump(s);
-        }
-        break;
+        case SESSION_INITIALISE:
+            initialise_tick(s);
+            break;
+        case SESSION_BEGIN:
+            begin_tick(s);
+            break;
+        case SESSION_NEXT:
+            next_tick(s);
+            break;
+        case SESSION_FINISH:
+            finish_tick(s);
+            break;
+        case SESSION_LEAVE:
+            leave_tick(s);
+            break;
+        case SESSION_HOLD:
+            chief_hold_tick(s);
+            break;
+        case SESSION_READ:
+            read_tick(s);
+            break;
+        case SESSION_RELEASE:
+        case SESSION_SAVED:
+            chief_release_tick(s);
+            break;
+        case SESSION_STOP:
+            chief_stop_tick(s);
+            break;
+        case SESSION_AWAIT:
+            chief_await_tick(s);
+            break;
+        case SESSION_NONE:
+            if (s->step_active && !s->step_void) {
+                job_pump(s);
+            }
+            break;
     }
 }
 
@@ -519,7 +532,8 @@ static void on_timer(struct rpc_timer *timer)
     session_tick(s);
 }
 
-/* ----------------------------------------------------------- opening, closing */
+/* ----------------------------------------------------------- opening, closing
+ */
 
 static int place(struct session *s, struct crew_err *err)
 {
@@ -556,7 +570,8 @@ uint64_t session_incarnation(const struct session *s)
     return s->incarnation;
 }
 
-int session_open(const struct session_options *o, struct session **out,
+int session_open(const struct session_options *o,
+                 struct session **out,
                  struct crew_err *err)
 {
     struct session *s = xcalloc(1, sizeof(*s));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A trainer's part in the cluster, as one object on a network: its links to every
- * ps, what it has declared, loaded and pulled, its tickets and its pushes. The
- * blocking trainer (trainer_cluster.c) asks it for one operation at a time and waits
- * for on_done; the simulator drives many of them in one thread.
+ * A trainer's part in the cluster, as one object on a network: its links to
+ * every ps, what it has declared, loaded and pulled, its tickets and its
+ * pushes. The blocking trainer (trainer_cluster.c) asks it for one operation at
+ * a time and waits for on_done; the simulator drives many of them in one
+ * thread.
  *
- * An operation completes exactly once, through on_done, which may come before the
- * function that began it has returned. Threads: the net's. */
+ * An operation completes exactly once, through on_done, which may come before
+ * the function that began it has returned. Threads: the net's. */
 #ifndef CLUSTER_SESSION_H
 #define CLUSTER_SESSION_H
 
@@ -45,7 +46,8 @@ struct session_options {
     int64_t save_checkpoints_steps;
     double save_checkpoints_secs;
     double session_creation_timeout_secs;
-    uint64_t stop_patience_ms; /* STOP: for a ps that cannot be reached; 0: 10 s */
+    uint64_t
+        stop_patience_ms; /* STOP: for a ps that cannot be reached; 0: 10 s */
     /* err->code 0: well; OUT_OF_RANGE and so on as in trainer.h. */
     void (*on_done)(void *self, enum session_op, const struct crew_err *err);
     /* A new line of the evaluator. May be NULL. */
@@ -59,15 +61,20 @@ struct session_options {
 
 struct session;
 
-/* Begins to connect. Options' pointers are borrowed until closed. Errors: INVALID_ARGUMENT,
- * RESOURCE_EXHAUSTED. Owner: caller, session_close. */
-CREW_MUST_CHECK int session_open(const struct session_options *, CREW_OUT struct session **, struct crew_err *);
-/* Not from within a callback of the session. Its memory is gone when on_closed is called. An
- * operation under way completes with CANCELLED before that. */
+/* Begins to connect. Options' pointers are borrowed until closed. Errors:
+ * INVALID_ARGUMENT, RESOURCE_EXHAUSTED. Owner: caller, session_close. */
+CREW_MUST_CHECK int session_open(const struct session_options *,
+                                 CREW_OUT struct session **,
+                                 struct crew_err *);
+/* Not from within a callback of the session. Its memory is gone when on_closed
+ * is called. An operation under way completes with CANCELLED before that. */
 void session_close(struct session *, void (*on_closed)(void *self), void *self);
 
 /* Operations: as the functions of trainer_ops; only one at a time. */
-void session_initialise(struct session *, uint64_t epoch, int64_t global_step, const struct optim_powers *);
+void session_initialise(struct session *,
+                        uint64_t epoch,
+                        int64_t global_step,
+                        const struct optim_powers *);
 void session_begin(struct session *);
 void session_next(struct session *);
 void session_finish(struct session *);
@@ -76,18 +83,24 @@ void session_hold(struct session *);
 void session_read(struct session *);
 void session_release(struct session *);
 void session_saved(struct session *, int64_t step);
-void session_stop(struct session *, int exit_code, int64_t step, const char *reason);
+void session_stop(struct session *,
+                  int exit_code,
+                  int64_t step,
+                  const char *reason);
 void session_await(struct session *, double secs);
 
-/* Not an operation: variable i's gradient may be read until the step is finished. */
+/* Not an operation: variable i's gradient may be read until the step is
+ * finished. */
 void session_grad_ready(struct session *, int i, const float *grad);
-/* A signal has come: waits end with CANCELLED, the one under way or the next one. */
+/* A signal has come: waits end with CANCELLED, the one under way or the next
+ * one. */
 void session_interrupt(struct session *);
 
 /* Results of the operations. */
-int64_t session_result_step(const struct session *); /* of the newest operation */
+int64_t session_result_step(
+    const struct session *); /* of the newest operation */
 int64_t session_global_step(const struct session *); /* the newest heard of */
-uint64_t session_step_seq(const struct session *); /* of the step under way */
+uint64_t session_step_seq(const struct session *);   /* of the step under way */
 const struct optim_powers *session_powers(const struct session *);
 const struct trainer_end *session_end(const struct session *);
 bool session_evaluator(const struct session *);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the chief alone asks for: the hold for a cut, news of saves, the end of the
- * job, and the wait for those who leave before it.
+ * What the chief alone asks for: the hold for a cut, news of saves, the end of
+ * the job, and the wait for those who leave before it.
  *
- * HOLD: give the ticket back -> HOLD until ps 0 says that no step is under way -> tell
- * the other ps whom ps 0 has fenced -> held. Not held within 30 s: RELEASE, and
- * DEADLINE_EXCEEDED: the save is skipped.
- * STOP: to every ps -> until the workers have left; 10 s at the most. */
+ * HOLD: give the ticket back -> HOLD until ps 0 says that no step is under way
+ * -> tell the other ps whom ps 0 has fenced -> held. Not held within 30 s:
+ * RELEASE, and DEADLINE_EXCEEDED: the save is skipped. STOP: to every ps ->
+ * until the workers have left; 10 s at the most. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -22,9 +22,11 @@
 #define AWAIT_LIMIT_MS 15000u
 #define RETRY_MS 100u
 
-/* Phases of HOLD (op_phase): 0 and 1 give the ticket back, 2 ask, 3 fence, 4 give up. */
+/* Phases of HOLD (op_phase): 0 and 1 give the ticket back, 2 ask, 3 fence, 4
+ * give up. */
 
-static void poll_error(struct session *s, const Crew__Error *error,
+static void poll_error(struct session *s,
+                       const Crew__Error *error,
                        const struct crew_err *err)
 {
     struct link *l = &s->links[0];
@@ -48,8 +50,10 @@ static void keep_fenced(struct session *s, const Crew__HoldReply *r)
     }
 }
 
-static void hold_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void hold_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct session *s = call->self;
     s->poll.busy = false;
@@ -82,8 +86,10 @@ static void ask_hold(struct session *s)
     }
 }
 
-static void fence_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                       const Crew__Error *error, const struct crew_err *err)
+static void fence_done(struct rpc_call *call,
+                       const ProtobufCMessage *reply,
+                       const Crew__Error *error,
+                       const struct crew_err *err)
 {
     struct link *l = call->self;
     l->done = job_answered(l, reply, error, err);
@@ -121,8 +127,10 @@ static void give_up_hold(struct session *s)
     op_done(s, &err);
 }
 
-static void release_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                         const Crew__Error *error, const struct crew_err *err)
+static void release_done(struct rpc_call *call,
+                         const ProtobufCMessage *reply,
+                         const Crew__Error *error,
+                         const struct crew_err *err)
 {
     struct session *s = call->self;
     s->poll.busy = false;
@@ -215,8 +223,10 @@ void chief_release_tick(struct session *s)
 
 /* -------------------------------------------------------------------- STOP */
 
-static void stop_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void stop_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct link *l = call->self;
     struct session *s = l->s;
@@ -263,8 +273,8 @@ static bool all_told(const struct session *s)
     for (int i = 0; i < s->o.num_ps; i++) {
         const struct link *l = &s->links[i];
         uint64_t down = l->port[PEER_CONTROL].down_since_ms;
-        bool lost = down != 0 && (now - s->op_ms >= stop_limit(s) ||
-                                  now - down >= GONE_MS);
+        bool lost = down != 0 &&
+                    (now - s->op_ms >= stop_limit(s) || now - down >= GONE_MS);
         if (!l->done && !lost) {
             return false;
         }
@@ -296,8 +306,10 @@ void chief_stop_tick(struct session *s)
 
 /* ------------------------------------------------------------------- AWAIT */
 
-static void await_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                       const Crew__Error *error, const struct crew_err *err)
+static void await_done(struct rpc_call *call,
+                       const ProtobufCMessage *reply,
+                       const Crew__Error *error,
+                       const struct crew_err *err)
 {
     struct session *s = call->self;
     (void)error;

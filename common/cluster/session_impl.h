@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the files of the session share. Internal to cluster. Threads: the net's.
  *
- * The session is one machine, session_tick(), called whenever something has changed
- * and every 100 ms. It looks at the operation under way, at the stage of joining, and
- * at each link, and begins what is due; so a lost connection needs no case of its own:
- * the call completes with an error, the link comes up again, the tick begins it anew.
+ * The session is one machine, session_tick(), called whenever something has
+ * changed and every 100 ms. It looks at the operation under way, at the stage
+ * of joining, and at each link, and begins what is due; so a lost connection
+ * needs no case of its own: the call completes with an error, the link comes up
+ * again, the tick begins it anew.
  *
- *   CONNECT -> DECLARE -> LOAD -> LOADED -> READY -> JOINED      the chief's start
- *   CONNECT -> DECLARE -> PULL -> JOINED                         a worker's
- *   CONNECT -> PULL -> JOINED                                    a chief that was fenced
- *   any -> CONNECT                                               a new epoch, or fenced
+ *   CONNECT -> DECLARE -> LOAD -> LOADED -> READY -> JOINED      the chief's
+ * start CONNECT -> DECLARE -> PULL -> JOINED                         a worker's
+ *   CONNECT -> PULL -> JOINED                                    a chief that
+ * was fenced any -> CONNECT                                               a new
+ * epoch, or fenced
  *
- * Work that goes to every ps alike is a job: one call a link, begun by job_pump, done
- * when all links are done. What only ps 0 answers is a poll. */
+ * Work that goes to every ps alike is a job: one call a link, begun by
+ * job_pump, done when all links are done. What only ps 0 answers is a poll. */
 #ifndef CLUSTER_SESSION_IMPL_H
 #define CLUSTER_SESSION_IMPL_H
 
@@ -73,22 +75,22 @@ struct link {
     struct rpc_call call; /* the job's */
     enum job job;         /* that the call was begun for */
     bool busy, done;
-    uint64_t generation;  /* of the job the call was begun for */
-    uint64_t retry_ms;    /* not before */
+    uint64_t generation; /* of the job the call was begun for */
+    uint64_t retry_ms;   /* not before */
     uint64_t progress_ms;
 
     uint32_t num_granules;
-    uint32_t *granules;   /* ids, ascending */
+    uint32_t *granules; /* ids, ascending */
     Crew__Granule *declared;
     Crew__Granule **declared_list;
     uint32_t var_at, granule_at; /* DECLARE: how far */
     uint64_t declare_seq;
     uint32_t vars_sent, granules_sent;
 
-    int cursor;           /* PUSH: into ready_list */
-    uint32_t sent;        /* PUSH: parts */
+    int cursor;    /* PUSH: into ready_list */
+    uint32_t sent; /* PUSH: parts */
     bool end_sent;
-    uint8_t *got;         /* [granule][1 + slots]: has come down */
+    uint8_t *got; /* [granule][1 + slots]: has come down */
     uint32_t num_got;
 };
 
@@ -113,41 +115,41 @@ struct session {
     uint64_t incarnation;
     uint64_t epoch;
     enum session_stage stage;
-    bool begun;  /* it has been JOINED once */
-    bool ended;  /* the job has: see end */
-    bool over;   /* max_steps is reached; the job ends when the chief says so */
+    bool begun; /* it has been JOINED once */
+    bool ended; /* the job has: see end */
+    bool over;  /* max_steps is reached; the job ends when the chief says so */
     struct trainer_end end;
     struct crew_err failed; /* code 0: not */
 
     enum session_op op;
-    uint64_t op_ms;         /* when it began */
-    uint64_t wait_ms;       /* the next line about waiting */
-    int op_phase;           /* within HOLD, STOP */
+    uint64_t op_ms;   /* when it began */
+    uint64_t wait_ms; /* the next line about waiting */
+    int op_phase;     /* within HOLD, STOP */
     bool interrupted;
     uint64_t interrupt_ms;
 
     enum job job;
     uint64_t generation;
-    bool with_slots;        /* PULL */
+    bool with_slots; /* PULL */
 
-    uint64_t seq;           /* of the newest step begun */
-    uint64_t completed;     /* of the newest step that is complete everywhere */
-    bool step_active;       /* between NEXT and FINISH */
-    bool step_void;         /* its ticket and gradients are worth nothing any more */
-    bool ticket;            /* one is here for the next step */
+    uint64_t seq;       /* of the newest step begun */
+    uint64_t completed; /* of the newest step that is complete everywhere */
+    bool step_active;   /* between NEXT and FINISH */
+    bool step_void; /* its ticket and gradients are worth nothing any more */
+    bool ticket;    /* one is here for the next step */
     int64_t global_step;
-    int64_t result_step;    /* as it was when the newest operation was done */
-    const float **grads;    /* by variable */
+    int64_t result_step; /* as it was when the newest operation was done */
+    const float **grads; /* by variable */
     int *ready_list;
     int num_ready;
     bool finishing;
 
     struct optim_powers powers;
-    int64_t start_step;     /* INITIALISE */
+    int64_t start_step; /* INITIALISE */
 
-    struct poll poll;       /* TICKET, HOLD, RELEASE */
-    uint64_t request;       /* number of the control request */
-    bool request_open;      /* it has not been answered: a repetition keeps it */
+    struct poll poll;  /* TICKET, HOLD, RELEASE */
+    uint64_t request;  /* number of the control request */
+    bool request_open; /* it has not been answered: a repetition keeps it */
     bool leaving;
     int64_t saved_step;
     Crew__Identity fenced[64]; /* by ps 0, for the others */
@@ -179,14 +181,23 @@ void session_tick(struct session *);
 void op_done(struct session *, const struct crew_err *err);
 void op_well(struct session *);
 /* The session can do no more: what is under way and all that follows fails. */
-void session_fail(struct session *, int code, int exit_code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void session_fail(struct session *,
+                  int code,
+                  int exit_code,
+                  const char *fmt,
+                  ...) __attribute__((format(printf, 4, 5)));
 void session_ended(struct session *, const Crew__End *);
 void session_self(const struct session *, Crew__Identity *, uint64_t seq);
-/* What a server's refusal means for us. True: nothing more to do; false: try again. */
-bool session_refused(struct session *, struct link *, CREW_NULLABLE const Crew__Error *, const struct crew_err *);
+/* What a server's refusal means for us. True: nothing more to do; false: try
+ * again. */
+bool session_refused(struct session *,
+                     struct link *,
+                     CREW_NULLABLE const Crew__Error *,
+                     const struct crew_err *);
 /* Everything this trainer had of the cluster is void: join anew. */
 void session_rejoin(struct session *);
-void session_notice(struct session *, enum env_level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void session_notice(struct session *, enum env_level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* session_link.c */
 void links_open(struct session *);
@@ -196,7 +207,9 @@ void links_reincarnate(struct session *);
 bool link_up(const struct link *);
 bool links_up(const struct session *);
 /* The link that is down the longest, or NULL. */
-const struct link *links_worst(const struct session *, uint64_t *down_since_ms, const struct port **);
+const struct link *links_worst(const struct session *,
+                               uint64_t *down_since_ms,
+                               const struct port **);
 void links_check(struct session *);
 
 /* session_job.c */
@@ -205,9 +218,12 @@ void job_pump(struct session *);
 bool job_all_done(const struct session *);
 /* Mark the link's call as begun for the current job. */
 void job_begun(struct link *);
-/* In on_done: the call is over. False: it was for an older job, or failed, and nothing
- * more is to be done about it. */
-bool job_answered(struct link *, const ProtobufCMessage *reply, CREW_NULLABLE const Crew__Error *, const struct crew_err *);
+/* In on_done: the call is over. False: it was for an older job, or failed, and
+ * nothing more is to be done about it. */
+bool job_answered(struct link *,
+                  const ProtobufCMessage *reply,
+                  CREW_NULLABLE const Crew__Error *,
+                  const struct crew_err *);
 /* The answer will not do: try again in a moment. */
 void job_retry(struct link *);
 
@@ -236,7 +252,10 @@ void fence_start(struct link *);
 void stop_start(struct link *);
 
 /* Begin a request to ps 0, numbered; a repetition keeps its number. */
-bool poll_start(struct session *, enum rpc_method, ProtobufCMessage *, Crew__Identity *self);
+bool poll_start(struct session *,
+                enum rpc_method,
+                ProtobufCMessage *,
+                Crew__Identity *self);
 void poll_answered(struct session *);
 
 #endif

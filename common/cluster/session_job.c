@@ -52,29 +52,29 @@ bool job_all_done(const struct session *s)
 static void start(struct link *l)
 {
     switch (l->s->job) {
-    case JOB_DECLARE:
-        declare_start(l);
-        break;
-    case JOB_LOAD:
-        load_start(l);
-        break;
-    case JOB_READY:
-        ready_start(l);
-        break;
-    case JOB_PULL:
-        pull_start(l);
-        break;
-    case JOB_PUSH:
-        push_start(l);
-        break;
-    case JOB_FENCE:
-        fence_start(l);
-        break;
-    case JOB_STOP:
-        stop_start(l);
-        break;
-    case JOB_NONE:
-        break;
+        case JOB_DECLARE:
+            declare_start(l);
+            break;
+        case JOB_LOAD:
+            load_start(l);
+            break;
+        case JOB_READY:
+            ready_start(l);
+            break;
+        case JOB_PULL:
+            pull_start(l);
+            break;
+        case JOB_PUSH:
+            push_start(l);
+            break;
+        case JOB_FENCE:
+            fence_start(l);
+            break;
+        case JOB_STOP:
+            stop_start(l);
+            break;
+        case JOB_NONE:
+            break;
     }
 }
 
@@ -112,8 +112,10 @@ void job_retry(struct link *l)
     l->retry_ms = session_now(l->s) + RETRY_MS;
 }
 
-bool job_answered(struct link *l, const ProtobufCMessage *reply,
-                  const Crew__Error *error, const struct crew_err *err)
+bool job_answered(struct link *l,
+                  const ProtobufCMessage *reply,
+                  const Crew__Error *error,
+                  const struct crew_err *err)
 {
     struct session *s = l->s;
     l->busy = false;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Joining the cluster, stage by stage: DECLARE what the model has, LOAD it (chief) or
- * PULL it, READY. Every stage is a job, so it survives lost connections.
+ * Joining the cluster, stage by stage: DECLARE what the model has, LOAD it
+ * (chief) or PULL it, READY. Every stage is a job, so it survives lost
+ * connections.
  *
- * A worker begins when every ps is READY under one epoch. READY goes to ps 0 last:
- * where ps 0 is ready, so are all. */
+ * A worker begins when every ps is READY under one epoch. READY goes to ps 0
+ * last: where ps 0 is ready, so are all. */
 #include "base/check.h"
 #include "cluster/session_impl.h"
 #include "rpc/copy.h"
@@ -55,8 +56,10 @@ static uint32_t batch_of_vars(const struct session *s, uint32_t at)
     return n;
 }
 
-static void declare_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                         const Crew__Error *error, const struct crew_err *err)
+static void declare_done(struct rpc_call *call,
+                         const ProtobufCMessage *reply,
+                         const Crew__Error *error,
+                         const struct crew_err *err)
 {
     struct link *l = call->self;
     struct session *s = l->s;
@@ -84,7 +87,7 @@ void declare_start(struct link *l)
     uint32_t left = l->num_granules - l->granule_at;
     l->vars_sent = batch_of_vars(s, l->var_at);
     bool all_vars = l->var_at + l->vars_sent == (uint32_t)s->o.num_vars;
-    l->granules_sent = !all_vars                ? 0
+    l->granules_sent = !all_vars               ? 0
                        : left < BATCH_GRANULES ? left
                                                : BATCH_GRANULES;
     session_self(s, &self, ++l->declare_seq);
@@ -104,8 +107,10 @@ void declare_start(struct link *l)
 
 /* -------------------------------------------------------------------- LOAD */
 
-static void load_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void load_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct link *l = call->self;
     if (job_answered(l, reply, error, err)) {
@@ -165,8 +170,10 @@ void load_start(struct link *l)
 
 /* ------------------------------------------------------------------- READY */
 
-static void ready_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                       const Crew__Error *error, const struct crew_err *err)
+static void ready_done(struct rpc_call *call,
+                       const ProtobufCMessage *reply,
+                       const Crew__Error *error,
+                       const struct crew_err *err)
 {
     struct link *l = call->self;
     l->done = job_answered(l, reply, error, err);
@@ -203,7 +210,8 @@ static uint32_t parts_wanted(const struct link *l)
 }
 
 /* Where a value of this link belongs; NULL: not expected. */
-static float *place_of(const struct link *l, const Crew__ValuePart *part,
+static float *place_of(const struct link *l,
+                       const Crew__ValuePart *part,
                        uint64_t bytes)
 {
     const struct session *s = l->s;
@@ -224,8 +232,8 @@ static float *place_of(const struct link *l, const Crew__ValuePart *part,
 
 static void *pull_dest(struct rpc_call *call, const struct rpc_in *in)
 {
-    const Crew__ValuePart *part = (const void *)rpc_call_unpack(
-        call, &crew__value_part__descriptor, in);
+    const Crew__ValuePart *part =
+        (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
     return place_of(call->self, part, in->head.payload_len);
 }
 
@@ -233,25 +241,27 @@ static void pull_part(struct rpc_call *call, const struct rpc_in *in)
 {
     struct link *l = call->self;
     struct session *s = l->s;
-    const Crew__ValuePart *part = (const void *)rpc_call_unpack(
-        call, &crew__value_part__descriptor, in);
+    const Crew__ValuePart *part =
+        (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
     if (place_of(l, part, in->head.payload_len) == NULL) {
         return;
     }
-    uint8_t *got = &l->got[s->place_in_link[part->granule] *
-                               (1 + OPTIM_MAX_SLOTS) + part->slot];
+    uint8_t *got =
+        &l->got[s->place_in_link[part->granule] * (1 + OPTIM_MAX_SLOTS) +
+                part->slot];
     l->num_got += *got == 0;
     *got = 1;
     l->progress_ms = session_now(s);
     /* At a step boundary all granules have the same powers: the first's do. */
     if (s->with_slots && part->granule == 0) {
-        s->powers =
-            (struct optim_powers){part->beta1_power, part->beta2_power};
+        s->powers = (struct optim_powers){part->beta1_power, part->beta2_power};
     }
 }
 
-static void pull_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void pull_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct link *l = call->self;
     if (job_answered(l, reply, error, err)) {
@@ -328,8 +338,7 @@ static void joined(struct session *s)
     s->job = JOB_NONE;
     s->completed = s->seq;
     s->await_wanted = s->o.role == ROLE_CHIEF;
-    if (s->links[0].global_step > s->global_step ||
-        s->o.role != ROLE_CHIEF) {
+    if (s->links[0].global_step > s->global_step || s->o.role != ROLE_CHIEF) {
         s->global_step = s->links[0].global_step;
     }
 }
@@ -349,22 +358,22 @@ static bool advance(struct session *s)
         return false;
     }
     switch (s->stage) {
-    case STAGE_DECLARE:
-        if (chief) {
-            enter(s, STAGE_LOAD, JOB_LOAD);
-        } else {
-            enter(s, STAGE_PULL, JOB_PULL);
-        }
-        break;
-    case STAGE_LOAD:
-        enter(s, STAGE_LOADED, JOB_NONE);
-        break;
-    case STAGE_READY:
-    case STAGE_PULL:
-        joined(s);
-        break;
-    default:
-        break;
+        case STAGE_DECLARE:
+            if (chief) {
+                enter(s, STAGE_LOAD, JOB_LOAD);
+            } else {
+                enter(s, STAGE_PULL, JOB_PULL);
+            }
+            break;
+        case STAGE_LOAD:
+            enter(s, STAGE_LOADED, JOB_NONE);
+            break;
+        case STAGE_READY:
+        case STAGE_PULL:
+            joined(s);
+            break;
+        default:
+            break;
     }
     return true;
 }

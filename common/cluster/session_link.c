@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The session's links: two connections to each ps, one for data and one for
- * control, and the heartbeat on the latter, which also brings news of phase, epoch
- * and end.
+ * control, and the heartbeat on the latter, which also brings news of phase,
+ * epoch and end.
  *
  * Failure modes: see session.c; here they are noticed. A heartbeat that is not
  * answered within 3 s drops its connection. */
@@ -44,7 +44,8 @@ bool links_up(const struct session *s)
     return true;
 }
 
-const struct link *links_worst(const struct session *s, uint64_t *down_since,
+const struct link *links_worst(const struct session *s,
+                               uint64_t *down_since,
                                const struct port **port)
 {
     const struct link *worst = NULL;
@@ -104,7 +105,8 @@ static void on_up(struct rpc_peer *peer, const Crew__HelloReply *reply)
     session_tick(s);
 }
 
-static void on_down(struct rpc_peer *peer, const struct crew_err *why,
+static void on_down(struct rpc_peer *peer,
+                    const struct crew_err *why,
                     int attempt)
 {
     struct port *p = port_of(peer);
@@ -176,8 +178,10 @@ static const struct rpc_peer_events events = {
 
 /* -------------------------------------------------------------- heartbeats */
 
-static void beat_done(struct rpc_call *call, const ProtobufCMessage *message,
-                      const Crew__Error *error, const struct crew_err *err)
+static void beat_done(struct rpc_call *call,
+                      const ProtobufCMessage *message,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct link *l = call->self;
     struct session *s = l->s;
@@ -233,7 +237,8 @@ static void look_for_stuck(struct link *l, uint64_t now)
 {
     bool waits_for_us = l->job == JOB_PUSH && !l->end_sent;
     bool streams = l->job == JOB_PUSH || l->job == JOB_PULL;
-    if (l->busy && streams && !waits_for_us && now - l->progress_ms >= STUCK_MS) {
+    if (l->busy && streams && !waits_for_us &&
+        now - l->progress_ms >= STUCK_MS) {
         l->progress_ms = now;
         rpc_peer_reconnect(l->port[PEER_DATA].peer);
     }
@@ -249,10 +254,11 @@ void links_check(struct session *s)
     const struct link *l = links_worst(s, &since, &port);
     if (l != NULL && s->begun && !s->ended && s->failed.code == 0 &&
         now - since >= LOST_MS) {
-        session_fail(s, CREW_UNAVAILABLE, 138,
-                     "%s at %s lost: not reachable for %u s (%s). Start the job "
-                     "again: it goes on from the last checkpoint",
-                     l->name, s->o.ps[l->ps], LOST_MS / 1000, port->why);
+        session_fail(
+            s, CREW_UNAVAILABLE, 138,
+            "%s at %s lost: not reachable for %u s (%s). Start the job "
+            "again: it goes on from the last checkpoint",
+            l->name, s->o.ps[l->ps], LOST_MS / 1000, port->why);
     }
 }
 
@@ -272,7 +278,8 @@ void links_reincarnate(struct session *s)
     }
 }
 
-/* ---------------------------------------------------------- opening, closing */
+/* ---------------------------------------------------------- opening, closing
+ */
 
 static void open_port(struct link *l, enum peer_kind kind)
 {

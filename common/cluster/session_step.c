@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One step: the ticket, the push of gradients as they become ready, the new values
- * that come down.
+ * One step: the ticket, the push of gradients as they become ready, the new
+ * values that come down.
  *
  * Happy path: PUSH_PULL to every ps -> a part a granule, in the order of
- * session_grad_ready -> the values straight into the variables -> the answer of ps 0
- * brings the next ticket.
+ * session_grad_ready -> the values straight into the variables -> the answer of
+ * ps 0 brings the next ticket.
  *
  * Failure modes:
- * - The connection is lost: when it is back the whole push goes out again under the
- *   same number; what had been applied is not applied again.
+ * - The connection is lost: when it is back the whole push goes out again under
+ * the same number; what had been applied is not applied again.
  * - The answer comes but a value does not: as lost. */
 #include "base/check.h"
 #include "cluster/session_impl.h"
@@ -42,8 +42,8 @@ static const struct granule *expected(const struct link *l,
 static void *push_dest(struct rpc_call *call, const struct rpc_in *in)
 {
     struct link *l = call->self;
-    const Crew__ValuePart *part = (const void *)rpc_call_unpack(
-        call, &crew__value_part__descriptor, in);
+    const Crew__ValuePart *part =
+        (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
     const struct granule *g = expected(l, part, in->head.payload_len);
     return g == NULL ? NULL : l->s->o.vars[g->variable].value + g->offset;
 }
@@ -52,8 +52,8 @@ static void push_value(struct rpc_call *call, const struct rpc_in *in)
 {
     struct link *l = call->self;
     struct session *s = l->s;
-    const Crew__ValuePart *part = (const void *)rpc_call_unpack(
-        call, &crew__value_part__descriptor, in);
+    const Crew__ValuePart *part =
+        (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
     if (expected(l, part, in->head.payload_len) == NULL) {
         return;
     }
@@ -84,8 +84,10 @@ void step_ticket(struct session *s, const Crew__Ticket *ticket)
     }
 }
 
-static void push_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void push_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct link *l = call->self;
     struct session *s = l->s;
@@ -129,7 +131,8 @@ void push_start(struct link *l)
                                 .on_part = push_value,
                                 .on_done = push_done,
                                 .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_PUSH_PULL, &q.base, 0);
+    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_PUSH_PULL, &q.base,
+                   0);
 }
 
 static void push_granule(struct link *l, uint32_t id, const float *grad)
@@ -165,7 +168,8 @@ void push_more(struct link *l)
     bool sent = false;
     while (l->busy && l->cursor < s->num_ready) {
         int v = s->ready_list[l->cursor++];
-        for (uint32_t id = pl->first[v]; id < pl->first[v + 1] && l->busy; id++) {
+        for (uint32_t id = pl->first[v]; id < pl->first[v + 1] && l->busy;
+             id++) {
             if (pl->granules[id].ps == (uint32_t)l->ps) {
                 push_granule(l, id, s->grads[v]);
                 sent = true;
@@ -183,8 +187,10 @@ void push_more(struct link *l)
 
 /* ---------------------------------------------------------------- tickets */
 
-bool poll_start(struct session *s, enum rpc_method method,
-                ProtobufCMessage *request, Crew__Identity *self)
+bool poll_start(struct session *s,
+                enum rpc_method method,
+                ProtobufCMessage *request,
+                Crew__Identity *self)
 {
     struct poll *p = &s->poll;
     struct rpc_peer *peer = s->links[0].port[PEER_CONTROL].peer;
@@ -207,7 +213,8 @@ void poll_answered(struct session *s)
     s->request_open = false;
 }
 
-static void poll_failed(struct session *s, const Crew__Error *error,
+static void poll_failed(struct session *s,
+                        const Crew__Error *error,
                         const struct crew_err *err)
 {
     struct link *l = &s->links[0];
@@ -219,8 +226,10 @@ static void poll_failed(struct session *s, const Crew__Error *error,
     }
 }
 
-static void ticket_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                        const Crew__Error *error, const struct crew_err *err)
+static void ticket_done(struct rpc_call *call,
+                        const ProtobufCMessage *reply,
+                        const Crew__Error *error,
+                        const struct crew_err *err)
 {
     struct session *s = call->self;
     s->poll.busy = false;
@@ -233,8 +242,8 @@ static void ticket_done(struct rpc_call *call, const ProtobufCMessage *reply,
         poll_answered(s);
         s->poll.retry_ms = session_now(s) + AGAIN_MS;
         const Crew__TicketReply *r = (const void *)reply;
-        bool stop = r->ticket != NULL &&
-                    r->ticket->grant == CREW__TICKET__GRANT__STOP;
+        bool stop =
+            r->ticket != NULL && r->ticket->grant == CREW__TICKET__GRANT__STOP;
         if (s->leaving && !stop) {
             s->op_phase = s->op == SESSION_LEAVE || s->op == SESSION_HOLD
                               ? 2

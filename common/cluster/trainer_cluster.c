@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The trainer of a chief or worker: the blocking face of a session that runs on the
- * network thread.
+ * The trainer of a chief or worker: the blocking face of a session that runs on
+ * the network thread.
  *
- * A function puts its operation into `want`, wakes the network thread and waits on a
- * condition until on_done; nothing polls, nothing sleeps. Gradients are posted without a
- * lock: `posted` of the entries of `post` are valid, and the network thread keeps its own
- * count of those it has taken. The training thread blocks in the functions that write into
- * variables and slots, so nobody reads them meanwhile.
+ * A function puts its operation into `want`, wakes the network thread and waits
+ * on a condition until on_done; nothing polls, nothing sleeps. Gradients are
+ * posted without a lock: `posted` of the entries of `post` are valid, and the
+ * network thread keeps its own count of those it has taken. The training thread
+ * blocks in the functions that write into variables and slots, so nobody reads
+ * them meanwhile.
  *
  * on_wait and on_notice are called on the network thread.
  *
- * Failure modes: the session's (session.c). A gradient that is not finite is never
- * posted: finish_step fails, and the step is not complete anywhere. */
+ * Failure modes: the session's (session.c). A gradient that is not finite is
+ * never posted: finish_step fails, and the step is not complete anywhere. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,9 +71,9 @@ struct cluster_trainer {
     int *post;
     const float **grads;
     atomic_int posted;
-    int taken;             /* the network thread's */
-    struct crew_err bad;   /* a gradient that is not finite */
-    struct crew_err lost;  /* the cluster is, and nobody has been told */
+    int taken;            /* the network thread's */
+    struct crew_err bad;  /* a gradient that is not finite */
+    struct crew_err lost; /* the cluster is, and nobody has been told */
     atomic_bool interrupted;
 };
 
@@ -113,41 +114,41 @@ static void on_evaluation(void *self, int64_t step, const char *line)
 static void start_op(struct session *s, const struct want *w)
 {
     switch (w->op) {
-    case SESSION_INITIALISE:
-        session_initialise(s, w->epoch, w->step, w->powers);
-        break;
-    case SESSION_BEGIN:
-        session_begin(s);
-        break;
-    case SESSION_NEXT:
-        session_next(s);
-        break;
-    case SESSION_FINISH:
-        session_finish(s);
-        break;
-    case SESSION_LEAVE:
-        session_leave(s);
-        break;
-    case SESSION_HOLD:
-        session_hold(s);
-        break;
-    case SESSION_READ:
-        session_read(s);
-        break;
-    case SESSION_RELEASE:
-        session_release(s);
-        break;
-    case SESSION_SAVED:
-        session_saved(s, w->step);
-        break;
-    case SESSION_STOP:
-        session_stop(s, w->exit_code, w->step, w->reason);
-        break;
-    case SESSION_AWAIT:
-        session_await(s, w->secs);
-        break;
-    case SESSION_NONE:
-        break;
+        case SESSION_INITIALISE:
+            session_initialise(s, w->epoch, w->step, w->powers);
+            break;
+        case SESSION_BEGIN:
+            session_begin(s);
+            break;
+        case SESSION_NEXT:
+            session_next(s);
+            break;
+        case SESSION_FINISH:
+            session_finish(s);
+            break;
+        case SESSION_LEAVE:
+            session_leave(s);
+            break;
+        case SESSION_HOLD:
+            session_hold(s);
+            break;
+        case SESSION_READ:
+            session_read(s);
+            break;
+        case SESSION_RELEASE:
+            session_release(s);
+            break;
+        case SESSION_SAVED:
+            session_saved(s, w->step);
+            break;
+        case SESSION_STOP:
+            session_stop(s, w->exit_code, w->step, w->reason);
+            break;
+        case SESSION_AWAIT:
+            session_await(s, w->secs);
+            break;
+        case SESSION_NONE:
+            break;
     }
 }
 
@@ -205,7 +206,8 @@ static void on_wake(void *self)
 
 /* ------------------------------------------------------ the training thread */
 
-static int perform(struct cluster_trainer *c, const struct want *w,
+static int perform(struct cluster_trainer *c,
+                   const struct want *w,
                    struct crew_err *err)
 {
     (void)pthread_mutex_lock(&c->thread.lock);
@@ -230,8 +232,11 @@ static int perform(struct cluster_trainer *c, const struct want *w,
     return rc;
 }
 
-static int initialise(struct trainer *t, uint64_t epoch, int64_t global_step,
-                      const struct optim_powers *powers, struct crew_err *err)
+static int initialise(struct trainer *t,
+                      uint64_t epoch,
+                      int64_t global_step,
+                      const struct optim_powers *powers,
+                      struct crew_err *err)
 {
     struct want w = {.op = SESSION_INITIALISE,
                      .epoch = epoch,
@@ -240,10 +245,12 @@ static int initialise(struct trainer *t, uint64_t epoch, int64_t global_step,
     return perform(cluster_of(t), &w, err);
 }
 
-/* An operation that gives the cluster's step. The results are the training thread's to
- * read until it begins the next operation. */
-static int perform_step(struct trainer *t, enum session_op op,
-                        int64_t *global_step, struct crew_err *err)
+/* An operation that gives the cluster's step. The results are the training
+ * thread's to read until it begins the next operation. */
+static int perform_step(struct trainer *t,
+                        enum session_op op,
+                        int64_t *global_step,
+                        struct crew_err *err)
 {
     struct cluster_trainer *c = cluster_of(t);
     struct want w = {.op = op};
@@ -289,7 +296,8 @@ static void grad_ready(struct trainer *t, int i, const float *grad)
     net_thread_wake(&c->thread);
 }
 
-static int finish_step(struct trainer *t, int64_t *global_step,
+static int finish_step(struct trainer *t,
+                       int64_t *global_step,
                        struct crew_err *err)
 {
     struct cluster_trainer *c = cluster_of(t);
@@ -311,7 +319,8 @@ static int hold(struct trainer *t, int64_t *global_step, struct crew_err *err)
     return perform_step(t, SESSION_HOLD, global_step, err);
 }
 
-static int read_state(struct trainer *t, struct optim_powers *powers,
+static int read_state(struct trainer *t,
+                      struct optim_powers *powers,
                       struct crew_err *err)
 {
     struct cluster_trainer *c = cluster_of(t);
@@ -333,8 +342,12 @@ static int saved(struct trainer *t, int64_t step, struct crew_err *err)
     return perform(cluster_of(t), &w, err);
 }
 
-static int stop(struct trainer *t, int exit_code, int64_t step,
-                const char *reason, bool *evaluator, struct crew_err *err)
+static int stop(struct trainer *t,
+                int exit_code,
+                int64_t step,
+                const char *reason,
+                bool *evaluator,
+                struct crew_err *err)
 {
     struct cluster_trainer *c = cluster_of(t);
     struct want w = {.op = SESSION_STOP,
@@ -354,7 +367,9 @@ static int await_evaluator(struct trainer *t, double secs, struct crew_err *err)
     return perform(cluster_of(t), &w, err);
 }
 
-static void last_evaluation(struct trainer *t, char *line, size_t size,
+static void last_evaluation(struct trainer *t,
+                            char *line,
+                            size_t size,
                             int64_t *step)
 {
     struct cluster_trainer *c = cluster_of(t);
@@ -378,8 +393,8 @@ static void free_trainer(struct cluster_trainer *c)
     free(c);
 }
 
-/* A chief that has lost a ps takes the others and their members with it: without it
- * they would wait for ten minutes. */
+/* A chief that has lost a ps takes the others and their members with it:
+ * without it they would wait for ten minutes. */
 static void tell_lost(struct cluster_trainer *c)
 {
     struct crew_err ignored = {0};
@@ -425,7 +440,8 @@ static const struct trainer_ops cluster_ops = {
 
 /* ------------------------------------------------------------------ opening */
 
-static int open_session(struct cluster_trainer *c, bool announcing,
+static int open_session(struct cluster_trainer *c,
+                        bool announcing,
                         struct crew_err *err)
 {
     const struct trainer_options *o = c->o;
@@ -469,7 +485,8 @@ static void abandon(struct cluster_trainer *c)
     net_thread_release(&c->thread, false);
 }
 
-static int start(struct cluster_trainer *c, bool announcing,
+static int start(struct cluster_trainer *c,
+                 bool announcing,
                  struct crew_err *err)
 {
     int rc = net_thread_init(&c->thread, on_wake, c, err);
@@ -488,8 +505,10 @@ static int start(struct cluster_trainer *c, bool announcing,
     return rc;
 }
 
-static int open_cluster(const struct trainer_options *o, bool announcing,
-                        struct cluster_trainer **out, struct crew_err *err)
+static int open_cluster(const struct trainer_options *o,
+                        bool announcing,
+                        struct cluster_trainer **out,
+                        struct crew_err *err)
 {
     struct cluster_trainer *c = xcalloc(1, sizeof(*c));
     c->base.ops = &cluster_ops;
@@ -510,7 +529,8 @@ static int open_cluster(const struct trainer_options *o, bool announcing,
     return CREW_OK;
 }
 
-int trainer_cluster_open(const struct trainer_options *o, struct trainer **out,
+int trainer_cluster_open(const struct trainer_options *o,
+                         struct trainer **out,
                          struct crew_err *err)
 {
     struct cluster_trainer *c = NULL;
@@ -521,8 +541,10 @@ int trainer_cluster_open(const struct trainer_options *o, struct trainer **out,
     return rc;
 }
 
-int trainer_announce_end(const struct trainer_options *o, int64_t step,
-                         const char *reason, struct crew_err *err)
+int trainer_announce_end(const struct trainer_options *o,
+                         int64_t step,
+                         const char *reason,
+                         struct crew_err *err)
 {
     struct cluster_trainer *c = NULL;
     bool evaluator = false;

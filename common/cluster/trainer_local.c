@@ -35,8 +35,11 @@ static struct local *local_of(struct trainer *t)
     return l;
 }
 
-static int initialise(struct trainer *t, uint64_t epoch, int64_t global_step,
-                      const struct optim_powers *powers, struct crew_err *err)
+static int initialise(struct trainer *t,
+                      uint64_t epoch,
+                      int64_t global_step,
+                      const struct optim_powers *powers,
+                      struct crew_err *err)
 {
     (void)epoch;
     (void)err;
@@ -91,7 +94,8 @@ static int check_gradients(const struct local *l, struct crew_err *err)
     return CREW_OK;
 }
 
-static int finish_step(struct trainer *t, int64_t *global_step,
+static int finish_step(struct trainer *t,
+                       int64_t *global_step,
                        struct crew_err *err)
 {
     struct local *l = local_of(t);
@@ -123,7 +127,8 @@ static int hold(struct trainer *t, int64_t *global_step, struct crew_err *err)
     return CREW_OK;
 }
 
-static int read_state(struct trainer *t, struct optim_powers *powers,
+static int read_state(struct trainer *t,
+                      struct optim_powers *powers,
                       struct crew_err *err)
 {
     (void)err;
@@ -146,8 +151,12 @@ static int saved(struct trainer *t, int64_t step, struct crew_err *err)
     return CREW_OK;
 }
 
-static int stop(struct trainer *t, int exit_code, int64_t step,
-                const char *reason, bool *evaluator, struct crew_err *err)
+static int stop(struct trainer *t,
+                int exit_code,
+                int64_t step,
+                const char *reason,
+                bool *evaluator,
+                struct crew_err *err)
 {
     (void)err;
     struct local *l = local_of(t);
@@ -167,7 +176,9 @@ static int await_evaluator(struct trainer *t, double secs, struct crew_err *err)
     return CREW_OK;
 }
 
-static void last_evaluation(struct trainer *t, char *line, size_t size,
+static void last_evaluation(struct trainer *t,
+                            char *line,
+                            size_t size,
                             int64_t *step)
 {
     (void)t;
@@ -211,7 +222,8 @@ bool trainer_is_local(const struct trainer *t)
     return t->ops == &local_ops;
 }
 
-int trainer_local_open(const struct trainer_options *o, struct trainer **out,
+int trainer_local_open(const struct trainer_options *o,
+                       struct trainer **out,
                        struct crew_err *err)
 {
     (void)err;

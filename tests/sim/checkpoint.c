@@ -12,8 +12,11 @@
 
 #define MODEL_DIR "/model"
 
-int sim_save(struct sim *sim, const struct trainer_var *vars, int64_t step,
-             uint64_t epoch, struct crew_err *err)
+int sim_save(struct sim *sim,
+             const struct trainer_var *vars,
+             int64_t step,
+             uint64_t epoch,
+             struct crew_err *err)
 {
     struct ckpt_tensor tensors[SIM_MAX_VARS + 1];
     int n = sim->model.num_vars;
@@ -33,8 +36,10 @@ int sim_save(struct sim *sim, const struct trainer_var *vars, int64_t step,
     return rc;
 }
 
-static void read_into(struct sim *sim, const char *prefix,
-                      struct trainer_var *vars, int64_t *step)
+static void read_into(struct sim *sim,
+                      const char *prefix,
+                      struct trainer_var *vars,
+                      int64_t *step)
 {
     struct crew_err err = {0};
     struct bundle_reader *r = NULL;
@@ -47,7 +52,8 @@ static void read_into(struct sim *sim, const char *prefix,
             sim_fail(sim, "%s has no %s", prefix, name);
             break;
         }
-        rc = bundle_read(r, t, last ? (void *)step : (void *)vars[i].value, &err);
+        rc = bundle_read(r, t, last ? (void *)step : (void *)vars[i].value,
+                         &err);
     }
     if (rc != CREW_OK) {
         sim_fail(sim, "reading %s: %s", prefix, err.msg);
@@ -94,14 +100,15 @@ static void on_name(void *self, const char *name)
     }
 }
 
-/* Within a granule all elements have had the same number of updates; none has had
- * fewer than the checkpoint's steps. (Saves were checked against the ledger when they
- * were made; this looks at what is on the disk at the end.) */
+/* Within a granule all elements have had the same number of updates; none has
+ * had fewer than the checkpoint's steps. (Saves were checked against the ledger
+ * when they were made; this looks at what is on the disk at the end.) */
 static void check_file(struct sim *sim, int64_t step, struct trainer_var *vars)
 {
     char prefix[64];
     int64_t inside = -1;
-    (void)snprintf(prefix, sizeof(prefix), MODEL_DIR "/model.ckpt-%" PRId64, step);
+    (void)snprintf(prefix, sizeof(prefix), MODEL_DIR "/model.ckpt-%" PRId64,
+                   step);
     read_into(sim, prefix, vars, &inside);
     if (inside != step) {
         sim_fail(sim, "%s holds global_step %" PRId64, prefix, inside);
@@ -115,8 +122,11 @@ static void check_file(struct sim *sim, int64_t step, struct trainer_var *vars)
                          (double)sim_gradient(v, i);
             first = i == g->offset ? got : first;
             if (got < first || got > first || got < (double)step) {
-                sim_fail(sim, "%s: %s[%" PRId64 "] has had %g updates, its "
-                         "neighbour %g", prefix, vars[v].name, i, got, first);
+                sim_fail(sim,
+                         "%s: %s[%" PRId64
+                         "] has had %g updates, its "
+                         "neighbour %g",
+                         prefix, vars[v].name, i, got, first);
                 return;
             }
         }
@@ -127,7 +137,7 @@ void sim_check_files(struct sim *sim)
 {
     struct crew_err err = {0};
     struct found f = {.n = 0};
-    struct trainer_var vars[SIM_MAX_VARS] = {{NULL}};
+    struct trainer_var vars[SIM_MAX_VARS] = {{.name = NULL}};
     if (sim->env->fs->list(sim->env->fs, MODEL_DIR, on_name, &f, &err) !=
         CREW_OK) {
         sim_fail(sim, "%s", err.msg);

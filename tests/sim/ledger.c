@@ -19,8 +19,11 @@ float sim_gradient(int var, int64_t i)
     return (float)(1 + (i + var) % 3);
 }
 
-struct sim_step *ledger_step(struct sim_ledger *l, int role, uint32_t index,
-                             uint64_t incarnation, uint64_t seq)
+struct sim_step *ledger_step(struct sim_ledger *l,
+                             int role,
+                             uint32_t index,
+                             uint64_t incarnation,
+                             uint64_t seq)
 {
     for (size_t i = l->n; i-- > 0;) {
         struct sim_step *s = &l->steps[i];
@@ -33,23 +36,28 @@ struct sim_step *ledger_step(struct sim_ledger *l, int role, uint32_t index,
         l->cap = l->cap == 0 ? 64 : l->cap * 2;
         l->steps = xrealloc(l->steps, l->cap * sizeof(l->steps[0]));
     }
-    l->steps[l->n] = (struct sim_step){.role = role,
-                                       .index = index,
-                                       .incarnation = incarnation,
-                                       .seq = seq};
+    l->steps[l->n] = (struct sim_step){
+        .role = role, .index = index, .incarnation = incarnation, .seq = seq};
     return &l->steps[l->n++];
 }
 
-static void on_applied(void *self, int role, uint32_t index,
-                       uint64_t incarnation, uint64_t seq, uint32_t granule)
+static void on_applied(void *self,
+                       int role,
+                       uint32_t index,
+                       uint64_t incarnation,
+                       uint64_t seq,
+                       uint32_t granule)
 {
     struct sim *sim = self;
     ledger_step(&sim->ledger, role, index, incarnation, seq)->applied |=
         (uint64_t)1 << granule;
 }
 
-static void on_completed(void *self, int role, uint32_t index,
-                         uint64_t incarnation, uint64_t seq)
+static void on_completed(void *self,
+                         int role,
+                         uint32_t index,
+                         uint64_t incarnation,
+                         uint64_t seq)
 {
     struct sim *sim = self;
     struct sim_step *s =
@@ -61,8 +69,9 @@ static void on_completed(void *self, int role, uint32_t index,
     }
     if (s->applied != all || !s->acked) {
         sim_fail(sim,
-                 "role %d/%u step %" PRIu64 " is counted, but applied to %" PRIx64
-                 " of %" PRIx64 " granules, acked: %d",
+                 "role %d/%u step %" PRIu64
+                 " is counted, but applied to %" PRIx64 " of %" PRIx64
+                 " granules, acked: %d",
                  role, index, seq, s->applied, all, s->acked);
     }
     s->counted = true;
@@ -98,18 +107,21 @@ static double updates(const struct trainer_var *v, int var, int64_t i)
            (double)sim_gradient(var, i);
 }
 
-void ledger_restart(struct sim *sim, const struct trainer_var *vars, int64_t step)
+void ledger_restart(struct sim *sim,
+                    const struct trainer_var *vars,
+                    int64_t step)
 {
     struct sim_ledger *l = &sim->ledger;
     l->base_step = step;
     for (uint32_t id = 0; id < sim->placement->num_granules; id++) {
         const struct granule *g = &sim->placement->granules[id];
-        l->base_count[id] = (int64_t)updates(&vars[g->variable],
-                                             (int)g->variable, g->offset);
+        l->base_count[id] =
+            (int64_t)updates(&vars[g->variable], (int)g->variable, g->offset);
     }
 }
 
-/* Steps of processes that were lost in the middle: applied here, never counted. */
+/* Steps of processes that were lost in the middle: applied here, never counted.
+ */
 static int64_t torn_on(const struct sim_ledger *l, uint32_t granule)
 {
     int64_t n = 0;
@@ -138,14 +150,19 @@ static void check_acked(struct sim *sim)
         const struct sim_step *s = &l->steps[i];
         if (s->acked && !s->counted && s->applied != 0 &&
             lives(sim, s->incarnation)) {
-            sim_fail(sim, "role %d/%u step %" PRIu64 " is complete, but not "
-                     "counted", s->role, s->index, s->seq);
+            sim_fail(sim,
+                     "role %d/%u step %" PRIu64
+                     " is complete, but not "
+                     "counted",
+                     s->role, s->index, s->seq);
         }
     }
 }
 
-void ledger_check(struct sim *sim, const struct trainer_var *vars,
-                  int64_t global_step, const char *what)
+void ledger_check(struct sim *sim,
+                  const struct trainer_var *vars,
+                  int64_t global_step,
+                  const char *what)
 {
     const struct sim_ledger *l = &sim->ledger;
     if (global_step != l->base_step + l->counted) {

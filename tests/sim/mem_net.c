@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The network in memory. Everything that happens is an event in one heap, by time and
- * then by the order in which it was asked for; nothing is called back but from
- * world_step. */
+ * The network in memory. Everything that happens is an event in one heap, by
+ * time and then by the order in which it was asked for; nothing is called back
+ * but from world_step. */
 #include "mem_net.h"
 
 #include <stdio.h>
@@ -26,12 +26,12 @@ struct mem_conn {
     struct mem_conn *next, *prev;
     char address[80];
     bool open, closing;
-    struct crew_err why;    /* of closing */
-    uint64_t last_ms;       /* when its last frame arrives at the other end */
-    uint32_t methods;       /* that it has carried, bit by bit */
-    int events;             /* in the heap that name it */
-    int unsent;             /* frames whose `done` is still to come */
-    bool gone;              /* on_close was called */
+    struct crew_err why; /* of closing */
+    uint64_t last_ms;    /* when its last frame arrives at the other end */
+    uint32_t methods;    /* that it has carried, bit by bit */
+    int events;          /* in the heap that name it */
+    int unsent;          /* frames whose `done` is still to come */
+    bool gone;           /* on_close was called */
 };
 
 struct mem_frame {
@@ -45,7 +45,7 @@ enum event_kind { EV_OPEN, EV_FRAME, EV_SENT, EV_CLOSE, EV_TIMER };
 struct event {
     uint64_t ms, order;
     enum event_kind kind;
-    struct mem_conn *conn;   /* the one that is called back */
+    struct mem_conn *conn; /* the one that is called back */
     struct mem_frame frame;
     struct rpc_out *out;
     bool sent;
@@ -90,8 +90,10 @@ static bool before(const struct event *a, const struct event *b)
     return a->ms != b->ms ? a->ms < b->ms : a->order < b->order;
 }
 
-static struct event *push_event(struct world *w, enum event_kind kind,
-                                struct mem_conn *conn, uint64_t ms)
+static struct event *push_event(struct world *w,
+                                enum event_kind kind,
+                                struct mem_conn *conn,
+                                uint64_t ms)
 {
     struct event *e = xcalloc(1, sizeof(*e));
     e->kind = kind;
@@ -183,7 +185,9 @@ static void maybe_free_conn(struct mem_conn *c)
     free(c);
 }
 
-static void close_with(struct mem_conn *c, int code, const char *text,
+static void close_with(struct mem_conn *c,
+                       int code,
+                       const char *text,
                        uint64_t delay)
 {
     if (c->closing) {
@@ -205,7 +209,8 @@ static void reset_conn(struct mem_conn *c)
 }
 
 /* Remember a request or a part, to let it arrive once more. */
-static void keep_double(struct world *w, const struct mem_conn *c,
+static void keep_double(struct world *w,
+                        const struct mem_conn *c,
                         const struct mem_frame *f)
 {
     bool up = f->head.kind == RPC_REQUEST || f->head.kind == RPC_PART;
@@ -298,8 +303,11 @@ static uint64_t now_ms(struct rpc_net *base)
     return net_of(base)->world->now;
 }
 
-static int mem_listen(struct rpc_net *base, const char *address,
-                      struct rpc_accept *accept, int *port, struct crew_err *err)
+static int mem_listen(struct rpc_net *base,
+                      const char *address,
+                      struct rpc_accept *accept,
+                      int *port,
+                      struct crew_err *err)
 {
     struct mem_net *net = net_of(base);
     for (struct mem_net *n = net->world->nets; n != NULL; n = n->next) {
@@ -340,7 +348,8 @@ static uint64_t latency(struct world *w)
     return most == 0 ? 0 : rng_below(&w->rng, most + 1);
 }
 
-static struct rpc_conn *mem_connect(struct rpc_net *base, const char *address,
+static struct rpc_conn *mem_connect(struct rpc_net *base,
+                                    const char *address,
                                     const struct rpc_conn_events *events,
                                     void *self)
 {
@@ -349,7 +358,8 @@ static struct rpc_conn *mem_connect(struct rpc_net *base, const char *address,
     c->base.events = events;
     c->base.self = self;
     (void)snprintf(c->address, sizeof(c->address), "%s", address);
-    (void)push_event(net->world, EV_OPEN, c, net->world->now + 1 + latency(net->world));
+    (void)push_event(net->world, EV_OPEN, c,
+                     net->world->now + 1 + latency(net->world));
     return &c->base;
 }
 
@@ -431,7 +441,8 @@ static void closes(struct mem_conn *c, bool by_peer)
         return;
     }
     if (c->unsent > 0) { /* frames complete before the connection does */
-        push_event(c->net->world, EV_CLOSE, c, c->net->world->now)->sent = by_peer;
+        push_event(c->net->world, EV_CLOSE, c, c->net->world->now)->sent =
+            by_peer;
         return;
     }
     if (by_peer) {
@@ -526,25 +537,25 @@ static void happen(struct event *e)
 {
     struct rpc_timer *t = e->timer;
     switch (e->kind) {
-    case EV_OPEN:
-        opens(e->conn);
-        break;
-    case EV_FRAME:
-        frame_arrives(e->conn, &e->frame);
-        break;
-    case EV_SENT:
-        e->conn->unsent--;
-        e->out->done(e->out, e->sent && !e->conn->closing);
-        break;
-    case EV_CLOSE:
-        closes(e->conn, e->sent);
-        break;
-    case EV_TIMER:
-        if (t != NULL) {
-            t->impl = NULL;
-            t->on_timer(t);
-        }
-        break;
+        case EV_OPEN:
+            opens(e->conn);
+            break;
+        case EV_FRAME:
+            frame_arrives(e->conn, &e->frame);
+            break;
+        case EV_SENT:
+            e->conn->unsent--;
+            e->out->done(e->out, e->sent && !e->conn->closing);
+            break;
+        case EV_CLOSE:
+            closes(e->conn, e->sent);
+            break;
+        case EV_TIMER:
+            if (t != NULL) {
+                t->impl = NULL;
+                t->on_timer(t);
+            }
+            break;
     }
 }
 

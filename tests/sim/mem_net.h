@@ -5,13 +5,14 @@
  * `mem_net` of it. The same seed gives the same run, event by event.
  *
  * Faults, each by chance and only while world->faults is set:
- * - latency of a frame, 0 to `latency_ms`; frames of a connection stay in order;
+ * - latency of a frame, 0 to `latency_ms`; frames of a connection stay in
+ * order;
  * - a frame is lost, with or without the connection going down after it;
  * - a connection is reset;
- * - a double of a frame arrives later: on the same connection, on a later one of the
- *   same process, or on one of the process that took its place. A double comes only
- *   after a frame of the same method, as a proxy that repeats would make it.
- * Threads: one. */
+ * - a double of a frame arrives later: on the same connection, on a later one
+ * of the same process, or on one of the process that took its place. A double
+ * comes only after a frame of the same method, as a proxy that repeats would
+ * make it. Threads: one. */
 #ifndef SIM_MEM_NET_H
 #define SIM_MEM_NET_H
 
@@ -44,7 +45,7 @@ bool world_step(struct world *);
 
 /* who: the task, which outlives its processes: "worker/1". */
 struct rpc_net *mem_net_new(struct world *, const char *who);
-/* All its connections are reset and nothing it sends arrives any more; closing what is
- * open on it still works, so that its memory can be freed. */
+/* All its connections are reset and nothing it sends arrives any more; closing
+ * what is open on it still works, so that its memory can be freed. */
 void mem_net_kill(struct rpc_net *);
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A cluster in one process: a chief, workers, two parameter servers, each on its own
- * mem_net, with the ledger of what was applied and counted. The trainers are scripts
- * that drive the real session; checkpoints go through the real ckpt_save into files in
- * memory. */
+ * A cluster in one process: a chief, workers, two parameter servers, each on
+ * its own mem_net, with the ledger of what was applied and counted. The
+ * trainers are scripts that drive the real session; checkpoints go through the
+ * real ckpt_save into files in memory. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
@@ -63,7 +63,7 @@ struct life {
     bool have_done; /* an operation has completed: */
     enum session_op done;
     struct crew_err err;
-    int next_var;   /* whose gradient comes next */
+    int next_var; /* whose gradient comes next */
     int64_t saved_step;
     bool saving, final;
 };
@@ -103,25 +103,38 @@ struct sim {
     struct trainer_task trainers[1 + SIM_MAX_WORKERS];
     struct sim_ledger ledger;
     int64_t saves, kills, torn;
-    bool stopped;       /* the chief has ended the job */
-    char failure[512];  /* empty: none */
+    bool stopped;      /* the chief has ended the job */
+    char failure[512]; /* empty: none */
     struct placement *placement;
 };
 
 /* Remember the first failure. */
-void sim_fail(struct sim *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ledger.c */
-struct sim_step *ledger_step(struct sim_ledger *, int role, uint32_t index, uint64_t incarnation, uint64_t seq);
+struct sim_step *ledger_step(struct sim_ledger *,
+                             int role,
+                             uint32_t index,
+                             uint64_t incarnation,
+                             uint64_t seq);
 void ledger_probe(struct sim *, struct ps_probe *);
 /* What was loaded is the state of a new epoch. */
 void ledger_restart(struct sim *, const struct trainer_var *vars, int64_t step);
 /* These values are those of global_step, plus steps that were torn. */
-void ledger_check(struct sim *, const struct trainer_var *vars, int64_t global_step, const char *what);
+void ledger_check(struct sim *,
+                  const struct trainer_var *vars,
+                  int64_t global_step,
+                  const char *what);
 
 /* checkpoint.c */
-int sim_save(struct sim *, const struct trainer_var *vars, int64_t step, uint64_t epoch, struct crew_err *);
-/* The newest checkpoint into the variables; -1: there is none, they are initial. */
+int sim_save(struct sim *,
+             const struct trainer_var *vars,
+             int64_t step,
+             uint64_t epoch,
+             struct crew_err *);
+/* The newest checkpoint into the variables; -1: there is none, they are
+ * initial. */
 int64_t sim_restore(struct sim *, struct trainer_var *vars);
 void sim_check_files(struct sim *);
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A thousand clusters under faults. Each seed is a run of a chief, two or three workers
- * and two parameter servers to max_steps, with frames lost, doubled and late,
- * connections reset, workers and the chief killed and started again. After it: the
- * final global_step is max_steps; every element of every variable has had exactly the
- * updates that the ledger has; every checkpoint is a consistent cut; every process has
- * ended with 0, within the virtual time allowed.
+ * A thousand clusters under faults. Each seed is a run of a chief, two or three
+ * workers and two parameter servers to max_steps, with frames lost, doubled and
+ * late, connections reset, workers and the chief killed and started again.
+ * After it: the final global_step is max_steps; every element of every variable
+ * has had exactly the updates that the ledger has; every checkpoint is a
+ * consistent cut; every process has ended with 0, within the virtual time
+ * allowed.
  *
- * test_sim [--seed N] [--seeds N] [--verbose]: one seed, or seeds 1..N (1000). */
+ * test_sim [--seed N] [--seeds N] [--verbose]: one seed, or seeds 1..N (1000).
+ */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,8 +49,9 @@ static void make_model(struct sim *sim)
     for (int v = 0; v < m->num_vars; v++) {
         (void)snprintf(m->name[v], sizeof(m->name[v]), "layer%d/kernel", v);
         int64_t rows = 1 + (int64_t)pick(sim, 12);
-        m->shape[v] = large && v == 0 ? crew_shape2(400, 100)
-                                      : crew_shape2(rows, 1 + (int64_t)pick(sim, 9));
+        m->shape[v] = large && v == 0
+                          ? crew_shape2(400, 100)
+                          : crew_shape2(rows, 1 + (int64_t)pick(sim, 9));
         m->n[v] = m->shape[v].dim[0] * m->shape[v].dim[1];
         m->total += m->n[v];
     }
@@ -63,7 +66,8 @@ static void on_ps_notice(void *self, enum env_level level, const char *line)
     struct ps_task *t = self;
     (void)level;
     if (t->sim->verbose) {
-        printf("%8" PRIu64 " ps/%u: %s\n", world_now(t->sim->world), t->index, line);
+        printf("%8" PRIu64 " ps/%u: %s\n", world_now(t->sim->world), t->index,
+               line);
     }
 }
 
@@ -271,7 +275,8 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
         printf("seed %" PRIu64 ": %s\n", seed, sim->failure);
     }
     if (verbose) {
-        printf("seed %" PRIu64 ": %d workers, %" PRId64 " steps, %u granules, "
+        printf("seed %" PRIu64 ": %d workers, %" PRId64
+               " steps, %u granules, "
                "ended at %" PRIu64 " ms, %" PRIu64 " events\n",
                seed, sim->num_workers, sim->max_steps,
                sim->placement->num_granules, world_now(sim->world),

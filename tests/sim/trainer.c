@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Trainers as scripts: what the training loop of a chief or a worker asks of its
- * session, in the same order, with random pauses for computing. A life is one process;
- * a killed one is closed without another word reaching the network. */
+ * Trainers as scripts: what the training loop of a chief or a worker asks of
+ * its session, in the same order, with random pauses for computing. A life is
+ * one process; a killed one is closed without another word reaching the
+ * network. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +109,8 @@ static void compute(struct life *l)
 static bool save_due(const struct life *l)
 {
     return l->task->role == ROLE_CHIEF &&
-           session_global_step(l->session) - l->saved_step >= l->sim->save_steps;
+           session_global_step(l->session) - l->saved_step >=
+               l->sim->save_steps;
 }
 
 static void save(struct life *l, int64_t step)
@@ -185,7 +187,8 @@ static bool tolerable(const struct life *l)
 static void react(struct life *l)
 {
     if (l->sim->verbose && getenv("SIM_OPS") != NULL) {
-        printf("%8" PRIu64 " %s: op %d: %d %s\n", world_now(l->sim->world), l->task->who, (int)l->done, l->err.code, l->err.msg);
+        printf("%8" PRIu64 " %s: op %d: %d %s\n", world_now(l->sim->world),
+               l->task->who, (int)l->done, l->err.code, l->err.msg);
     }
     if (l->err.code == CREW_OUT_OF_RANGE &&
         (l->done == SESSION_NEXT || l->done == SESSION_BEGIN)) {
@@ -197,44 +200,44 @@ static void react(struct life *l)
         return;
     }
     switch (l->done) {
-    case SESSION_INITIALISE:
-        session_begin(l->session);
-        break;
-    case SESSION_NEXT:
-        start_step(l);
-        break;
-    case SESSION_BEGIN:
-    case SESSION_SAVED:
-        session_next(l->session);
-        break;
-    case SESSION_FINISH:
-        if (save_due(l)) {
-            session_hold(l->session);
-        } else {
+        case SESSION_INITIALISE:
+            session_begin(l->session);
+            break;
+        case SESSION_NEXT:
+            start_step(l);
+            break;
+        case SESSION_BEGIN:
+        case SESSION_SAVED:
             session_next(l->session);
-        }
-        break;
-    case SESSION_HOLD:
-        if (l->err.code == CREW_OK) {
-            session_read(l->session);
-        } else if (l->final) {
-            session_hold(l->session);
-        } else {
-            session_next(l->session);
-        }
-        break;
-    case SESSION_READ:
-        after_read(l);
-        break;
-    case SESSION_RELEASE:
-        session_saved(l->session, l->saved_step);
-        break;
-    case SESSION_STOP:
-        finish_task(l);
-        break;
-    default:
-        unexpected(l);
-        break;
+            break;
+        case SESSION_FINISH:
+            if (save_due(l)) {
+                session_hold(l->session);
+            } else {
+                session_next(l->session);
+            }
+            break;
+        case SESSION_HOLD:
+            if (l->err.code == CREW_OK) {
+                session_read(l->session);
+            } else if (l->final) {
+                session_hold(l->session);
+            } else {
+                session_next(l->session);
+            }
+            break;
+        case SESSION_READ:
+            after_read(l);
+            break;
+        case SESSION_RELEASE:
+            session_saved(l->session, l->saved_step);
+            break;
+        case SESSION_STOP:
+            finish_task(l);
+            break;
+        default:
+            unexpected(l);
+            break;
     }
 }
 
@@ -249,7 +252,8 @@ static void begin(struct life *l)
     }
     uint64_t epoch = 0;
     if (crewdir_make(sim->env, "/model", &err) != CREW_OK ||
-        crewdir_claim_epoch(sim->env, "/model", "sim", &epoch, &err) != CREW_OK) {
+        crewdir_claim_epoch(sim->env, "/model", "sim", &epoch, &err) !=
+            CREW_OK) {
         sim_fail(sim, "%s", err.msg);
     }
     l->options.pid = (uint32_t)epoch;
@@ -348,8 +352,9 @@ void task_kill(struct trainer_task *t)
     mem_net_kill(l->net);
     end_life(l);
     /* Sometimes before its lease is over, sometimes after. */
-    l->net->timer_set(l->net, &t->restart,
-                      100 + pause_ms(t->sim, pause_ms(t->sim, 1) ? 2000 : 15000));
+    l->net->timer_set(
+        l->net, &t->restart,
+        100 + pause_ms(t->sim, pause_ms(t->sim, 1) ? 2000 : 15000));
 }
 
 void task_give_up(struct trainer_task *t)

@@ -7,11 +7,14 @@
 #include "base/rng.h"
 #include "cluster/placement.h"
 
-static struct placement *place(const struct crew_shape *shapes, uint32_t n, int ps)
+static struct placement *place(const struct crew_shape *shapes,
+                               uint32_t n,
+                               int ps)
 {
     struct placement *p = NULL;
     struct crew_err err = {0};
-    ck_assert_msg(placement_new(shapes, n, ps, &p, &err) == CREW_OK, "%s", err.msg);
+    ck_assert_msg(placement_new(shapes, n, ps, &p, &err) == CREW_OK, "%s",
+                  err.msg);
     return p;
 }
 
@@ -26,7 +29,9 @@ static int64_t count(const struct crew_shape *s)
 
 /* Every element lies in exactly one granule, none is too large, ids follow the
  * variables. */
-static void check_whole(const struct placement *p, const struct crew_shape *shapes, uint32_t n)
+static void check_whole(const struct placement *p,
+                        const struct crew_shape *shapes,
+                        uint32_t n)
 {
     for (uint32_t v = 0; v < n; v++) {
         int64_t at = 0;
@@ -53,15 +58,18 @@ static void check_balance(const struct placement *p, double most_over_mean)
         most = b > most ? b : most;
     }
     double ratio = (double)most * p->num_ps / (double)total;
-    ck_assert_msg(ratio <= most_over_mean, "the fullest ps has %.3f of the mean", ratio);
+    ck_assert_msg(ratio <= most_over_mean,
+                  "the fullest ps has %.3f of the mean", ratio);
 }
 
 /* A convolutional net, 98 % of it in one matrix. */
 START_TEST(test_one_large)
 {
     const struct crew_shape shapes[] = {
-        crew_shape4(5, 5, 1, 32),  crew_shape1(32),   crew_shape4(5, 5, 32, 64), crew_shape1(64),
-        crew_shape2(3136, 1024), crew_shape1(1024), crew_shape2(1024, 10),     crew_shape1(10)};
+        crew_shape4(5, 5, 1, 32),  crew_shape1(32),
+        crew_shape4(5, 5, 32, 64), crew_shape1(64),
+        crew_shape2(3136, 1024),   crew_shape1(1024),
+        crew_shape2(1024, 10),     crew_shape1(10)};
     for (int ps = 1; ps <= 9; ps++) {
         struct placement *p = place(shapes, 8, ps);
         check_whole(p, shapes, 8);
@@ -88,7 +96,8 @@ END_TEST
 /* A small variable stays whole. */
 START_TEST(test_small)
 {
-    const struct crew_shape small[] = {crew_shape2(100, 100), crew_scalar_shape(), crew_shape1(0)};
+    const struct crew_shape small[] = {crew_shape2(100, 100),
+                                       crew_scalar_shape(), crew_shape1(0)};
     struct placement *p = place(small, 3, 4);
     check_whole(p, small, 3);
     ck_assert_uint_eq(p->num_granules, 2);
@@ -112,14 +121,16 @@ START_TEST(test_random)
     struct crew_shape shapes[20];
     uint32_t n = 1 + (uint32_t)rng_below(&rng, 20);
     for (uint32_t v = 0; v < n; v++) {
-        int64_t a = 1 + (int64_t)rng_below(&rng, 3000), b = 1 + (int64_t)rng_below(&rng, 1200);
+        int64_t a = 1 + (int64_t)rng_below(&rng, 3000),
+                b = 1 + (int64_t)rng_below(&rng, 1200);
         shapes[v] = rng_below(&rng, 2) ? crew_shape2(a, b) : crew_shape1(a * b);
     }
     int ps = 1 + (int)rng_below(&rng, 17);
     struct placement *p = place(shapes, n, ps), *q = place(shapes, n, ps);
     check_whole(p, shapes, n);
     ck_assert_uint_eq(p->num_granules, q->num_granules);
-    ck_assert(memcmp(p->granules, q->granules, p->num_granules * sizeof(p->granules[0])) == 0);
+    ck_assert(memcmp(p->granules, q->granules,
+                     p->num_granules * sizeof(p->granules[0])) == 0);
     placement_free(p);
     placement_free(q);
 }
@@ -130,10 +141,12 @@ START_TEST(test_refused)
     struct placement *p = NULL;
     struct crew_err err = {0};
     const struct crew_shape unknown = crew_shape2(-1, 3);
-    ck_assert_int_eq(placement_new(&unknown, 1, 2, &p, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(placement_new(&unknown, 1, 2, &p, &err),
+                     CREW_INVALID_ARGUMENT);
     const struct crew_shape huge = crew_shape2((int64_t)1 << 40, 1 << 10);
     err = (struct crew_err){0};
-    ck_assert_int_eq(placement_new(&huge, 1, 2, &p, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(placement_new(&huge, 1, 2, &p, &err),
+                     CREW_INVALID_ARGUMENT);
     ck_assert_ptr_null(p);
 }
 END_TEST

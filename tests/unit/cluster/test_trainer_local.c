@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Training in one process: the update rule, max_steps, and a step with NaN in it that
- * touches nothing. */
+ * Training in one process: the update rule, max_steps, and a step with NaN in
+ * it that touches nothing. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -21,8 +21,10 @@ static void setup(void)
         a[i] = 10;
     }
     b[0] = b[1] = 20;
-    vars[0] = (struct trainer_var){.name = "a", .shape = crew_shape1(3), .n = 3, .value = a};
-    vars[1] = (struct trainer_var){.name = "b", .shape = crew_shape1(2), .n = 2, .value = b};
+    vars[0] = (struct trainer_var){
+        .name = "a", .shape = crew_shape1(3), .n = 3, .value = a};
+    vars[1] = (struct trainer_var){
+        .name = "b", .shape = crew_shape1(2), .n = 2, .value = b};
     sgd = crew_gradient_descent(0.5);
     options = (struct trainer_options){
         .optimizer = &sgd, .vars = vars, .num_vars = 2, .max_steps = 3};
@@ -72,8 +74,9 @@ START_TEST(test_not_finite)
     int64_t step = 0;
     ck_assert_int_eq(one_step(ga, gb, &step), CREW_INVALID_ARGUMENT);
     ck_assert_int_eq(crew_err_exit_code(&err), 1);
-    ck_assert_msg(strstr(err.msg, "gradient of a is not finite: element 1 of 3") != NULL,
-                  "got: %s", err.msg);
+    ck_assert_msg(
+        strstr(err.msg, "gradient of a is not finite: element 1 of 3") != NULL,
+        "got: %s", err.msg);
     ck_assert_float_eq(a[0], 10.0f);
     ck_assert_float_eq(b[0], 20.0f);
     ck_assert_int_eq(step, 0);
@@ -88,7 +91,8 @@ START_TEST(test_leave_and_stop)
     ck_assert_int_eq(t->ops->next_step(t, &err), CREW_OUT_OF_RANGE);
     ck_assert_int_eq(t->ops->hold(t, &step, &err), CREW_OK);
     ck_assert_int_eq(step, 1);
-    ck_assert_int_eq(t->ops->stop(t, 130, 1, "a signal", &evaluator, &err), CREW_OK);
+    ck_assert_int_eq(t->ops->stop(t, 130, 1, "a signal", &evaluator, &err),
+                     CREW_OK);
     ck_assert(!evaluator);
     ck_assert_int_eq(t->ops->end(t)->exit_code, 130);
     ck_assert_str_eq(t->ops->end(t)->reason, "a signal");

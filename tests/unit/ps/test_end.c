@@ -6,12 +6,15 @@
 #include "end.h"
 
 static const struct end_view nobody = {.first_ps = false};
-static const struct end_view training = {
-    .chief_alive = true, .chief_connections = 2, .connections = 4};
+static const struct end_view training = {.chief_alive = true,
+                                         .chief_connections = 2,
+                                         .connections = 4};
 
 /* The first time, in steps of 250 ms from `from`, at which it is gone. */
-static uint64_t gone_at(struct end_state *e, const struct end_view *v,
-                        uint64_t from, uint64_t until)
+static uint64_t gone_at(struct end_state *e,
+                        const struct end_view *v,
+                        uint64_t from,
+                        uint64_t until)
 {
     for (uint64_t now = from; now < until; now += 250) {
         if (end_step(e, v, now) == END_GONE) {

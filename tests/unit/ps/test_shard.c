@@ -78,7 +78,8 @@ START_TEST(test_once)
 }
 END_TEST
 
-/* Each granule advances its own powers: an update of one is none of the other. */
+/* Each granule advances its own powers: an update of one is none of the other.
+ */
 START_TEST(test_adam)
 {
     struct crew_optimizer adam = crew_adam(0.5);
@@ -108,22 +109,28 @@ START_TEST(test_refused)
     struct crew_optimizer sgd = crew_gradient_descent(1);
     struct shard *s = NULL;
     struct crew_err err = {0};
-    const struct shard_place twice[] = {{.id = 1, .count = 4}, {.id = 1, .count = 4}};
-    ck_assert_int_eq(shard_new(&sgd, twice, 2, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    const struct shard_place twice[] = {{.id = 1, .count = 4},
+                                        {.id = 1, .count = 4}};
+    ck_assert_int_eq(shard_new(&sgd, twice, 2, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
     ck_assert_str_eq(err.msg, "granule 1 is declared twice");
     const struct shard_place empty[] = {{.id = 1, .count = 0}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, empty, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(shard_new(&sgd, empty, 1, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
     const struct shard_place huge[] = {{.id = UINT32_MAX, .count = 1}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, huge, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(shard_new(&sgd, huge, 1, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
     const struct shard_place long_ones[] = {{.id = 1, .count = INT64_MAX / 8},
                                             {.id = 2, .count = INT64_MAX / 8}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, long_ones, 2, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(shard_new(&sgd, long_ones, 2, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
     struct crew_optimizer bad = {.kind = (enum crew_optimizer_kind)9};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&bad, empty, 1, 1, &s, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(shard_new(&bad, empty, 1, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
     ck_assert_ptr_null(s);
 }
 END_TEST

@@ -35,7 +35,8 @@ START_TEST(test_waits_until_ready)
 }
 END_TEST
 
-/* Four trainers that push, complete and ask in random order do max_steps in all. */
+/* Four trainers that push, complete and ask in random order do max_steps in
+ * all. */
 START_TEST(test_exactly_max_steps)
 {
     struct rng rng = {.state = (uint64_t)_i};
@@ -91,8 +92,8 @@ START_TEST(test_late_messages)
 }
 END_TEST
 
-/* The late double of an earlier request is known by its number; a repetition is let
- * through. */
+/* The late double of an earlier request is known by its number; a repetition is
+ * let through. */
 START_TEST(test_request_numbers)
 {
     begin(10);
@@ -116,7 +117,8 @@ START_TEST(test_no_ticket_no_count)
 }
 END_TEST
 
-/* The tickets of the dead return, and a new incarnation counts from where it is. */
+/* The tickets of the dead return, and a new incarnation counts from where it
+ * is. */
 START_TEST(test_dead_trainer)
 {
     begin(2);
@@ -133,7 +135,8 @@ START_TEST(test_dead_trainer)
 }
 END_TEST
 
-/* A hold: no new tickets; at rest when those that are out are done or given back. */
+/* A hold: no new tickets; at rest when those that are out are done or given
+ * back. */
 START_TEST(test_hold)
 {
     begin(-1);
@@ -151,7 +154,8 @@ START_TEST(test_hold)
 }
 END_TEST
 
-/* Without a chief: as far as its next save would have come, by steps or by time. */
+/* Without a chief: as far as its next save would have come, by steps or by
+ * time. */
 START_TEST(test_without_chief)
 {
     steps_begin(&steps, 100, -1, 3, -1, 0);
