@@ -52,12 +52,13 @@ static void add_signed(struct strbuf *out, int64_t v)
     }
     for (int i = 0; i < n; i++) {
         int shift = 8 * (n - 1 - i);
-        bytes[i] = shift >= 64 ? (uint8_t)(v < 0 ? 0xff : 0)
-                               : (uint8_t)((uint64_t)v >> shift);
+        uint64_t far = v < 0 ? 0xff : 0; /* the tenth byte is all sign */
+
+        bytes[i] = (uint8_t)(shift >= 64 ? far : (uint64_t)v >> shift);
     }
-    bytes[0] ^= head[n][0];
+    bytes[0] = (uint8_t)(bytes[0] ^ head[n][0]);
     if (n > 1) {
-        bytes[1] ^= head[n][1];
+        bytes[1] = (uint8_t)(bytes[1] ^ head[n][1]);
     }
     strbuf_add(out, bytes, (size_t)n);
 }

@@ -94,11 +94,9 @@ static char *string_value(struct parser *r)
             skip_space(r);
         }
     }
-    if (good) {
-        return strbuf_detach(&out);
-    }
+    char *text = good ? strbuf_detach(&out) : NULL;
     strbuf_release(&out);
-    return NULL;
+    return text;
 }
 
 static bool number_value(struct parser *r, double *v)

@@ -399,7 +399,7 @@ static void write_lie(int which)
             break;
         case 7:
             dims[0].size = 1ll << 62;
-            e.size = 3ll << 62;
+            e.size = 24;
             break;
         case 8:
             shape.n_dim = 9;
