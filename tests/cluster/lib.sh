@@ -61,8 +61,9 @@ has_not() {
     fi
 }
 
+# is WHAT WANTED GOT [LOG]; wanted is a regular expression
 is() {
-    if [ "$2" != "$3" ]; then
+    if ! [[ $3 =~ ^($2)$ ]]; then
         fail "$1: wanted $2, got $3" "${4:-}"
     fi
 }
