@@ -48,7 +48,7 @@ installed() {
 }
 
 install_missing() {
-    as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    as_root apt-get install -y -qq --no-install-recommends "$@" 2>&1
 }
 
 main() {
@@ -61,7 +61,7 @@ main() {
             "Debian 12 and its kin" >&2
         exit 78
     fi
-    local group package groups_packages missing=()
+    local group package groups_packages output missing=()
     for group in "$@"; do
         groups_packages=$(packages_of "$group")
         for package in $groups_packages; do
@@ -73,9 +73,12 @@ main() {
     fi
     echo "Installing ${missing[*]}"
     # A fresh machine has no package lists; an old one has stale ones.
-    if ! install_missing "${missing[@]}" 2>/dev/null; then
+    if ! install_missing "${missing[@]}" >/dev/null; then
         as_root apt-get update -qq
-        install_missing "${missing[@]}"
+        if ! output=$(install_missing "${missing[@]}"); then
+            printf '%s\n' "$output" >&2
+            exit 1
+        fi
     fi
 }
 
