@@ -350,9 +350,15 @@ static void pack_into(struct table_builder *b,
                       protobuf_c_message_pack(m, bytes));
 }
 
-/* An index with one entry, float32 [2, 3] of 24 bytes at 0 but for what the
- * case changes; its data file has 24 bytes. */
-static void write_lie(int which)
+/* What an index says of one tensor, float32 [2, 3] of 24 bytes at 0; its data
+ * file has 24 bytes. */
+struct index {
+    int64_t dim, size, offset;
+    int rank, shard, num_shards, endianness, consumer;
+    uint32_t crc;
+};
+
+static void write_index(struct index x)
 {
     static const char data[24];
     Tensorflow__BundleHeaderProto h = TENSORFLOW__BUNDLE_HEADER_PROTO__INIT;
@@ -366,72 +372,22 @@ static void write_lie(int which)
 
     for (int i = 0; i < 9; i++) {
         tensorflow__tensor_shape_proto__dim__init(&dims[i]);
-        dims[i].size = i < 2 ? 2 + i : 1;
+        dims[i].size = i == 0 ? x.dim : i == 1 ? 3 : 1;
         list[i] = &dims[i];
     }
-    shape.n_dim = 2;
+    shape.n_dim = (size_t)x.rank;
     shape.dim = list;
     e.dtype = CREW_FLOAT;
     e.shape = &shape;
-    e.size = 24;
-    e.crc32c = crc32c_mask(crc32c(data, 24));
-    h.num_shards = 1;
+    e.size = x.size;
+    e.offset = x.offset;
+    e.shard_id = x.shard;
+    e.crc32c = x.crc;
+    h.num_shards = x.num_shards;
+    h.endianness = x.endianness;
     h.version = &version;
     version.producer = 1;
-    switch (which) {
-        case 1:
-            e.size = 20;
-            break;
-        case 2:
-            e.size = -24;
-            break;
-        case 3:
-            e.offset = -1;
-            break;
-        case 4:
-            e.shard_id = 1;
-            break;
-        case 5:
-            e.shard_id = -1;
-            break;
-        case 6:
-            dims[0].size = -2;
-            break;
-        case 7:
-            dims[0].size = 1ll << 62;
-            e.size = 24;
-            break;
-        case 8:
-            shape.n_dim = 9;
-            break;
-        case 9:
-            h.num_shards = 0;
-            break;
-        case 10:
-            h.num_shards = 1 << 30;
-            break;
-        case 11:
-            h.endianness = 1;
-            break;
-        case 12:
-            version.min_consumer = 2;
-            break;
-        case 13:
-            e.offset = 1;
-            break; /* from here on: found when read */
-        case 14:
-            e.offset = INT64_MAX;
-            break;
-        case 15:
-            dims[0].size = 1ll << 40;
-            e.size = 12ll << 40;
-            break;
-        case 16:
-            e.crc32c++;
-            break;
-        default:
-            break;
-    }
+    version.min_consumer = x.consumer;
     strbuf_init(&out);
     b = table_builder_new(&out);
     pack_into(b, "", &h.base);
@@ -443,6 +399,33 @@ static void write_lie(int which)
         fs_replace_file(env, "/c/m.data-00000-of-00001", data, 24, &err),
         CREW_OK);
     strbuf_release(&out);
+}
+
+/* One field at a time; 0: the truth. From 13 on it is found when the data is
+ * read. */
+static void write_lie(int which)
+{
+    static const char zeros[24];
+    struct index x = {.dim = 2,
+                      .size = 24,
+                      .rank = 2,
+                      .num_shards = 1,
+                      .crc = crc32c_mask(crc32c(zeros, 24))};
+
+    x.size = which == 1 ? 20 : which == 2 ? -24 : x.size;
+    x.offset = which == 3 ? -1 : which == 13 ? 1 : which == 14 ? INT64_MAX : 0;
+    x.shard = which == 4 ? 1 : which == 5 ? -1 : 0;
+    x.dim = which == 6 ? -2 : which == 7 ? 1ll << 62 : x.dim;
+    x.rank = which == 8 ? 9 : x.rank;
+    x.num_shards = which == 9 ? 0 : which == 10 ? 1 << 30 : 1;
+    x.endianness = which == 11;
+    x.consumer = which == 12 ? 2 : 0;
+    if (which == 15) { /* far more than memory */
+        x.dim = 1ll << 40;
+        x.size = 12ll << 40;
+    }
+    x.crc += which == 16;
+    write_index(x);
 }
 
 START_TEST(an_index_that_lies_is_found)
