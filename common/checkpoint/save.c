@@ -237,7 +237,7 @@ static int write_bundle(struct ckpt_history *h,
     }
     for (int i = 0; i < n && err->code == CREW_OK; i++) {
         if (check_finite(tensors[i], err) == CREW_OK) {
-            (void)bundle_writer_add(w, tensors[i]->name, tensors[i]->dtype,
+            (void)bundle_writer_add(w, tensors[i]->name, (int)tensors[i]->dtype,
                                     &tensors[i]->shape, tensors[i]->data, err);
         }
     }
