@@ -19,8 +19,7 @@
 
 enum { SIDE = 28, CLASSES = 10, SHUFFLE_BUFFER = 60000 };
 
-/* --- the model: called once for training, once for evaluation, once for export
- */
+/* --- the model: a graph for training, one for evaluation, one for export */
 
 static int pick_optimizer(const struct crew_params *params,
                           struct crew_optimizer *optimizer,
@@ -36,10 +35,10 @@ static int pick_optimizer(const struct crew_params *params,
     } else if (strcmp(name, "adam") == 0) {
         *optimizer = crew_adam(rate);
     } else {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "optimizer is \"%s\". Fix: --set optimizer=sgd, "
-                            "momentum or adam",
-                            name);
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "optimizer is \"%s\". Fix: --set optimizer=sgd, "
+                             "momentum or adam",
+                             name);
     }
     return CREW_OK;
 }
@@ -56,13 +55,12 @@ static int model_fn(struct crew_graph *g,
     struct crew_optimizer optimizer;
     struct crew_node *x = crew_feature(features, "x"); /* (batch, 784) */
 
-    x = crew_reshape(g, x, crew_shape4(-1, SIDE, SIDE, 1));
-    x = crew_conv2d(g, NULL, x, 32, 5, CREW_SAME,
-                    CREW_RELU);      /* (b, 28, 28, 32) */
-    x = crew_max_pool2d(g, x, 2, 2); /* (b, 14, 14, 32) */
-    x = crew_conv2d(g, NULL, x, 64, 5, CREW_SAME,
-                    CREW_RELU);      /* (b, 14, 14, 64) */
-    x = crew_max_pool2d(g, x, 2, 2); /* (b, 7, 7, 64) */
+    /* Variables get tf.layers' names: conv2d/kernel, conv2d_1/kernel, ... */
+    x = crew_reshape(g, x, crew_shape4(-1, SIDE, SIDE, 1));   /* an image: */
+    x = crew_conv2d(g, NULL, x, 32, 5, CREW_SAME, CREW_RELU); /* 28 x 28 x 32 */
+    x = crew_max_pool2d(g, x, 2, 2);                          /* 14 x 14 x 32 */
+    x = crew_conv2d(g, NULL, x, 64, 5, CREW_SAME, CREW_RELU); /* 14 x 14 x 64 */
+    x = crew_max_pool2d(g, x, 2, 2);                          /* 7 x 7 x 64 */
     x = crew_reshape(g, x, crew_shape2(-1, 7 * 7 * 64));
     x = crew_dense(g, NULL, x, 1024, CREW_RELU);
     x = crew_dropout(g, x, (float)dropout_rate, mode);
@@ -75,7 +73,7 @@ static int model_fn(struct crew_graph *g,
     crew_spec_prediction(spec, "probabilities", probabilities);
     crew_spec_signature(spec, "predict_images");
 
-    if (mode != CREW_PREDICT) {
+    if (mode != CREW_PREDICT) { /* there are labels */
         struct crew_node *loss =
             crew_sparse_softmax_cross_entropy(g, labels, logits);
         crew_spec_loss(spec, loss);
@@ -113,6 +111,8 @@ static int train_input(const struct crew_input_ctx *ctx,
     struct crew_dataset *d = images(ctx, "train");
 
     (void)err;
+    /* Seed 0: by the run and the worker, who all read all images, each in an
+     * order of its own. */
     d = crew_dataset_shuffle(d, SHUFFLE_BUFFER, 0);
     d = crew_dataset_repeat(d, -1);
     *dataset = crew_dataset_batch(d, batch_size, true);
@@ -142,7 +142,9 @@ static int configure(const struct crew_params *params,
     train_spec->input_fn = train_input;
     train_spec->max_steps = 20000;
     eval_spec->input_fn = eval_input;
-    eval_spec->steps = -1; /* all test images, not TensorFlow's 100 batches */
+    eval_spec->steps = -1; /* all 10,000 test images */
+    /* One SavedModel, of the finished model. CREW_EXPORTER_LATEST would write
+     * one after every evaluation, for who wants to serve while it trains. */
     crew_eval_spec_add_exporter(eval_spec, CREW_EXPORTER_FINAL, "final");
     return CREW_OK;
 }
