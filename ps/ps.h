@@ -67,4 +67,10 @@ const float *ps_granule(const struct ps *,
                         uint32_t id,
                         CREW_OUT int64_t *count);
 
+/* For tests: may this incarnation change state? */
+bool ps_admits(const struct ps *,
+               int role,
+               uint32_t index,
+               uint64_t incarnation);
+
 #endif

@@ -485,3 +485,12 @@ const float *ps_granule(const struct ps *ps, uint32_t id, int64_t *count)
     *count = g->count;
     return g->value;
 }
+
+bool ps_admits(const struct ps *ps,
+               int role,
+               uint32_t index,
+               uint64_t incarnation)
+{
+    return members_judge(&ps->members, members_find(&ps->members, role, index),
+                         incarnation) == MEMBER_SAME;
+}

@@ -131,17 +131,6 @@ static int64_t torn_on(const struct sim_ledger *l, uint32_t granule)
     return n;
 }
 
-static bool lives(const struct sim *sim, uint64_t incarnation)
-{
-    for (int i = 0; i <= sim->num_workers; i++) {
-        const struct life *l = sim->trainers[i].life;
-        if (l != NULL && session_incarnation(l->session) == incarnation) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* At rest, what a living trainer was told to be complete has been counted. */
 static void check_acked(struct sim *sim)
 {
@@ -149,7 +138,7 @@ static void check_acked(struct sim *sim)
     for (size_t i = 0; i < l->n; i++) {
         const struct sim_step *s = &l->steps[i];
         if (s->acked && !s->counted && s->applied != 0 &&
-            lives(sim, s->incarnation)) {
+            ps_admits(sim->ps[0].ps, s->role, s->index, s->incarnation)) {
             sim_fail(sim,
                      "role %d/%u step %" PRIu64
                      " is complete, but not "

@@ -45,6 +45,7 @@ enum event_kind { EV_OPEN, EV_FRAME, EV_SENT, EV_CLOSE, EV_TIMER };
 struct event {
     uint64_t ms, order;
     enum event_kind kind;
+    struct mem_net *net;   /* whose process it happens to */
     struct mem_conn *conn; /* the one that is called back */
     struct mem_frame frame;
     struct rpc_out *out;
@@ -67,6 +68,7 @@ struct mem_net {
     struct mem_net *next;
     char who[32];
     bool dead;
+    uint64_t paused_until_ms;
     struct mem_conn *conns;
     struct rpc_accept *accept;
     char address[80];
@@ -90,19 +92,10 @@ static bool before(const struct event *a, const struct event *b)
     return a->ms != b->ms ? a->ms < b->ms : a->order < b->order;
 }
 
-static struct event *push_event(struct world *w,
-                                enum event_kind kind,
-                                struct mem_conn *conn,
-                                uint64_t ms)
+static void add_event(struct world *w, struct event *e, uint64_t ms)
 {
-    struct event *e = xcalloc(1, sizeof(*e));
-    e->kind = kind;
-    e->conn = conn;
     e->ms = ms;
     e->order = w->order++;
-    if (conn != NULL) {
-        conn->events++;
-    }
     if (w->n == w->cap) {
         w->cap = w->cap == 0 ? 256 : w->cap * 2;
         w->heap = xrealloc(w->heap, w->cap * sizeof(w->heap[0]));
@@ -113,6 +106,21 @@ static struct event *push_event(struct world *w,
         i = (i - 1) / 2;
     }
     w->heap[i] = e;
+}
+
+static struct event *push_event(struct world *w,
+                                enum event_kind kind,
+                                struct mem_conn *conn,
+                                uint64_t ms)
+{
+    struct event *e = xcalloc(1, sizeof(*e));
+    e->kind = kind;
+    e->conn = conn;
+    if (conn != NULL) {
+        conn->events++;
+        e->net = conn->net;
+    }
+    add_event(w, e, ms);
     return e;
 }
 
@@ -476,6 +484,7 @@ static void timer_set(struct rpc_net *base, struct rpc_timer *t, uint64_t ms)
     timer_clear(base, t);
     struct event *e = push_event(w, EV_TIMER, NULL, w->now + ms);
     e->timer = t;
+    e->net = net_of(base);
     t->impl = e;
 }
 
@@ -566,6 +575,10 @@ bool world_step(struct world *w)
     }
     struct event *e = pop_event(w);
     w->now = e->ms;
+    if (e->net != NULL && e->net->paused_until_ms > w->now) {
+        add_event(w, e, e->net->paused_until_ms); /* in the same order, later */
+        return true;
+    }
     w->counts.events++;
     happen(e);
     if (e->conn != NULL) {
@@ -604,4 +617,10 @@ void mem_net_kill(struct rpc_net *base)
             reset_conn(c);
         }
     }
+}
+
+void mem_net_pause(struct rpc_net *base, uint64_t ms)
+{
+    struct mem_net *net = net_of(base);
+    net->paused_until_ms = net->world->now + ms;
 }

@@ -48,4 +48,7 @@ struct rpc_net *mem_net_new(struct world *, const char *who);
 /* All its connections are reset and nothing it sends arrives any more; closing
  * what is open on it still works, so that its memory can be freed. */
 void mem_net_kill(struct rpc_net *);
+/* The process does not run for `ms`; what would have happened to it waits. */
+void mem_net_pause(struct rpc_net *, uint64_t ms);
+
 #endif

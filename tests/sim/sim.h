@@ -20,7 +20,7 @@
 /* The model: integers, so that every sum is exact. */
 struct sim_model {
     int num_vars;
-    char name[SIM_MAX_VARS][16];
+    char name[SIM_MAX_VARS][32];
     struct crew_shape shape[SIM_MAX_VARS];
     int64_t n[SIM_MAX_VARS];
     int64_t total;
@@ -102,7 +102,10 @@ struct sim {
     struct ps_task ps[SIM_NUM_PS];
     struct trainer_task trainers[1 + SIM_MAX_WORKERS];
     struct sim_ledger ledger;
-    int64_t saves, kills, torn;
+    int64_t saves, kills, pauses, torn;
+    struct rpc_net *clock; /* for what happens to processes */
+    struct rpc_timer pause;
+    int pauses_left;
     bool stopped;      /* the chief has ended the job */
     char failure[512]; /* empty: none */
     struct placement *placement;

@@ -132,8 +132,44 @@ static void on_kill(struct rpc_timer *timer)
     struct trainer_task *t = timer->self;
     task_kill(t);
     if (--t->kills_left > 0) {
-        t->sim->ps[0].net->timer_set(t->sim->ps[0].net, &t->killer,
-                                     500 + pick(t->sim, 20000));
+        t->sim->clock->timer_set(t->sim->clock, &t->killer,
+                                 500 + pick(t->sim, 20000));
+    }
+}
+
+/* A machine that swaps, a SIGSTOP: long enough, and the leases are over. */
+static void on_pause(struct rpc_timer *timer)
+{
+    struct sim *sim = timer->self;
+    int who = (int)pick(sim, (uint64_t)sim->num_workers + 3);
+    uint64_t ms = 200 + pick(sim, 14000);
+    if (sim->stopped || --sim->pauses_left < 0) {
+        return;
+    }
+    struct rpc_net *net = NULL;
+    if (who < SIM_NUM_PS) {
+        net = sim->ps[who].net;
+    } else if (sim->trainers[who - SIM_NUM_PS].life != NULL) {
+        net = sim->trainers[who - SIM_NUM_PS].life->net;
+    }
+    if (net != NULL) {
+        if (sim->verbose) {
+            printf("%8" PRIu64 " pause of %d for %" PRIu64 " ms\n",
+                   world_now(sim->world), who, ms);
+        }
+        mem_net_pause(net, ms);
+        sim->pauses++;
+    }
+    sim->clock->timer_set(sim->clock, &sim->pause, 2000 + pick(sim, 20000));
+}
+
+static void start_pauses(struct sim *sim)
+{
+    sim->clock = mem_net_new(sim->world, "clock");
+    sim->pauses_left = pick(sim, 3) == 0 ? 1 + (int)pick(sim, 3) : 0;
+    sim->pause = (struct rpc_timer){.on_timer = on_pause, .self = sim};
+    if (sim->pauses_left > 0) {
+        sim->clock->timer_set(sim->clock, &sim->pause, 100 + pick(sim, 1500));
     }
 }
 
@@ -151,8 +187,7 @@ static void start_trainers(struct sim *sim, bool kills)
         t->kills_left = kills ? (int)pick(sim, i == 0 ? 2 : 3) : 0;
         task_start(t);
         if (t->kills_left > 0) {
-            sim->ps[0].net->timer_set(sim->ps[0].net, &t->killer,
-                                      50 + pick(sim, 3000));
+            sim->clock->timer_set(sim->clock, &t->killer, 50 + pick(sim, 3000));
         }
     }
 }
@@ -214,7 +249,7 @@ static void check_end(struct sim *sim)
 
 struct totals {
     uint64_t events, frames, lost, resets, repeated;
-    int64_t saves, kills, torn;
+    int64_t saves, kills, pauses, torn;
 };
 
 /* A failed run leaves its memory to the end of the process. */
@@ -228,6 +263,7 @@ static void clean_up(struct sim *sim, struct totals *t)
     t->repeated += c->repeated;
     t->saves += sim->saves;
     t->kills += sim->kills;
+    t->pauses += sim->pauses;
     t->torn += sim->torn;
     if (sim->failure[0] == '\0') {
         world_free(sim->world);
@@ -265,6 +301,7 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
     for (uint32_t i = 0; i < SIM_NUM_PS; i++) {
         start_ps(sim, i);
     }
+    start_pauses(sim);
     start_trainers(sim, pick(sim, 4) > 0);
     run(sim);
     if (sim->failure[0] == '\0') {
@@ -312,9 +349,9 @@ int main(int argc, char **argv)
     }
     printf("%" PRIu64 " seeds, %d failed; %" PRIu64 " events, %" PRIu64
            " frames, %" PRIu64 " lost, %" PRIu64 " resets, %" PRIu64
-           " repeated, %" PRId64 " kills, %" PRId64 " saves, %" PRId64
-           " torn granules\n",
+           " repeated, %" PRId64 " kills, %" PRId64 " pauses, %" PRId64
+           " saves, %" PRId64 " torn granules\n",
            last - first + 1, failed, t.events, t.frames, t.lost, t.resets,
-           t.repeated, t.kills, t.saves, t.torn);
+           t.repeated, t.kills, t.pauses, t.saves, t.torn);
     return failed == 0 ? 0 : 1;
 }

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The blocking trainer and the parameter server over real sockets, each on
+ * threads of this process, so that ThreadSanitizer sees all of it: a chief and
+ * two workers train to max_steps on two ps while the chief saves; every update
+ * is there exactly once; with Adam and one trainer the bits are those of
+ * training in one process; a signal ends a wait. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/mem.h"
+#include "cluster/trainer.h"
+#include "config/tf_config.h"
+#include "ps.h"
+#include "rpc/uv_net.h"
+
+#define NUM_PS 2
+#define NUM_VARS 3
+#define ROWS 300
+#define COLS 200
+
+/* ------------------------------------------------------------------- the ps */
+
+struct server {
+    pthread_t thread;
+    uint32_t index;
+    char address[64];
+    char *cluster;
+    uint32_t num_workers;
+    uv_loop_t loop;
+    struct rpc_net *net;
+    struct ps *ps;
+    int exit_code;
+};
+
+static void on_closed(void *self)
+{
+    struct server *s = self;
+    s->ps = NULL;
+}
+
+static void on_over(void *self, int exit_code)
+{
+    struct server *s = self;
+    s->exit_code = exit_code;
+    ps_close(s->ps, on_closed, s);
+}
+
+static void *serve(void *arg)
+{
+    struct server *s = arg;
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    uv_net_free(s->net);
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&s->loop);
+    return NULL;
+}
+
+static void open_server(struct server *s)
+{
+    struct crew_err err = {0};
+    int port = 0;
+    struct ps_options o = {.index = s->index,
+                           .incarnation = 17 + s->index,
+                           .address = s->address,
+                           .cluster = s->cluster,
+                           .num_workers = s->num_workers,
+                           .session_creation_timeout_secs = 60,
+                           .on_over = on_over,
+                           .self = s};
+    (void)uv_loop_init(&s->loop);
+    s->net = o.net = uv_net_new(&s->loop);
+    ck_assert_msg(ps_open(&o, &s->ps, &port, &err) == CREW_OK, "%s", err.msg);
+    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+/* ------------------------------------------------------------- the trainers */
+
+struct worker {
+    pthread_t thread;
+    struct tf_config *tf;
+    struct trainer *trainer;
+    struct trainer_options options;
+    struct crew_optimizer optimizer;
+    struct trainer_var vars[NUM_VARS];
+    float *grads[NUM_VARS];
+    int64_t steps; /* its own */
+    int rc;
+    struct crew_err err;
+    bool saved;
+};
+
+static const struct {
+    const char *name;
+    int64_t rows, cols;
+} model[NUM_VARS] = {{"a", ROWS, COLS}, {"b", 1, 7}, {"c", 64, 5}};
+
+static void make_vars(struct worker *w)
+{
+    for (int v = 0; v < NUM_VARS; v++) {
+        int64_t n = model[v].rows * model[v].cols;
+        void *p = NULL;
+        w->vars[v] = (struct trainer_var){
+            .name = model[v].name,
+            .shape = crew_shape2(model[v].rows, model[v].cols),
+            .n = n};
+        for (int k = 0; k <= OPTIM_MAX_SLOTS; k++) {
+            ck_assert_int_eq(mem_try((size_t)n, 4, "a test", &p, &w->err), 0);
+            if (k == 0) {
+                w->vars[v].value = p;
+            } else {
+                w->vars[v].slot[k - 1] = p;
+            }
+        }
+        w->grads[v] = xcalloc((size_t)n, 4);
+        for (int64_t i = 0; i < n; i++) {
+            w->vars[v].value[i] = (float)(i % 17);
+        }
+    }
+}
+
+static void free_vars(struct worker *w)
+{
+    for (int v = 0; v < NUM_VARS; v++) {
+        free(w->vars[v].value);
+        free(w->vars[v].slot[0]);
+        free(w->vars[v].slot[1]);
+        free(w->grads[v]);
+    }
+}
+
+/* Integers for the sums, something with bits in it for Adam. */
+static void compute(struct worker *w)
+{
+    for (int v = 0; v < NUM_VARS; v++) {
+        for (int64_t i = 0; i < w->vars[v].n; i++) {
+            w->grads[v][i] = w->optimizer.kind == CREW_GRADIENT_DESCENT
+                                 ? 1.0f
+                                 : w->vars[v].value[i] * 0.37f + 0.1f;
+        }
+    }
+}
+
+static int one_step(struct worker *w, int64_t *step)
+{
+    const struct trainer_ops *ops = w->trainer->ops;
+    int rc = ops->next_step(w->trainer, &w->err);
+    if (rc != CREW_OK) {
+        return rc;
+    }
+    compute(w);
+    for (int v = NUM_VARS - 1; v >= 0; v--) {
+        ops->grad_ready(w->trainer, v, w->grads[v]);
+    }
+    return ops->finish_step(w->trainer, step, &w->err);
+}
+
+static int save(struct worker *w, int64_t *step)
+{
+    const struct trainer_ops *ops = w->trainer->ops;
+    struct optim_powers p;
+    int rc = ops->hold(w->trainer, step, &w->err);
+    rc = rc ? rc : ops->read_state(w->trainer, &p, &w->err);
+    if (rc == CREW_OK && w->optimizer.kind == CREW_GRADIENT_DESCENT) {
+        for (int v = 0; v < NUM_VARS; v++) {
+            for (int64_t i = 0; i < w->vars[v].n; i++) {
+                ck_assert_float_eq(w->vars[v].value[i],
+                                   (float)(i % 17 - *step));
+            }
+        }
+    }
+    return rc;
+}
+
+static int train(struct worker *w)
+{
+    const struct trainer_ops *ops = w->trainer->ops;
+    int64_t step = 0;
+    int rc = ops->begin(w->trainer, &step, &w->err);
+    while (rc == CREW_OK) {
+        rc = one_step(w, &step);
+        w->steps += rc == CREW_OK;
+        if (rc == CREW_OK && w->tf != NULL && w->tf->role == ROLE_CHIEF &&
+            w->steps % 7 == 0) {
+            rc = save(w, &step);
+            rc = rc ? rc : ops->release(w->trainer, &w->err);
+            rc = rc ? rc : ops->saved(w->trainer, step, &w->err);
+        }
+    }
+    return rc;
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *w = arg;
+    w->rc = train(w);
+    w->trainer->ops->close(w->trainer);
+    return NULL;
+}
+
+static void open_trainer(struct worker *w, const char *json, int64_t max_steps)
+{
+    if (json != NULL) {
+        ck_assert_msg(tf_config_parse(json, false, &w->tf, &w->err) == CREW_OK,
+                      "%s", w->err.msg);
+    }
+    make_vars(w);
+    w->options = (struct trainer_options){.env = env_posix(),
+                                          .tf = w->tf,
+                                          .optimizer = &w->optimizer,
+                                          .vars = w->vars,
+                                          .num_vars = NUM_VARS,
+                                          .max_steps = max_steps,
+                                          .save_checkpoints_steps = 100,
+                                          .save_checkpoints_secs = -1,
+                                          .session_creation_timeout_secs = 60};
+    int rc = w->tf != NULL
+                 ? trainer_cluster_open(&w->options, &w->trainer, &w->err)
+                 : trainer_local_open(&w->options, &w->trainer, &w->err);
+    ck_assert_msg(rc == CREW_OK, "%s", w->err.msg);
+}
+
+static void initialise(struct worker *w)
+{
+    struct optim_powers p = optim_powers_initial(&w->optimizer);
+    int rc = w->trainer->ops->initialise(w->trainer, 1, 0, &p, &w->err);
+    ck_assert_msg(rc == CREW_OK, "%s", w->err.msg);
+}
+
+/* Ports that are free now. */
+static void free_ports(int *ports, int n)
+{
+    uv_loop_t loop;
+    uv_tcp_t tcp[8];
+    (void)uv_loop_init(&loop);
+    for (int i = 0; i < n; i++) {
+        struct sockaddr_in a;
+        struct sockaddr_storage got;
+        int len = (int)sizeof(got);
+        (void)uv_ip4_addr("127.0.0.1", 0, &a);
+        (void)uv_tcp_init(&loop, &tcp[i]);
+        (void)uv_tcp_bind(&tcp[i], (const struct sockaddr *)&a, 0);
+        (void)uv_tcp_getsockname(&tcp[i], (struct sockaddr *)&got, &len);
+        ports[i] = ntohs(((struct sockaddr_in *)&got)->sin_port);
+    }
+    for (int i = 0; i < n; i++) {
+        uv_close((uv_handle_t *)&tcp[i], NULL);
+    }
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&loop);
+}
+
+struct cluster_test {
+    struct server servers[NUM_PS];
+    char cluster[512];
+};
+
+static void json_of(const struct cluster_test *c,
+                    const char *type,
+                    int index,
+                    char *out,
+                    size_t size)
+{
+    (void)snprintf(out, size,
+                   "{\"cluster\":%s,\"task\":{\"type\":\"%s\",\"index\":%d}}",
+                   c->cluster, type, index);
+}
+
+static void open_servers(struct cluster_test *c)
+{
+    int p[5];
+    char json[700];
+    struct crew_err err = {0};
+    struct tf_config *tf = NULL;
+    free_ports(p, 5);
+    (void)snprintf(
+        c->cluster, sizeof(c->cluster),
+        "{\"chief\":[\"127.0.0.1:%d\"],\"worker\":[\"127.0.0.1:%d\","
+        "\"127.0.0.1:%d\"],\"ps\":[\"127.0.0.1:%d\",\"127.0.0.1:%d\"]}",
+        p[2], p[3], p[4], p[0], p[1]);
+    json_of(c, "ps", 0, json, sizeof(json));
+    ck_assert_int_eq(tf_config_parse(json, false, &tf, &err), CREW_OK);
+    for (uint32_t i = 0; i < NUM_PS; i++) {
+        struct server *s = &c->servers[i];
+        s->index = i;
+        s->num_workers = 2;
+        s->cluster = cluster_canonical(tf->cluster);
+        (void)snprintf(s->address, sizeof(s->address), "127.0.0.1:%d", p[i]);
+        open_server(s);
+    }
+    tf_config_free(tf);
+}
+
+static void join_servers(struct cluster_test *c, int exit_code)
+{
+    for (int i = 0; i < NUM_PS; i++) {
+        (void)pthread_join(c->servers[i].thread, NULL);
+        ck_assert_int_eq(c->servers[i].exit_code, exit_code);
+        free(c->servers[i].cluster);
+    }
+}
+
+static void stop_and_close(struct worker *w, int64_t step)
+{
+    bool evaluator = true;
+    int rc = w->trainer->ops->stop(w->trainer, 0, step, "max_steps reached",
+                                   &evaluator, &w->err);
+    ck_assert_msg(rc == CREW_OK, "%s", w->err.msg);
+    ck_assert(!evaluator);
+    w->trainer->ops->close(w->trainer);
+}
+
+/* Three trainers, two ps: exactly max_steps, every update once, consistent
+ * saves. */
+START_TEST(test_trains)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker w[3] = {{.rc = 0}};
+    char json[700];
+    int64_t step = 0;
+    const int64_t max_steps = 60;
+    open_servers(&c);
+    for (int i = 0; i < 3; i++) {
+        json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
+                sizeof(json));
+        w[i].optimizer = crew_gradient_descent(1.0);
+        open_trainer(&w[i], json, max_steps);
+    }
+    for (int i = 1; i < 3; i++) {
+        ck_assert_int_eq(pthread_create(&w[i].thread, NULL, run_worker, &w[i]),
+                         0);
+    }
+    initialise(&w[0]);
+    ck_assert_int_eq(train(&w[0]), CREW_OUT_OF_RANGE);
+    w[0].err = (struct crew_err){0};
+    ck_assert_int_eq(save(&w[0], &step), CREW_OK);
+    ck_assert_int_eq(step, max_steps);
+    stop_and_close(&w[0], step);
+    for (int i = 1; i < 3; i++) {
+        (void)pthread_join(w[i].thread, NULL);
+        ck_assert_msg(w[i].rc == CREW_OUT_OF_RANGE, "%s", w[i].err.msg);
+    }
+    ck_assert_int_eq(w[0].steps + w[1].steps + w[2].steps, max_steps);
+    join_servers(&c, 0);
+    for (int i = 0; i < 3; i++) {
+        free_vars(&w[i]);
+        tf_config_free(w[i].tf);
+    }
+}
+END_TEST
+
+/* One trainer on two ps has the bits of one process. */
+START_TEST(test_same_bits)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker far = {.optimizer = crew_adam(0.01)}, near = far;
+    char json[700];
+    int64_t step = 0;
+    open_servers(&c);
+    json_of(&c, "chief", 0, json, sizeof(json));
+    open_trainer(&far, json, 20);
+    open_trainer(&near, NULL, 20);
+    initialise(&far);
+    initialise(&near);
+    ck_assert_int_eq(train(&far), CREW_OUT_OF_RANGE);
+    ck_assert_int_eq(train(&near), CREW_OUT_OF_RANGE);
+    far.err = (struct crew_err){0};
+    ck_assert_int_eq(save(&far, &step), CREW_OK);
+    for (int v = 0; v < NUM_VARS; v++) {
+        size_t bytes = (size_t)far.vars[v].n * 4;
+        ck_assert_mem_eq(far.vars[v].value, near.vars[v].value, bytes);
+        ck_assert_mem_eq(far.vars[v].slot[0], near.vars[v].slot[0], bytes);
+        ck_assert_mem_eq(far.vars[v].slot[1], near.vars[v].slot[1], bytes);
+    }
+    stop_and_close(&far, step);
+    near.trainer->ops->close(near.trainer);
+    join_servers(&c, 0);
+    free_vars(&far);
+    free_vars(&near);
+    tf_config_free(far.tf);
+}
+END_TEST
+
+static void *interrupt(void *arg)
+{
+    (void)usleep(100000);
+    trainer_interrupt(arg);
+    return NULL;
+}
+
+/* A worker waits for a chief that does not come, until a signal does. */
+START_TEST(test_interrupt)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker w = {.optimizer = crew_gradient_descent(1.0)};
+    char json[700];
+    int64_t step = 0;
+    pthread_t thread;
+    struct crew_err err = {0};
+    open_servers(&c);
+    json_of(&c, "worker", 1, json, sizeof(json));
+    open_trainer(&w, json, 20);
+    ck_assert_int_eq(pthread_create(&thread, NULL, interrupt, w.trainer), 0);
+    ck_assert_int_eq(w.trainer->ops->begin(w.trainer, &step, &w.err),
+                     CREW_CANCELLED);
+    (void)pthread_join(thread, NULL);
+    w.trainer->ops->close(w.trainer);
+    /* The chief finds that the job had ended: it says so and goes. */
+    struct worker chief = {.optimizer = w.optimizer};
+    json_of(&c, "chief", 0, json, sizeof(json));
+    ck_assert_int_eq(tf_config_parse(json, false, &chief.tf, &err), CREW_OK);
+    chief.options = w.options;
+    chief.options.tf = chief.tf;
+    int rc = trainer_announce_end(&chief.options, 20, "had ended", &err);
+    ck_assert_msg(rc == CREW_OK, "%s", err.msg);
+    join_servers(&c, 0);
+    free_vars(&w);
+    tf_config_free(w.tf);
+    tf_config_free(chief.tf);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("processes");
+    TCase *t = tcase_create("processes");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, test_trains);
+    tcase_add_test(t, test_same_bits);
+    tcase_add_test(t, test_interrupt);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_NOFORK);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed > 0;
+}
