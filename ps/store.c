@@ -186,8 +186,8 @@ void store_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
     }
     const struct shard *s = l->ps->shard;
     if (s->num_granules == 0 || l->ps->phase == CREW__PHASE__READY) {
-        /* Nothing to load, or it is done: a chief that was fenced meanwhile asks
-         * again. */
+        /* Nothing to load, or it is done: a chief that was fenced meanwhile
+         * asks again. */
         Crew__LoadReply reply = CREW__LOAD_REPLY__INIT;
         reply.granules = shard_loaded(s);
         rpc_reply(l->session, RPC_LOAD, call_id, &reply.base);

@@ -237,7 +237,8 @@ static void stop_done(struct rpc_call *call,
             s->evaluator = r->evaluator != 0;
             s->evaluator_done = false;
         }
-    } else if (error != NULL && l->generation == s->generation) {
+    } else if (error != NULL && error->exit_code != 0 &&
+               l->generation == s->generation) {
         l->done = true; /* it will not listen to us */
     }
     session_tick(s);
@@ -285,8 +286,8 @@ static bool all_told(const struct session *s)
 void chief_stop_tick(struct session *s)
 {
     bool late = session_now(s) - s->op_ms >= stop_limit(s);
-    if (s->op_phase == 0) {
-        s->op_phase = 1;
+    if (s->op_phase == 0 || (s->op_phase == 1 && s->job != JOB_STOP)) {
+        s->op_phase = 1; /* also when we were given up and came back */
         job_set(s, JOB_STOP);
     }
     job_pump(s);

@@ -95,6 +95,8 @@ struct trainer_ops {
      * blocks. */
     void (*last_evaluation)(struct trainer *, char *line, size_t size, CREW_OUT int64_t *step);
     const struct trainer_end *(*end)(const struct trainer *);
+    /* A chief that has lost a ps (138) and has not called stop tells the others first,
+     * at most 10 s. */
     void (*close)(struct trainer *);
 };
 
