@@ -445,7 +445,6 @@ static void start_backward(struct plan *p)
         p->places[id].left = p->places[id].back_readers;
     }
     grad_at(p, p->loss)[0] = 1.0f;
-    p->places[p->loss].touched = true;
 }
 
 void plan_backward(struct plan *p,

@@ -78,9 +78,10 @@ static int read_exactly(gzFile file,
 static int check_end(gzFile file, const char *path, struct crew_err *err)
 {
     uint8_t byte;
-    int got = gzread(file, &byte, 1);
+    int got = gzread(file, &byte, 1), number = Z_OK;
 
-    if (got < 0) {
+    (void)gzerror(file, &number);
+    if (got < 0 || (got == 0 && number != Z_OK)) { /* 0: cut in the CRC */
         return lost(file, path, err);
     }
     if (got > 0) {

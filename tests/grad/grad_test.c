@@ -17,7 +17,7 @@
 
 #include "base/banned.h"
 
-enum { BATCH = 3, MAX_FEED = 512 };
+enum { BATCH = 3, MAX_VARS = 16 };
 
 /* A case builds its op between variables and the loss: loss = mean(op(...) *
  * op(...)) so that the gradient that reaches the op differs from element to
@@ -163,6 +163,57 @@ static struct crew_node *build_mean(struct trial *t)
                     crew_reduce_mean(t->g, crew_mul(t->g, x, x)));
 }
 
+/* --- ops together, where a plan must not share a buffer it could share */
+
+/* The second sum may not be written over the relu, whose sign backward asks. */
+static struct crew_node *build_relu_under_bias(struct trial *t)
+{
+    struct crew_node *bias = var(t, "above", crew_shape1(5));
+
+    return crew_bias_add(t->g, activation(t, CREW_RELU), bias);
+}
+
+/* r is relu of x, which has a second reader: neither x's value nor its gradient
+ * is r's. The bias keeps the loss from being flat where r is 0. */
+static struct crew_node *beside(struct trial *t,
+                                struct crew_node *r,
+                                struct crew_node *x)
+{
+    struct crew_node *bias = var(t, "above", crew_shape1(r->shape.dim[1]));
+
+    return crew_bias_add(t->g, crew_add(t->g, crew_scale(t->g, r, 3.0f), x),
+                         bias);
+}
+
+static struct crew_node *build_relu_beside_its_operand(struct trial *t)
+{
+    struct crew_node *x = crew_bias_add(
+        t->g, var(t, "x", crew_shape2(BATCH, 4)), var(t, "b", crew_shape1(4)));
+
+    return beside(t, crew_activate(t->g, x, CREW_RELU), x);
+}
+
+/* The same through other names of the same memory. */
+static struct crew_node *build_relu_beside_a_reshape(struct trial *t)
+{
+    struct crew_node *x = crew_bias_add(
+        t->g, var(t, "x", crew_shape2(BATCH, 4)), var(t, "b", crew_shape1(4)));
+    struct crew_node *a = crew_reshape(t->g, x, crew_shape2(2 * BATCH, 2));
+    struct crew_node *b = crew_reshape(t->g, x, crew_shape2(2 * BATCH, 2));
+
+    return beside(t, crew_activate(t->g, a, CREW_RELU), b);
+}
+
+/* A variable that two products read is ready after the second. */
+static struct crew_node *build_shared_weights(struct trial *t)
+{
+    struct crew_node *w = var(t, "w", crew_shape2(4, 4));
+    struct crew_node *y =
+        crew_matmul(t->g, var(t, "x", crew_shape2(BATCH, 4)), w);
+
+    return crew_matmul(t->g, crew_activate(t->g, y, CREW_TANH), w);
+}
+
 static const struct {
     const struct op_def *op;
     const char *what;
@@ -186,6 +237,10 @@ static const struct {
     {&op_softmax, "softmax", build_softmax, 2e-3},
     {&op_sparse_softmax_xent, "xent", build_xent, 2e-3},
     {&op_mean, "mean", build_mean, 2e-3},
+    {&op_relu, "relu under a bias", build_relu_under_bias, 1e-3},
+    {&op_relu, "relu beside its operand", build_relu_beside_its_operand, 1e-3},
+    {&op_relu, "relu beside a reshape", build_relu_beside_a_reshape, 1e-3},
+    {&op_matmul, "shared weights", build_shared_weights, 2e-3},
 };
 
 static const struct op_def *const table[] = {
@@ -213,16 +268,85 @@ static double loss_of(struct plan *p, struct trial *t, struct crew_node *loss)
     return (double)*(const float *)plan_value(p, loss, &shape);
 }
 
-struct order {
-    int seen[16];
-    int n;
+/* The variables of a trial. When one is ready its gradient is kept and its
+ * value is spoilt: what is "ready" may be pushed and overwritten at once. */
+struct vars {
+    struct plan *plan;
+    int n, num_ready;
+    int64_t len[MAX_VARS];
+    float *value[MAX_VARS], *spare[MAX_VARS], *grad[MAX_VARS];
 };
 
-static void note_ready(void *self, int i)
+static void take_ready(void *self, int i)
 {
-    struct order *o = self;
+    struct vars *v = self;
 
-    o->seen[o->n++] = i;
+    v->num_ready++;
+    memcpy(v->grad[i], plan_grad(v->plan, i),
+           (size_t)v->len[i] * sizeof(float));
+    for (int64_t k = 0; k < v->len[i]; k++) {
+        v->value[i][k] = NAN;
+    }
+}
+
+static void vars_init(struct vars *v,
+                      const struct crew_graph *g,
+                      struct plan *p)
+{
+    *v = (struct vars){.plan = p, .n = graph_num_vars(g)};
+    ck_assert_int_le(v->n, MAX_VARS);
+    for (int i = 0; i < v->n; i++) {
+        const struct graph_var *var = graph_var(g, i);
+        size_t bytes = (size_t)(var->n * 4 + 63) / 64 * 64;
+
+        v->len[i] = var->n;
+        v->value[i] = aligned_alloc(64, bytes);
+        v->spare[i] = aligned_alloc(64, bytes);
+        v->grad[i] = aligned_alloc(64, bytes);
+        graph_init_var(var, 77, v->value[i]);
+        memcpy(v->spare[i], v->value[i], bytes);
+        plan_bind_var(p, i, v->value[i]);
+    }
+}
+
+static void vars_release(struct vars *v)
+{
+    for (int i = 0; i < v->n; i++) {
+        free(v->value[i]);
+        free(v->spare[i]);
+        free(v->grad[i]);
+    }
+}
+
+/* Backward, and the values as they were. */
+static void backward(const char *what, struct vars *v)
+{
+    plan_backward(v->plan, take_ready, v);
+    ck_assert_msg(v->num_ready == v->n, "%s: %d of %d variables were ready",
+                  what, v->num_ready, v->n);
+    for (int i = 0; i < v->n; i++) {
+        size_t bytes = (size_t)v->len[i] * sizeof(float);
+
+        ck_assert_msg(memcmp(v->grad[i], plan_grad(v->plan, i), bytes) == 0,
+                      "%s: gradient %d went on after it was ready", what, i);
+        memcpy(v->value[i], v->spare[i], bytes);
+    }
+}
+
+static double difference(struct plan *p,
+                         struct trial *t,
+                         struct crew_node *loss,
+                         float *x)
+{
+    const double eps = 1e-2;
+    float keep = *x;
+
+    *x = (float)((double)keep + eps);
+    double up = loss_of(p, t, loss);
+    *x = (float)((double)keep - eps);
+    double down = loss_of(p, t, loss);
+    *x = keep;
+    return (up - down) / (2 * eps);
 }
 
 /* Central differences on every element of every variable. */
@@ -232,56 +356,27 @@ static void check_gradient(const char *what,
                            struct crew_node *loss,
                            double tolerance)
 {
-    const double eps = 1e-2;
-    int n_vars = graph_num_vars(t->g);
-    float *value[16], *grad[16];
-    struct order order = {.n = 0};
+    struct vars v;
 
-    ck_assert_int_le(n_vars, 16);
-    for (int v = 0; v < n_vars; v++) {
-        const struct graph_var *gv = graph_var(t->g, v);
-
-        value[v] = aligned_alloc(64, (size_t)(gv->n + 16) * 4 / 64 * 64 + 64);
-        graph_init_var(gv, 77, value[v]);
-        plan_bind_var(p, v, value[v]);
-    }
+    vars_init(&v, t->g, p);
     (void)loss_of(p, t, loss);
-    plan_backward(p, note_ready, &order);
-    ck_assert_msg(order.n == n_vars, "%s: ready for %d of %d variables", what,
-                  order.n, n_vars);
-    for (int v = 0; v < n_vars; v++) {
-        int64_t n = graph_var(t->g, v)->n;
-
-        grad[v] = malloc((size_t)n * sizeof(float));
-        memcpy(grad[v], plan_grad(p, v), (size_t)n * sizeof(float));
-    }
-    for (int v = 0; v < n_vars; v++) {
-        int64_t n = graph_var(t->g, v)->n;
+    backward(what, &v);
+    for (int i = 0; i < v.n; i++) {
         double largest = 1e-3;
 
-        for (int64_t i = 0; i < n; i++) {
-            largest = fmax(largest, fabs((double)grad[v][i]));
+        for (int64_t k = 0; k < v.len[i]; k++) {
+            largest = fmax(largest, fabs((double)v.grad[i][k]));
         }
-        for (int64_t i = 0; i < n; i++) {
-            float keep = value[v][i];
-            double up, down, want;
+        for (int64_t k = 0; k < v.len[i]; k++) {
+            double got = (double)v.grad[i][k];
+            double want = difference(p, t, loss, &v.value[i][k]);
 
-            value[v][i] = (float)((double)keep + eps);
-            up = loss_of(p, t, loss);
-            value[v][i] = (float)((double)keep - eps);
-            down = loss_of(p, t, loss);
-            value[v][i] = keep;
-            want = (up - down) / (2 * eps);
-            ck_assert_msg(
-                fabs((double)grad[v][i] - want) <= tolerance * largest,
-                "%s: d loss / d %s[%d]: got %g, want %g", what,
-                graph_var(t->g, v)->name, (int)i, (double)grad[v][i], want);
+            ck_assert_msg(fabs(got - want) <= tolerance * largest,
+                          "%s: d loss / d %s[%d]: got %g, want %g", what,
+                          graph_var(t->g, i)->name, (int)k, got, want);
         }
     }
-    for (int v = 0; v < n_vars; v++) {
-        free(value[v]);
-        free(grad[v]);
-    }
+    vars_release(&v);
 }
 
 START_TEST(gradient_equals_central_differences)

@@ -367,6 +367,36 @@ START_TEST(feeds_are_checked)
 }
 END_TEST
 
+/* The bias is added where the sum will be, not in what the caller fed. */
+START_TEST(feeds_are_not_written_over)
+{
+    struct crew_node *x = input("x", 6);
+    struct crew_node *b =
+        crew_variable(g, "b", crew_shape1(6), (struct crew_init){0});
+    struct crew_node *y =
+        crew_bias_add(g, crew_reshape(g, x, crew_shape2(-1, 6)), b);
+    static const float bias[6] = {1, 1, 1, 1, 1, 1};
+    struct plan_feed feed = {x, CREW_FLOAT, NULL};
+    struct crew_err err = {0};
+    struct crew_shape shape;
+    struct plan *p = NULL;
+    float fed[24];
+
+    memcpy(fed, feed_x, sizeof fed);
+    feed.data = fed;
+    y = crew_activate(g, y, CREW_RELU);
+    ck_assert_int_eq(plan_new(g, &y, 1, NULL, 4, &p, &err), CREW_OK);
+    plan_bind_var(p, 0, bias);
+    ck_assert_int_eq(plan_forward(p, &feed, 1, 4, 0, 0, &err), CREW_OK);
+    ck_assert_int_eq(memcmp(fed, feed_x, sizeof fed), 0);
+    const float *got = plan_value(p, y, &shape);
+    for (int i = 0; i < 24; i++) {
+        ck_assert_float_eq(got[i], fmaxf(feed_x[i] + 1, 0));
+    }
+    plan_free(p);
+}
+END_TEST
+
 START_TEST(a_loss_without_variables_is_refused)
 {
     struct crew_node *loss = crew_reduce_mean(g, input("x", 3));
@@ -459,6 +489,7 @@ int main(void)
     tcase_add_test(tc, shared_buffers_change_no_number);
     tcase_add_test(tc, a_smaller_batch_is_the_mean_of_fewer);
     tcase_add_test(tc, feeds_are_checked);
+    tcase_add_test(tc, feeds_are_not_written_over);
     tcase_add_test(tc, a_loss_without_variables_is_refused);
     tcase_add_test(tc, no_memory_for_a_plan_is_an_error_at_every_place);
     tcase_add_test(
