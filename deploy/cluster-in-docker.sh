@@ -10,7 +10,7 @@
 #   FOLDER   where the model goes; it must not exist yet
 #            (default: runs/docker-fashion-mnist-N, the first free N)
 #
-# Environment: TRAINCREW_MAX_STEPS (1200), TRAINCREW_WAIT in seconds (1200).
+# Environment: TRAINCREW_MAX_STEPS (2200), TRAINCREW_WAIT in seconds (1200).
 # Needs Docker with docker compose or docker-compose, and its daemon running.
 # Exit status: the chief's; 1 if it is 0 and another container's is not.
 set -euo pipefail
