@@ -12,8 +12,8 @@
  * - A function that can fail returns 0 (CREW_OK) or an enum crew_code and
  *   fills `err`, its last parameter. Outputs are untouched on error.
  * - Graph builders never fail and never return NULL: the first error sticks in
- *   the graph with the op's name, shapes and the line of the call; ask once,
- *   at the end, with crew_graph_status().
+ *   the graph with the op's scoped name and the shapes that do not fit; ask
+ *   once, at the end, with crew_graph_status().
  * - CREW_TAKES: the callee owns the argument, also on error. CREW_NULLABLE:
  *   NULL is allowed. CREW_OUT: written by the callee. A pointer without a mark
  *   is borrowed for the call and not NULL.

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Graphs and plans: names, sticky errors, feeds, shared buffers, initial
- * values. */
+ * Graphs: names, sticky errors, features, initial values. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "graph/plan.h"
+#include "graph/graph.h"
 #include "kernels/blas.h"
 
 #include "base/banned.h"
@@ -230,214 +228,6 @@ START_TEST(an_unknown_feature_lists_those_there_are)
 }
 END_TEST
 
-/* A small network whose hidden sum, relu and reshape can share buffers. */
-struct net {
-    struct crew_node *x, *labels, *hidden, *act, *logits, *loss;
-    struct plan *plan;
-    float *value[4];
-};
-
-static void build_net(struct net *n)
-{
-    n->x = input("x", 6);
-    n->labels = graph_input(g, "labels", CREW_INT32, crew_shape1(-1));
-    n->hidden = crew_dense(g, NULL, crew_reshape(g, n->x, crew_shape2(-1, 6)),
-                           8, CREW_LINEAR);
-    n->act = crew_activate(g, n->hidden, CREW_RELU);
-    n->logits =
-        crew_dense(g, NULL,
-                   crew_dropout(g, crew_reshape(g, n->act, crew_shape2(-1, 8)),
-                                0.5f, CREW_TRAIN),
-                   3, CREW_LINEAR);
-    n->loss = crew_sparse_softmax_cross_entropy(g, n->labels, n->logits);
-}
-
-static void plan_net(struct net *n, struct crew_node *const *fetches, int k)
-{
-    struct crew_err err = {0};
-
-    ck_assert_msg(
-        plan_new(g, fetches, k, n->loss, 4, &n->plan, &err) == CREW_OK, "%s",
-        err.msg);
-    for (int i = 0; i < graph_num_vars(g); i++) {
-        const struct graph_var *v = graph_var(g, i);
-
-        n->value[i] = calloc((size_t)v->n, sizeof(float));
-        graph_init_var(v, 5, n->value[i]);
-        plan_bind_var(n->plan, i, n->value[i]);
-    }
-}
-
-static void release_net(struct net *n)
-{
-    for (int i = 0; i < graph_num_vars(g); i++) {
-        free(n->value[i]);
-    }
-    plan_free(n->plan);
-}
-
-static const float feed_x[24] = {1, -2, 3, .5f, 0, 2, -1, 1,  1, 1, 1, 1,
-                                 0, 0,  1, -1,  2, 2, 3,  -3, 1, 0, 0, 1};
-static const int32_t feed_labels[4] = {0, 2, 1, 1};
-
-static int run(struct net *n,
-               int64_t batch,
-               const int32_t *labels,
-               struct crew_err *err)
-{
-    struct plan_feed feeds[] = {{n->x, CREW_FLOAT, feed_x},
-                                {n->labels, CREW_INT32, labels}};
-
-    return plan_forward(n->plan, feeds, 2, batch, 9, 1, err);
-}
-
-static void ignore(void *self, int i)
-{
-    (void)self, (void)i;
-}
-
-START_TEST(shared_buffers_change_no_number)
-{
-    struct net lean = {0}, fat = {0};
-    struct crew_err err = {0};
-    struct crew_shape shape;
-
-    build_net(&lean);
-    fat = lean;
-    struct crew_node *all[] = {fat.hidden, fat.act, fat.logits};
-    plan_net(&lean, NULL, 0);
-    plan_net(&fat, all, 3); /* what is fetched is not written over */
-    ck_assert_int_eq(run(&lean, 4, feed_labels, &err), CREW_OK);
-    ck_assert_int_eq(run(&fat, 4, feed_labels, &err), CREW_OK);
-    ck_assert(*(const float *)plan_value(lean.plan, lean.loss, &shape) ==
-              *(const float *)plan_value(fat.plan, fat.loss, &shape));
-    const float *hidden = plan_value(fat.plan, fat.hidden, &shape);
-    bool negative = false;
-    for (int i = 0; i < 32; i++) {
-        negative |= hidden[i] < 0;
-    }
-    ck_assert_msg(negative, "the fetched sum was overwritten by its relu");
-    plan_backward(lean.plan, ignore, NULL);
-    plan_backward(fat.plan, ignore, NULL);
-    for (int v = 0; v < 4; v++) {
-        ck_assert_int_eq(memcmp(plan_grad(lean.plan, v), plan_grad(fat.plan, v),
-                                (size_t)graph_var(g, v)->n * sizeof(float)),
-                         0);
-    }
-    release_net(&lean);
-    release_net(&fat);
-}
-END_TEST
-
-START_TEST(a_smaller_batch_is_the_mean_of_fewer)
-{
-    struct net n = {0};
-    struct crew_err err = {0};
-    struct crew_shape shape;
-
-    build_net(&n);
-    plan_net(&n, &n.logits, 1);
-    ck_assert_int_eq(run(&n, 3, feed_labels, &err), CREW_OK);
-    (void)plan_value(n.plan, n.logits, &shape);
-    ck_assert_int_eq(shape.dim[0], 3);
-    ck_assert_int_eq(run(&n, 5, feed_labels, &err), CREW_INVALID_ARGUMENT);
-    release_net(&n);
-}
-END_TEST
-
-START_TEST(feeds_are_checked)
-{
-    struct net n = {0};
-    struct crew_err err = {0};
-    static const int32_t bad[4] = {0, 1, 3, 1};
-
-    build_net(&n);
-    plan_net(&n, NULL, 0);
-    ck_assert_int_eq(run(&n, 4, bad, &err), CREW_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(err.msg,
-                                 "Received a label value of 3 which is "
-                                 "outside the valid range of [0, 3)"));
-    ck_assert_int_eq(crew_err_exit_code(&err), 65);
-    struct plan_feed only[] = {{n.x, CREW_FLOAT, feed_x}};
-    err = (struct crew_err){0};
-    ck_assert_int_eq(plan_forward(n.plan, only, 1, 4, 0, 0, &err),
-                     CREW_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(err.msg, "'labels'"));
-    release_net(&n);
-}
-END_TEST
-
-/* The bias is added where the sum will be, not in what the caller fed. */
-START_TEST(feeds_are_not_written_over)
-{
-    struct crew_node *x = input("x", 6);
-    struct crew_node *b =
-        crew_variable(g, "b", crew_shape1(6), (struct crew_init){0});
-    struct crew_node *y =
-        crew_bias_add(g, crew_reshape(g, x, crew_shape2(-1, 6)), b);
-    static const float bias[6] = {1, 1, 1, 1, 1, 1};
-    struct plan_feed feed = {x, CREW_FLOAT, NULL};
-    struct crew_err err = {0};
-    struct crew_shape shape;
-    struct plan *p = NULL;
-    float fed[24];
-
-    memcpy(fed, feed_x, sizeof fed);
-    feed.data = fed;
-    y = crew_activate(g, y, CREW_RELU);
-    ck_assert_int_eq(plan_new(g, &y, 1, NULL, 4, &p, &err), CREW_OK);
-    plan_bind_var(p, 0, bias);
-    ck_assert_int_eq(plan_forward(p, &feed, 1, 4, 0, 0, &err), CREW_OK);
-    ck_assert_int_eq(memcmp(fed, feed_x, sizeof fed), 0);
-    const float *got = plan_value(p, y, &shape);
-    for (int i = 0; i < 24; i++) {
-        ck_assert_float_eq(got[i], fmaxf(feed_x[i] + 1, 0));
-    }
-    plan_free(p);
-}
-END_TEST
-
-START_TEST(a_loss_without_variables_is_refused)
-{
-    struct crew_node *loss = crew_reduce_mean(g, input("x", 3));
-    struct crew_err err = {0};
-    struct plan *p = NULL;
-
-    ck_assert_int_eq(plan_new(g, NULL, 0, loss, 4, &p, &err),
-                     CREW_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(
-        strstr(err.msg, "No gradients provided for any variable"));
-    err = (struct crew_err){0};
-    ck_assert_int_eq(plan_new(g, NULL, 0, input("y", 3), 4, &p, &err),
-                     CREW_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(err.msg, "Loss must be scalar"));
-    ck_assert_ptr_null(p);
-}
-END_TEST
-
-START_TEST(no_memory_for_a_plan_is_an_error_at_every_place)
-{
-    struct net n = {0};
-
-    build_net(&n);
-    for (int64_t k = 1;; k++) {
-        struct crew_err err = {0};
-        struct plan *p = NULL;
-
-        mem_fail_at(k, false);
-        int code = plan_new(g, NULL, 0, n.loss, 4, &p, &err);
-        bool fired = mem_fail_fired();
-        mem_fail_at(0, false);
-        ck_assert_int_eq(code, fired ? CREW_RESOURCE_EXHAUSTED : CREW_OK);
-        plan_free(p);
-        if (!fired) {
-            ck_assert_int_gt((int)k, 5);
-            break;
-        }
-    }
-}
-END_TEST
-
 START_TEST(initial_values_depend_on_seed_and_name_and_keep_their_bounds)
 {
     enum { N = 30 * 40 };
@@ -474,6 +264,24 @@ START_TEST(initial_values_depend_on_seed_and_name_and_keep_their_bounds)
 }
 END_TEST
 
+/* A filter's fans count its window: the limit is sqrt(6 / (5 5 (3 + 8))). */
+START_TEST(a_filter_has_the_limit_of_its_window)
+{
+    enum { N = 5 * 5 * 3 * 8 };
+    static const struct crew_init glorot = {CREW_INIT_GLOROT_UNIFORM, 0};
+    double limit = sqrt(6.0 / (25 * 3 + 25 * 8)), largest = 0;
+    float w[N];
+
+    (void)crew_variable(g, "f", crew_shape4(5, 5, 3, 8), glorot);
+    graph_init_var(graph_var(g, 0), 1, w);
+    for (int i = 0; i < N; i++) {
+        largest = fmax(largest, fabs((double)w[i]));
+    }
+    ck_assert_msg(largest <= limit && largest > 0.97 * limit,
+                  "got %g, limit %g", largest, limit);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("graph");
@@ -486,14 +294,9 @@ int main(void)
     tcase_add_loop_test(tc, misuse_is_named, 0,
                         (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, an_unknown_feature_lists_those_there_are);
-    tcase_add_test(tc, shared_buffers_change_no_number);
-    tcase_add_test(tc, a_smaller_batch_is_the_mean_of_fewer);
-    tcase_add_test(tc, feeds_are_checked);
-    tcase_add_test(tc, feeds_are_not_written_over);
-    tcase_add_test(tc, a_loss_without_variables_is_refused);
-    tcase_add_test(tc, no_memory_for_a_plan_is_an_error_at_every_place);
     tcase_add_test(
         tc, initial_values_depend_on_seed_and_name_and_keep_their_bounds);
+    tcase_add_test(tc, a_filter_has_the_limit_of_its_window);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
