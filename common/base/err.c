@@ -34,7 +34,7 @@ static const struct {
 #undef ROW
 };
 
-static void set(struct crew_err *err,
+__attribute__((format(printf, 4, 0))) static void set(struct crew_err *err,
                 int code,
                 int exit_code,
                 const char *fmt,

@@ -79,7 +79,7 @@ bool graph_broken(const struct crew_graph *);
 /* A free scoped name for `name`. Owner: caller. */
 char *graph_unique_name(const struct crew_graph *, const char *name);
 /* Freed with the graph. */
-void graph_own(struct crew_graph *, void *p, void (*free)(void *));
+void graph_own(struct crew_graph *, void *p, void (*release)(void *));
 /* Elements of the node's value for a batch. */
 int64_t node_count(const struct crew_node *, int64_t batch);
 

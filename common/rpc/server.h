@@ -56,7 +56,7 @@ const char *rpc_session_name(const struct rpc_session *);
 /* Once queued answers are sent (at most 1 s). on_gone follows. */
 void rpc_session_close(struct rpc_session *);
 
-void rpc_reply(struct rpc_session *, enum rpc_method, uint64_t call_id, const ProtobufCMessage *reply);
+void rpc_reply(struct rpc_session *, enum rpc_method, uint64_t call_id, const ProtobufCMessage *message);
 void rpc_reply_error(struct rpc_session *, enum rpc_method, uint64_t call_id, const Crew__Error *);
 /* A part down. The payload is borrowed until sent; it may change meanwhile (values of
  * an asynchronous ps do), so it has no CRC unless `crc`. */
