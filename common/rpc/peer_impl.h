@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "rpc/out_pool.h"
-#include "rpc/pbguard.h"
+#include "io/pbguard.h"
 #include "rpc/peer.h"
 
 /*   BACKOFF -> CONNECTING -> HELLO -> UP

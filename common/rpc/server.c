@@ -21,7 +21,7 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "rpc/out_pool.h"
-#include "rpc/pbguard.h"
+#include "io/pbguard.h"
 #include "rpc/server.h"
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"

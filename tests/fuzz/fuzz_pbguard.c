@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "proto/crew_rpc.pb-c.h"
 #include "rpc/methods.h"
-#include "rpc/pbguard.h"
+#include "io/pbguard.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

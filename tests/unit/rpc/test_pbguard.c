@@ -10,7 +10,7 @@
 #include "proto/crew_rpc.pb-c.h"
 #include "rpc/methods.h"
 #include "rpc/net.h"
-#include "rpc/pbguard.h"
+#include "io/pbguard.h"
 
 static void check_refused(const ProtobufCMessageDescriptor *type,
                           const void *data,
@@ -19,7 +19,7 @@ static void check_refused(const ProtobufCMessageDescriptor *type,
 {
     struct crew_err err = {0};
 
-    ck_assert_int_eq(pbguard_check(type, data, n, &err), CREW_DATA_LOSS);
+    ck_assert_int_eq(pbguard_check(type, &pbguard_wire, data, n, &err), CREW_DATA_LOSS);
     ck_assert_msg(strcmp(err.msg, line) == 0, "got \"%s\", want \"%s\"",
                   err.msg, line);
 }
@@ -30,7 +30,7 @@ static void check_taken(const ProtobufCMessageDescriptor *type,
 {
     struct crew_err err = {0};
 
-    ck_assert_msg(pbguard_check(type, data, n, &err) == CREW_OK, "%s", err.msg);
+    ck_assert_msg(pbguard_check(type, &pbguard_wire, data, n, &err) == CREW_OK, "%s", err.msg);
 }
 
 #define LITERAL(bytes) (bytes), sizeof(bytes) - 1
@@ -76,7 +76,8 @@ START_TEST(honest_messages_pass)
     /* Cut anywhere it is refused, or a shorter sound message. */
     for (size_t cut = 0; cut < n; cut++) {
         struct crew_err ignored = {0};
-        if (pbguard_check(&crew__declare_request__descriptor, packed, cut,
+        if (pbguard_check(&crew__declare_request__descriptor,
+                          &pbguard_wire, packed, cut,
                           &ignored) == CREW_OK) {
             ck_assert_int_eq(
                 arena_unpack(&arena, &crew__declare_request__descriptor, packed,
@@ -108,7 +109,7 @@ END_TEST
 START_TEST(unknown_bulk_is_refused)
 {
     uint8_t data[6000] = {0xa2, 0x06, 0}; /* field 100, length-delimited */
-    size_t most = PBGUARD_MAX_UNKNOWN;
+    size_t most = pbguard_wire.unknown;
 
     data[2] = (uint8_t)((most - 4) & 0x7f) | 0x80;
     data[3] = (uint8_t)((most - 4) >> 7);
@@ -116,7 +117,7 @@ START_TEST(unknown_bulk_is_refused)
     data[2] = (uint8_t)((most - 3) & 0x7f) | 0x80;
     data[3] = (uint8_t)((most - 3) >> 7);
     check_refused(&crew__identity__descriptor, data, most + 1,
-                  "message Identity: more than 4 KiB of unknown fields");
+                  "message Identity: more than 4096 bytes of unknown fields");
     /* in small pieces too */
     for (size_t i = 0; i < sizeof data; i += 3) {
         data[i] = 0xa0; /* field 100, varint */
@@ -124,7 +125,7 @@ START_TEST(unknown_bulk_is_refused)
         data[i + 2] = 1;
     }
     check_refused(&crew__identity__descriptor, data, sizeof data,
-                  "message Identity: more than 4 KiB of unknown fields");
+                  "message Identity: more than 4096 bytes of unknown fields");
 }
 END_TEST
 
@@ -140,7 +141,7 @@ START_TEST(too_many_elements_are_refused)
     data[2] = (uint8_t)((n - 4) >> 7 & 0x7f) | 0x80;
     data[3] = (uint8_t)((n - 4) >> 14);
     check_refused(&crew__variable__descriptor, data, n,
-                  "message Variable: more than 32,768 elements");
+                  "message Variable: more than 32768 elements");
     /* 32,768 empty variables: 2 bytes each, 80 when unpacked, pass the guard,
      * and the arena bounds what protobuf-c makes of them */
     for (size_t i = 0; i < n; i += 2) {

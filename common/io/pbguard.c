@@ -4,15 +4,20 @@
  * as deep as the bytes nest, merges a singular message each time it is repeated
  * (quadratic), keeps unknown fields in memory, and turns two bytes into a whole
  * struct. The scan walks the same bytes without recursion, with a stack of
- * PBGUARD_MAX_DEPTH levels, and refuses all four; the arena bounds the rest. */
+ * PBGUARD_MAX_DEPTH levels, and refuses all four; the arena, or the cap of the
+ * heap, bounds the rest. */
+#include "io/pbguard.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "rpc/pbguard.h"
 #define CREW_BAN_MEMCPY
 #include "base/banned.h"
+
+const struct pbguard_limits pbguard_wire = {4096, 32768, 4u << 20};
+const struct pbguard_limits pbguard_record = {1u << 20, 64u << 20, 512u << 20};
 
 /* One message being scanned: where it ends and which fields it has had. */
 struct level {
@@ -26,6 +31,7 @@ struct scan {
     size_t at;
     int depth;
     struct level levels[PBGUARD_MAX_DEPTH];
+    const struct pbguard_limits *limits;
     size_t unknown, elements;
     struct crew_err *err;
 };
@@ -42,6 +48,12 @@ static int refuse(struct scan *s, const char *what, const char *field)
     return crew_err_set(s->err, CREW_DATA_LOSS, "message %s: %s%s%s",
                         s->levels[0].type->short_name, what,
                         *field != '\0' ? " " : "", field);
+}
+
+static int refuse_more(struct scan *s, size_t limit, const char *what)
+{
+    return crew_err_set(s->err, CREW_DATA_LOSS, "message %s: more than %zu %s",
+                        s->levels[0].type->short_name, limit, what);
 }
 
 /* A varint of at most 10 bytes that ends before `end`. */
@@ -208,8 +220,9 @@ static int scan_field(struct scan *s)
     if (index < 0) {
         s->at += n;
         s->unknown += s->at - start;
-        return s->unknown > PBGUARD_MAX_UNKNOWN
-                   ? refuse(s, "more than 4 KiB of unknown fields", "")
+        return s->unknown > s->limits->unknown
+                   ? refuse_more(s, s->limits->unknown,
+                                 "bytes of unknown fields")
                    : CREW_OK;
     }
     int code = judge_field(s, index, wire);
@@ -221,11 +234,13 @@ static int scan_field(struct scan *s)
 }
 
 int pbguard_check(const ProtobufCMessageDescriptor *type,
+                  const struct pbguard_limits *limits,
                   const uint8_t *data,
                   size_t n,
                   struct crew_err *err)
 {
-    struct scan s = {.data = data, .depth = 1, .err = err};
+    struct scan s = {
+        .data = data, .depth = 1, .limits = limits, .err = err};
     int code = CREW_OK;
 
     s.levels[0] = (struct level){type, n, 0};
@@ -236,12 +251,59 @@ int pbguard_check(const ProtobufCMessageDescriptor *type,
             continue;
         }
         code = scan_field(&s);
-        if (code == CREW_OK && s.elements > PBGUARD_MAX_ELEMENTS) {
-            code = refuse(&s, "more than 32,768 elements", "");
+        if (code == CREW_OK && s.elements > limits->elements) {
+            code = refuse_more(&s, limits->elements, "elements");
         }
     }
     return code;
 }
+
+/* ------------------------------------------------------- the heap with a cap */
+
+static void *capped_alloc(void *left, size_t n)
+{
+    size_t *room = left;
+
+    if (n > *room) {
+        return NULL;
+    }
+    *room -= n;
+    return malloc(n);
+}
+
+static void capped_free(void *left, void *p)
+{
+    (void)left;
+    free(p);
+}
+
+int pbguard_unpack(const ProtobufCMessageDescriptor *type,
+                   const struct pbguard_limits *limits,
+                   const uint8_t *data,
+                   size_t n,
+                   ProtobufCMessage **message,
+                   struct crew_err *err)
+{
+    size_t left = limits->memory;
+    ProtobufCAllocator capped = {capped_alloc, capped_free, &left};
+    ProtobufCMessage *m;
+
+    if (pbguard_check(type, limits, data, n, err) != CREW_OK) {
+        err->exit_code = 65;
+        return err->code;
+    }
+    m = protobuf_c_message_unpack(type, &capped, n, data);
+    if (m == NULL) {
+        return crew_err_exit(err, CREW_DATA_LOSS, 65,
+                             "message %s: malformed, or more than %zu bytes "
+                             "when unpacked",
+                             type->short_name, limits->memory);
+    }
+    *message = m;
+    return CREW_OK;
+}
+
+/* ------------------------------------------------------------------- arena */
 
 static void *arena_alloc(void *self, size_t n)
 {
@@ -289,7 +351,7 @@ int arena_unpack(struct arena *a,
                  const ProtobufCMessage **message,
                  struct crew_err *err)
 {
-    int code = pbguard_check(type, data, n, err);
+    int code = pbguard_check(type, &pbguard_wire, data, n, err);
 
     if (code != CREW_OK) {
         return code;

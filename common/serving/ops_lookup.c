@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Ops of the family lookup. */
+#include "serving/op_tables.h"
+#include "base/banned.h"
+
+const struct serving_op serving_ops_lookup[] = {
+    {NULL, NULL, NULL, 0, 0},
+};
