@@ -327,12 +327,95 @@ CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
     struct crew_node *labels,  /* (b) int32 or int64, in [0, n) */
     struct crew_node *logits); /* (b, n) */
 
-/* Metrics over all batches of an evaluation. */
+/* Metrics over all batches of an evaluation: tf.metrics, by its names. labels
+ * and predictions have one shape; the confusion counts, precision, recall and
+ * AUC take what is not 0 for true, the ones with thresholds a prediction above
+ * it. Each is a weighted mean or sum over rows with crew_metric_weighted(). */
 CREW_API struct crew_metric *crew_metric_accuracy(struct crew_graph *,
                                                   struct crew_node *labels,
                                                   struct crew_node *classes);
+CREW_API struct crew_metric *crew_metric_mean_per_class_accuracy(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *classes,
+    int64_t num_classes);
 CREW_API struct crew_metric *crew_metric_mean(struct crew_graph *,
                                               struct crew_node *x);
+CREW_API struct crew_metric *crew_metric_percentage_below(
+    struct crew_graph *,
+    struct crew_node *x,
+    double threshold);
+
+#define CREW_METRIC_OF_PAIRS(name)                                            \
+    CREW_API struct crew_metric *crew_metric_##name(                          \
+        struct crew_graph *, struct crew_node *labels,                        \
+        struct crew_node *predictions)
+CREW_METRIC_OF_PAIRS(mean_squared_error);
+CREW_METRIC_OF_PAIRS(root_mean_squared_error);
+CREW_METRIC_OF_PAIRS(mean_absolute_error);
+CREW_METRIC_OF_PAIRS(mean_cosine_distance); /* (b, n), of unit length */
+CREW_METRIC_OF_PAIRS(true_positives);
+CREW_METRIC_OF_PAIRS(false_positives);
+CREW_METRIC_OF_PAIRS(true_negatives);
+CREW_METRIC_OF_PAIRS(false_negatives);
+CREW_METRIC_OF_PAIRS(precision);
+CREW_METRIC_OF_PAIRS(recall);
+/* |labels - predictions| / normalizer, 0 where that is 0. */
+CREW_API struct crew_metric *crew_metric_mean_relative_error(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    struct crew_node *normalizer);
+
+/* A value for each of the n thresholds, which are copied. */
+#define CREW_METRIC_AT_THRESHOLDS(name)                                       \
+    CREW_API struct crew_metric *crew_metric_##name##_at_thresholds(          \
+        struct crew_graph *, struct crew_node *labels,                        \
+        struct crew_node *predictions, const float *thresholds, int n)
+CREW_METRIC_AT_THRESHOLDS(precision);
+CREW_METRIC_AT_THRESHOLDS(recall);
+CREW_METRIC_AT_THRESHOLDS(true_positives);
+CREW_METRIC_AT_THRESHOLDS(false_positives);
+CREW_METRIC_AT_THRESHOLDS(true_negatives);
+CREW_METRIC_AT_THRESHOLDS(false_negatives);
+
+/* tf.metrics.auc: num_thresholds is 200 by default there. Careful
+ * interpolation differs from trapezoids for the PR curve only. */
+enum crew_auc_curve { CREW_AUC_ROC = 0, CREW_AUC_PR };
+enum crew_auc_summation {
+    CREW_AUC_TRAPEZOIDAL = 0,
+    CREW_AUC_CAREFUL,
+    CREW_AUC_MINORING,
+    CREW_AUC_MAJORING
+};
+CREW_API struct crew_metric *crew_metric_auc(struct crew_graph *,
+                                             struct crew_node *labels,
+                                             struct crew_node *predictions,
+                                             int num_thresholds,
+                                             enum crew_auc_curve curve,
+                                             enum crew_auc_summation summation);
+
+/* labels: integers (b), or (b, m) for several true classes a row; predictions
+ * (b, classes). in_top_k is the share of rows whose label is among the k. */
+CREW_API struct crew_metric *crew_metric_precision_at_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    int64_t k);
+CREW_API struct crew_metric *crew_metric_recall_at_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    int64_t k);
+CREW_API struct crew_metric *crew_metric_in_top_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    int64_t k);
+
+/* Weights for a metric: float32, one a row or one a value. Returns `m`. */
+CREW_API struct crew_metric *crew_metric_weighted(struct crew_metric *m,
+                                                  struct crew_node *weights);
 
 /* -------------------------------------------------------------- optimizers */
 

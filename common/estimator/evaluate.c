@@ -22,7 +22,7 @@ struct session {
     struct plan *plan;
     struct dataset_reader *input;
     struct weights weights;
-    struct metric_state *metrics;
+    double **metrics; /* the running sums of each */
     double loss_total;
     int64_t batches;
     int64_t global_step;
@@ -53,20 +53,24 @@ static void session_release(struct session *s)
     dataset_reader_close(s->input);
     plan_free(s->plan);
     weights_release(&s->weights);
-    model_free(s->model);
+    for (int i = 0; s->metrics != NULL && i < s->model->spec->num_metrics;
+         i++) {
+        free(s->metrics[i]);
+    }
     free(s->metrics);
+    model_free(s->model);
 }
 
 /* The loss and what the metrics want, each once. Owner: caller, free(). */
 static struct crew_node **collect_fetches(const struct crew_spec *spec, int *n)
 {
-    struct crew_node **fetches =
-        xcalloc((size_t)spec->num_metrics * 2 + 1, sizeof *fetches);
+    struct crew_node **fetches = xcalloc(
+        (size_t)spec->num_metrics * METRIC_MAX_INPUTS + 1, sizeof *fetches);
 
     fetches[0] = spec->loss;
     *n = 1;
     for (int i = 0; i < spec->num_metrics; i++) {
-        struct crew_node *inputs[2];
+        struct crew_node *inputs[METRIC_MAX_INPUTS];
         int k = metric_inputs(spec->metrics[i].metric, inputs);
 
         for (int j = 0; j < k; j++) {
@@ -141,6 +145,9 @@ static int open_session(struct session *s,
     }
     s->metrics =
         xcalloc((size_t)s->model->spec->num_metrics + 1, sizeof *s->metrics);
+    for (int i = 0; i < s->model->spec->num_metrics; i++) {
+        s->metrics[i] = metric_state_new(s->model->spec->metrics[i].metric);
+    }
     env_log(env, LOG_INFO, "Running local_init_op.");
     env_log(env, LOG_INFO, "Done running local_init_op.");
     return CREW_OK;
@@ -172,7 +179,10 @@ static int run_batch(struct session *s,
     s->loss_total +=
         (double)*(const float *)plan_value(s->plan, spec->loss, &shape);
     for (int i = 0; i < spec->num_metrics; i++) {
-        metric_update(spec->metrics[i].metric, &s->metrics[i], s->plan);
+        if (metric_update(spec->metrics[i].metric, s->metrics[i], s->plan,
+                          err) != CREW_OK) {
+            return crew_err_wrap(err, "metric '%s'", spec->metrics[i].key);
+        }
     }
     s->batches++;
     return CREW_OK;
@@ -213,32 +223,65 @@ static int run_batches(struct session *s, struct crew_err *err)
     return CREW_OK;
 }
 
+/* One entry of the result: a number, or several (metrics at thresholds). */
+struct item {
+    const char *key;
+    int n;
+    float *values; /* owned */
+};
+
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(((const struct event_scalar *)a)->tag,
-                  ((const struct event_scalar *)b)->tag);
+    return strcmp(((const struct item *)a)->key, ((const struct item *)b)->key);
 }
 
-static struct event_scalar *sorted_items(const struct session *s, int *n)
+static struct item *sorted_items(const struct session *s, int *n)
 {
     const struct crew_spec *spec = s->model->spec;
-    struct event_scalar *items =
-        xcalloc((size_t)spec->num_metrics + 1, sizeof *items);
+    struct item *items = xcalloc((size_t)spec->num_metrics + 1, sizeof *items);
 
     *n = 0;
-    items[(*n)++] = (struct event_scalar){
-        "loss",
-        s->batches > 0 ? (float)(s->loss_total / (double)s->batches) : 0.0f};
+    items[*n] = (struct item){"loss", 1, xcalloc(1, sizeof(float))};
+    if (s->batches > 0) {
+        items[*n].values[0] = (float)(s->loss_total / (double)s->batches);
+    }
+    (*n)++;
     for (int i = 0; i < spec->num_metrics; i++) {
-        items[(*n)++] = (struct event_scalar){spec->metrics[i].key,
-                                              metric_value(&s->metrics[i])};
+        const struct crew_metric *metric = spec->metrics[i].metric;
+        int k = metric_num_values(metric);
+
+        items[*n] = (struct item){spec->metrics[i].key, k,
+                                  xcalloc((size_t)k, sizeof(float))};
+        metric_values(metric, s->metrics[i], items[*n].values);
+        (*n)++;
     }
     qsort(items, (size_t)*n, sizeof *items, by_key);
     return items;
 }
 
+static void free_items(struct item *items, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(items[i].values);
+    }
+    free(items);
+}
+
+/* "0.66875", or as NumPy prints an array: "[0.5 0.25]". */
+static void add_value(struct strbuf *text, const struct item *item)
+{
+    char number[40];
+
+    strbuf_addstr(text, item->n == 1 ? "" : "[");
+    for (int i = 0; i < item->n; i++) {
+        strbuf_addf(text, "%s%s", i > 0 ? " " : "",
+                    hook_float_text(item->values[i], number, sizeof number));
+    }
+    strbuf_addstr(text, item->n == 1 ? "" : "]");
+}
+
 /* "accuracy = 0.66875, global_step = 100, loss = 0.9084296" */
-static void result_line(const struct event_scalar *items,
+static void result_line(const struct item *items,
                         int n,
                         int64_t step,
                         char *line,
@@ -246,17 +289,16 @@ static void result_line(const struct event_scalar *items,
 {
     struct strbuf text;
     bool step_done = false;
-    char number[40];
 
     strbuf_init(&text);
     for (int i = 0; i < n; i++) {
-        if (!step_done && strcmp(items[i].tag, "global_step") > 0) {
+        if (!step_done && strcmp(items[i].key, "global_step") > 0) {
             strbuf_addf(&text, "%sglobal_step = %lld", i > 0 ? ", " : "",
                         (long long)step);
             step_done = true;
         }
-        strbuf_addf(&text, "%s%s = %s", text.len > 0 ? ", " : "", items[i].tag,
-                    hook_float_text(items[i].value, number, sizeof number));
+        strbuf_addf(&text, "%s%s = ", text.len > 0 ? ", " : "", items[i].key);
+        add_value(&text, &items[i]);
     }
     if (!step_done) {
         strbuf_addf(&text, ", global_step = %lld", (long long)step);
@@ -266,17 +308,27 @@ static void result_line(const struct event_scalar *items,
 }
 
 static void write_events(struct evaluator *e,
-                         const struct event_scalar *items,
+                         const struct item *items,
                          int n,
                          int64_t step,
                          const char *prefix)
 {
     struct crew_env *env = e->run->env;
+    struct event_scalar *scalars = xcalloc((size_t)n, sizeof *scalars);
+    int k = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (items[i].n == 1) {
+            scalars[k++] =
+                (struct event_scalar){items[i].key, items[i].values[0]};
+        }
+    }
 
     if (e->events == NULL) {
         hook_events_open(env, e->dir, &e->events);
     }
-    hook_event_evaluation(e->events, env, step, items, n, prefix);
+    hook_event_evaluation(e->events, env, step, scalars, k, prefix);
+    free(scalars);
 }
 
 static void report(struct evaluator *e,
@@ -286,7 +338,7 @@ static void report(struct evaluator *e,
 {
     struct crew_env *env = e->run->env;
     int n;
-    struct event_scalar *items = sorted_items(s, &n);
+    struct item *items = sorted_items(s, &n);
 
     result->global_step = s->global_step;
     result_line(items, n, s->global_step, result->line, sizeof result->line);
@@ -296,7 +348,7 @@ static void report(struct evaluator *e,
     env_log(env, LOG_INFO,
             "Saving 'checkpoint_path' summary for global step %lld: %s",
             (long long)s->global_step, prefix);
-    free(items);
+    free_items(items, n);
 }
 
 int evaluator_run(struct evaluator *e,

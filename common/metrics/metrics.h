@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Streaming metrics: what they need of each batch (fetches of a plan), their
- * state, and the value in the end. Source:
- * tensorflow/python/ops/metrics_impl.py */
+ * Streaming metrics of a graph: what they need of each batch (fetches of a
+ * plan), their state, and the values in the end. The arithmetic is rule.h's. */
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
 #include "graph/plan.h"
 
-/* The nodes a metric wants fetched (at most 2). Returns how many. A metric
- * belongs to its graph and is freed with it. */
-int metric_inputs(const struct crew_metric *,
-                  CREW_OUT struct crew_node *nodes[2]);
+#define METRIC_MAX_INPUTS 4
 
-/* The running state: total / count. Zero it to start. */
-struct metric_state {
-    double total, count;
-};
-/* Take the batch that `plan` has just run. Labels are fed, not fetched by
- * value: they are fetches like others. */
-void metric_update(const struct crew_metric *,
-                   struct metric_state *,
-                   const struct plan *);
-/* total / count, 0 when nothing was counted; float32 as TensorFlow's. */
-float metric_value(const struct metric_state *);
+/* The nodes a metric wants fetched. Returns how many. A metric belongs to its
+ * graph and is freed with it. */
+int metric_inputs(const struct crew_metric *,
+                  CREW_OUT struct crew_node *nodes[METRIC_MAX_INPUTS]);
+
+/* The running sums, all 0 at first. Owner: caller, free(). */
+double *metric_state_new(const struct crew_metric *);
+/* Take the batch that `plan` has just run. Errors: INVALID_ARGUMENT, a label
+ * that is no class. */
+CREW_MUST_CHECK int metric_update(const struct crew_metric *,
+                                  double *state,
+                                  const struct plan *,
+                                  struct crew_err *);
+/* 1, or as many as there are thresholds. */
+int metric_num_values(const struct crew_metric *);
+void metric_values(const struct crew_metric *,
+                   const double *state,
+                   float *values);
 
 #endif

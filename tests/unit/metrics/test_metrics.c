@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Metrics over several batches. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "metrics/metrics.h"
@@ -15,8 +16,9 @@ START_TEST(mean_and_accuracy_count_rows_not_batches)
     struct crew_node *b = graph_input(g, "b", CREW_INT32, crew_shape1(-1));
     struct crew_metric *mean = crew_metric_mean(g, x);
     struct crew_metric *accuracy = crew_metric_accuracy(g, b, a);
-    struct crew_node *nodes[2], *fetches[3];
-    struct metric_state ms = {0}, as = {0};
+    struct crew_node *nodes[METRIC_MAX_INPUTS], *fetches[3];
+    double *ms = metric_state_new(mean), *as = metric_state_new(accuracy);
+    float value = 1.0f;
     struct crew_err err = {0};
     struct plan *p = NULL;
     static const float xs[] = {1, 2, 3, 6, 10};
@@ -30,7 +32,8 @@ START_TEST(mean_and_accuracy_count_rows_not_batches)
     fetches[2] = nodes[1];
     ck_assert_msg(plan_new(g, fetches, 3, NULL, 4, &p, &err) == CREW_OK, "%s",
                   err.msg);
-    ck_assert(metric_value(&ms) == 0.0f);
+    metric_values(mean, ms, &value);
+    ck_assert(value == 0.0f);
     for (int from = 0; from < 5; from += 4) {
         int n = from == 0 ? 4 : 1;
         struct plan_feed feeds[] = {{x, CREW_FLOAT, xs + from},
@@ -38,11 +41,77 @@ START_TEST(mean_and_accuracy_count_rows_not_batches)
                                     {b, CREW_INT32, bs32 + from}};
 
         ck_assert_int_eq(plan_forward(p, feeds, 3, n, 0, 0, &err), CREW_OK);
-        metric_update(mean, &ms, p);
-        metric_update(accuracy, &as, p);
+        ck_assert_int_eq(metric_update(mean, ms, p, &err), CREW_OK);
+        ck_assert_int_eq(metric_update(accuracy, as, p, &err), CREW_OK);
     }
-    ck_assert_float_eq(metric_value(&ms), 4.4f);
-    ck_assert_float_eq(metric_value(&as), 0.6f);
+    metric_values(mean, ms, &value);
+    ck_assert_float_eq(value, 4.4f);
+    metric_values(accuracy, as, &value);
+    ck_assert_float_eq(value, 0.6f);
+    free(ms);
+    free(as);
+    plan_free(p);
+    graph_free(g);
+}
+END_TEST
+
+/* Weights, thresholds, classes in rows: what goes from the plan into the
+ * rules, whose numbers golden-check compares. */
+START_TEST(operands_arrive_with_their_shapes)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_node *y = graph_input(g, "y", CREW_INT64, crew_shape1(-1));
+    struct crew_node *w = graph_input(g, "w", CREW_FLOAT, crew_shape2(-1, 1));
+    struct crew_node *s = graph_input(g, "s", CREW_FLOAT, crew_shape2(-1, 3));
+    struct crew_metric *top =
+        crew_metric_weighted(crew_metric_in_top_k(g, y, s, 2), w);
+    struct crew_metric *mean = crew_metric_weighted(crew_metric_mean(g, s), w);
+    struct crew_node *fetches[] = {y, w, s};
+    double *ts = metric_state_new(top), *ms = metric_state_new(mean);
+    struct crew_err err = {0};
+    struct plan *p = NULL;
+    static const int64_t ys[] = {0, 2, 1};
+    static const float ws[] = {1, 2, 5};
+    static const float ss[] = {3, 2, 1, 3, 2, 1, 3, 2, 1};
+    struct plan_feed feeds[] = {
+        {y, CREW_INT64, ys}, {w, CREW_FLOAT, ws}, {s, CREW_FLOAT, ss}};
+    float value;
+
+    ck_assert_msg(plan_new(g, fetches, 3, NULL, 3, &p, &err) == CREW_OK, "%s",
+                  err.msg);
+    ck_assert_int_eq(plan_forward(p, feeds, 3, 3, 0, 0, &err), CREW_OK);
+    ck_assert_int_eq(metric_update(top, ts, p, &err), CREW_OK);
+    metric_values(top, ts, &value);
+    ck_assert_float_eq(value, 0.75f); /* (1 + 5) / 8 */
+    ck_assert_int_eq(metric_update(mean, ms, p, &err), CREW_OK);
+    metric_values(mean, ms, &value);
+    ck_assert_float_eq(value, 2.0f);
+    free(ts);
+    free(ms);
+    plan_free(p);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(a_label_that_is_no_class_is_named)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_node *y = graph_input(g, "y", CREW_INT64, crew_shape1(-1));
+    struct crew_node *c = graph_input(g, "c", CREW_INT64, crew_shape1(-1));
+    struct crew_metric *m = crew_metric_mean_per_class_accuracy(g, y, c, 2);
+    struct crew_node *fetches[] = {y, c};
+    double *state = metric_state_new(m);
+    struct crew_err err = {0};
+    struct plan *p = NULL;
+    static const int64_t ys[] = {0, 2};
+    struct plan_feed feeds[] = {{y, CREW_INT64, ys}, {c, CREW_INT64, ys}};
+
+    ck_assert_int_eq(plan_new(g, fetches, 2, NULL, 2, &p, &err), CREW_OK);
+    ck_assert_int_eq(plan_forward(p, feeds, 2, 2, 0, 0, &err), CREW_OK);
+    ck_assert_int_eq(metric_update(m, state, p, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(err.msg, "label 2 of row 1 is no class") != NULL,
+                  "got %s", err.msg);
+    free(state);
     plan_free(p);
     graph_free(g);
 }
@@ -70,8 +139,7 @@ START_TEST(no_labels_stick_in_the_graph)
 
     ck_assert_ptr_nonnull(crew_metric_accuracy(g, NULL, a));
     ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
-    ck_assert_msg(strstr(err.msg, "labels are NULL") != NULL, "got %s",
-                  err.msg);
+    ck_assert_msg(strstr(err.msg, "labels is NULL") != NULL, "got %s", err.msg);
     graph_free(g);
     g = graph_new();
     err = (struct crew_err){0};
@@ -88,6 +156,8 @@ int main(void)
     SRunner *runner = srunner_create(suite);
 
     tcase_add_test(tc, mean_and_accuracy_count_rows_not_batches);
+    tcase_add_test(tc, operands_arrive_with_their_shapes);
+    tcase_add_test(tc, a_label_that_is_no_class_is_named);
     tcase_add_test(tc, wrong_operands_stick_in_the_graph);
     tcase_add_test(tc, no_labels_stick_in_the_graph);
     suite_add_tcase(suite, tc);
