@@ -237,17 +237,45 @@ CREW_API struct crew_node *crew_feature(const struct crew_features *,
 CREW_API void crew_scope_push(struct crew_graph *, const char *name);
 CREW_API void crew_scope_pop(struct crew_graph *);
 
-/* How a variable begins. */
+/* How a variable begins: tf.initializers, by value. A zeroed one means zeros.
+ * The numbers depend on the run's seed, the variable's name and the element's
+ * place only, not on the number of processes. */
 enum crew_init_kind {
     CREW_INIT_ZEROS = 0,
-    CREW_INIT_CONSTANT,
-    CREW_INIT_GLOROT_UNIFORM,
-    CREW_INIT_TRUNCATED_NORMAL
+    CREW_INIT_CONSTANT,         /* a */
+    CREW_INIT_UNIFORM,          /* in [a, b) */
+    CREW_INIT_NORMAL,           /* mean a, standard deviation b */
+    CREW_INIT_TRUNCATED_NORMAL, /* the same, drawn again beyond 2 b */
+    CREW_INIT_VARIANCE_SCALING  /* scale a, over the fan */
+};
+enum crew_fan { CREW_FAN_IN = 0, CREW_FAN_OUT, CREW_FAN_AVG };
+enum crew_distribution {
+    CREW_DIST_TRUNCATED_NORMAL = 0, /* of the wanted deviation once truncated */
+    CREW_DIST_UNTRUNCATED_NORMAL,
+    CREW_DIST_UNIFORM
 };
 struct crew_init {
     enum crew_init_kind kind;
-    float value; /* the constant, or the standard deviation */
+    float a, b;
+    enum crew_fan fan;
+    enum crew_distribution distribution;
 };
+CREW_API struct crew_init crew_init_constant(double value);
+CREW_API struct crew_init crew_init_uniform(double minval, double maxval);
+CREW_API struct crew_init crew_init_normal(double mean, double stddev);
+CREW_API struct crew_init crew_init_truncated_normal(double mean,
+                                                     double stddev);
+CREW_API struct crew_init crew_init_variance_scaling(double scale,
+                                                     enum crew_fan,
+                                                     enum crew_distribution);
+/* Those with names: variance scaling by 1 (he: 2) over the average (glorot) or
+ * the input fan (he, lecun). */
+CREW_API struct crew_init crew_init_glorot_uniform(void);
+CREW_API struct crew_init crew_init_glorot_normal(void);
+CREW_API struct crew_init crew_init_he_uniform(void);
+CREW_API struct crew_init crew_init_he_normal(void);
+CREW_API struct crew_init crew_init_lecun_uniform(void);
+CREW_API struct crew_init crew_init_lecun_normal(void);
 
 /* A trainable float32 variable. Its scoped name is its identity in the graph,
  * on the parameter servers, in checkpoints and in exports. */

@@ -182,9 +182,6 @@ static bool layer_input(struct crew_graph *g,
     return !graph_broken(g);
 }
 
-static const struct crew_init glorot = {.kind = CREW_INIT_GLOROT_UNIFORM};
-static const struct crew_init zeros = {.kind = CREW_INIT_ZEROS};
-
 struct crew_node *crew_dense(struct crew_graph *g,
                              const char *name,
                              struct crew_node *x,
@@ -207,9 +204,9 @@ struct crew_node *crew_dense(struct crew_graph *g,
             shape_text(&x->shape, t, sizeof t));
     }
     push_layer(g, name, "dense");
-    kernel =
-        crew_variable(g, "kernel", crew_shape2(x->shape.dim[1], units), glorot);
-    bias = crew_variable(g, "bias", crew_shape1(units), zeros);
+    kernel = crew_variable(g, "kernel", crew_shape2(x->shape.dim[1], units),
+                           crew_init_glorot_uniform());
+    bias = crew_variable(g, "bias", crew_shape1(units), (struct crew_init){0});
     x = crew_bias_add(g, crew_matmul(g, x, kernel), bias);
     x = crew_activate(g, x, activation);
     crew_scope_pop(g);
@@ -245,8 +242,9 @@ struct crew_node *crew_conv2d(struct crew_graph *g,
     in[1] = crew_variable(
         g, "kernel",
         crew_shape4(kernel_size, kernel_size, x->shape.dim[3], filters),
-        glorot);
-    bias = crew_variable(g, "bias", crew_shape1(filters), zeros);
+        crew_init_glorot_uniform());
+    bias =
+        crew_variable(g, "bias", crew_shape1(filters), (struct crew_init){0});
     x = graph_add(g, &op_conv2d, "Conv2D", 2, in, attr);
     x = crew_activate(g, crew_bias_add(g, x, bias), activation);
     crew_scope_pop(g);

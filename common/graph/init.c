@@ -22,54 +22,77 @@ static uint64_t hash_name(const char *s)
 }
 
 /* As tf's _compute_fans: a filter's receptive field counts on both sides. */
-static double glorot_limit(const struct crew_shape *s)
+static void compute_fans(const struct crew_shape *s, double *in, double *out)
 {
-    double field = 1, fan_in, fan_out;
+    double field = 1;
 
-    if (s->rank == 0) {
-        fan_in = fan_out = 1;
-    } else if (s->rank == 1) {
-        fan_in = fan_out = (double)s->dim[0];
-    } else {
-        for (int i = 0; i < s->rank - 2; i++) {
-            field *= (double)s->dim[i];
-        }
-        fan_in = field * (double)s->dim[s->rank - 2];
-        fan_out = field * (double)s->dim[s->rank - 1];
+    if (s->rank < 2) {
+        *in = *out = s->rank == 0 ? 1.0 : (double)s->dim[0];
+        return;
     }
-    return sqrt(6.0 / (fan_in + fan_out));
+    for (int i = 0; i < s->rank - 2; i++) {
+        field *= (double)s->dim[i];
+    }
+    *in = field * (double)s->dim[s->rank - 2];
+    *out = field * (double)s->dim[s->rank - 1];
 }
 
-static void fill_uniform(const struct graph_var *v,
-                         uint64_t seed,
-                         double limit,
+/* The variance that VARIANCE_SCALING asks for. */
+static double scaled_variance(const struct graph_var *v)
+{
+    double in, out, fan;
+
+    compute_fans(&v->shape, &in, &out);
+    switch (v->init.fan) {
+        case CREW_FAN_IN:
+            fan = in;
+            break;
+        case CREW_FAN_OUT:
+            fan = out;
+            break;
+        default:
+            fan = (in + out) / 2.0;
+    }
+    return (double)v->init.a / (fan > 1.0 ? fan : 1.0);
+}
+
+/* Where a variable's numbers come from. */
+struct source {
+    uint64_t seed, stream;
+};
+
+static void fill_uniform(struct source s,
+                         double from,
+                         double to,
+                         int64_t n,
                          float *data)
 {
-    uint64_t stream = hash_name(v->name);
+    double middle = (from + to) / 2.0, half = (to - from) / 2.0;
     uint32_t r[4];
 
-    for (int64_t i = 0; i < v->n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         if (i % 4 == 0) {
-            philox4x32(seed, stream, (uint64_t)i / 4, r);
+            philox4x32(s.seed, s.stream, (uint64_t)i / 4, r);
         }
         data[i] =
-            (float)(limit * (2.0 * (double)rng_unit_float(r[i % 4]) - 1.0));
+            (float)(middle +
+                    half * (2.0 * (double)rng_unit_float(r[i % 4]) - 1.0));
     }
 }
 
-/* A standard normal cut at two deviations: Box-Muller, drawn again while
- * outside. */
-static double truncated_normal(uint64_t seed, uint64_t stream, uint64_t i)
+/* A standard normal by Box and Muller; when cut, drawn again while beyond two
+ * deviations. */
+static double normal(struct source s, uint64_t i, bool cut)
 {
     for (uint64_t attempt = 0;; attempt++) {
         uint32_t r[4];
 
-        philox4x32(seed, stream, i * 64 + attempt % 64, r);
+        philox4x32(s.seed, s.stream, i * 64 + attempt % 64, r);
         double u = ((double)r[0] + 1.0) / 4294967296.0;
         double v = (double)r[1] / 4294967296.0;
         double x = sqrt(-2.0 * log(u)) * cos(2.0 * 3.14159265358979323846 * v);
 
-        if (fabs(x) < 2.0) {
+        if (!cut || fabs(x) < 2.0) {
             return x;
         }
         if (attempt == 63) {
@@ -78,26 +101,127 @@ static double truncated_normal(uint64_t seed, uint64_t stream, uint64_t i)
     }
 }
 
+static void fill_normal(struct source s,
+                        double mean,
+                        double stddev,
+                        bool cut,
+                        int64_t n,
+                        float *data)
+{
+    for (int64_t i = 0; i < n; i++) {
+        data[i] = (float)(mean + stddev * normal(s, (uint64_t)i, cut));
+    }
+}
+
+static void fill_scaled(struct source s, const struct graph_var *v, float *data)
+{
+    /* The deviation of a standard normal cut at 2. */
+    const double cut_stddev = 0.87962566103423978;
+    double variance = scaled_variance(v), limit = sqrt(3.0 * variance);
+
+    switch (v->init.distribution) {
+        case CREW_DIST_UNIFORM:
+            fill_uniform(s, -limit, limit, v->n, data);
+            break;
+        case CREW_DIST_UNTRUNCATED_NORMAL:
+            fill_normal(s, 0.0, sqrt(variance), false, v->n, data);
+            break;
+        default:
+            fill_normal(s, 0.0, sqrt(variance) / cut_stddev, true, v->n, data);
+    }
+}
+
 void graph_init_var(const struct graph_var *v, uint64_t seed, float *data)
 {
-    float value = v->init.kind == CREW_INIT_CONSTANT ? v->init.value : 0.0f;
+    struct source s = {seed, hash_name(v->name)};
+    double a = (double)v->init.a, b = (double)v->init.b;
 
     switch (v->init.kind) {
-        case CREW_INIT_GLOROT_UNIFORM:
-            fill_uniform(v, seed, glorot_limit(&v->shape), data);
+        case CREW_INIT_UNIFORM:
+            fill_uniform(s, a, b, v->n, data);
             return;
+        case CREW_INIT_NORMAL:
         case CREW_INIT_TRUNCATED_NORMAL:
-            for (int64_t i = 0; i < v->n; i++) {
-                data[i] = (float)((double)v->init.value *
-                                  truncated_normal(seed, hash_name(v->name),
-                                                   (uint64_t)i));
-            }
+            fill_normal(s, a, b, v->init.kind == CREW_INIT_TRUNCATED_NORMAL,
+                        v->n, data);
+            return;
+        case CREW_INIT_VARIANCE_SCALING:
+            fill_scaled(s, v, data);
             return;
         case CREW_INIT_ZEROS:
         case CREW_INIT_CONSTANT:
             for (int64_t i = 0; i < v->n; i++) {
-                data[i] = value;
+                data[i] = v->init.kind == CREW_INIT_CONSTANT ? v->init.a : 0.0f;
             }
             return;
     }
+}
+
+/* ----------------------------------------------------------------- by name */
+
+struct crew_init crew_init_constant(double value)
+{
+    return (struct crew_init){.kind = CREW_INIT_CONSTANT, .a = (float)value};
+}
+
+struct crew_init crew_init_uniform(double minval, double maxval)
+{
+    return (struct crew_init){
+        .kind = CREW_INIT_UNIFORM, .a = (float)minval, .b = (float)maxval};
+}
+
+struct crew_init crew_init_normal(double mean, double stddev)
+{
+    return (struct crew_init){
+        .kind = CREW_INIT_NORMAL, .a = (float)mean, .b = (float)stddev};
+}
+
+struct crew_init crew_init_truncated_normal(double mean, double stddev)
+{
+    return (struct crew_init){.kind = CREW_INIT_TRUNCATED_NORMAL,
+                              .a = (float)mean,
+                              .b = (float)stddev};
+}
+
+struct crew_init crew_init_variance_scaling(double scale,
+                                            enum crew_fan fan,
+                                            enum crew_distribution distribution)
+{
+    return (struct crew_init){.kind = CREW_INIT_VARIANCE_SCALING,
+                              .a = (float)scale,
+                              .fan = fan,
+                              .distribution = distribution};
+}
+
+struct crew_init crew_init_glorot_uniform(void)
+{
+    return crew_init_variance_scaling(1.0, CREW_FAN_AVG, CREW_DIST_UNIFORM);
+}
+
+struct crew_init crew_init_glorot_normal(void)
+{
+    return crew_init_variance_scaling(1.0, CREW_FAN_AVG,
+                                      CREW_DIST_TRUNCATED_NORMAL);
+}
+
+struct crew_init crew_init_he_uniform(void)
+{
+    return crew_init_variance_scaling(2.0, CREW_FAN_IN, CREW_DIST_UNIFORM);
+}
+
+struct crew_init crew_init_he_normal(void)
+{
+    return crew_init_variance_scaling(2.0, CREW_FAN_IN,
+                                      CREW_DIST_TRUNCATED_NORMAL);
+}
+
+struct crew_init crew_init_lecun_uniform(void)
+{
+    return crew_init_variance_scaling(1.0, CREW_FAN_IN, CREW_DIST_UNIFORM);
+}
+
+struct crew_init crew_init_lecun_normal(void)
+{
+    return crew_init_variance_scaling(1.0, CREW_FAN_IN,
+                                      CREW_DIST_TRUNCATED_NORMAL);
 }

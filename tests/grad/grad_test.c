@@ -33,7 +33,7 @@ static struct crew_node *var(struct trial *t,
                              struct crew_shape shape)
 {
     return crew_variable(t->g, name, shape,
-                         (struct crew_init){CREW_INIT_TRUNCATED_NORMAL, 1.0f});
+                         crew_init_truncated_normal(0, 1));
 }
 
 static struct crew_node *build_variable(struct trial *t)

@@ -28,7 +28,7 @@ static void teardown(void)
 static struct crew_graph *graph_of(const char *name, int64_t rows)
 {
     struct crew_graph *g = graph_new();
-    struct crew_init init = {.kind = CREW_INIT_TRUNCATED_NORMAL, .value = 1};
+    struct crew_init init = crew_init_truncated_normal(0, 1);
     struct crew_err err = {0};
 
     (void)crew_variable(g, name, crew_shape2(rows, 3), init);

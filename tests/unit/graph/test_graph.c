@@ -231,8 +231,8 @@ END_TEST
 START_TEST(initial_values_depend_on_seed_and_name_and_keep_their_bounds)
 {
     enum { N = 30 * 40 };
-    static const struct crew_init glorot = {CREW_INIT_GLOROT_UNIFORM, 0};
-    static const struct crew_init normal = {CREW_INIT_TRUNCATED_NORMAL, 0.5f};
+    struct crew_init glorot = crew_init_glorot_uniform();
+    struct crew_init normal = crew_init_truncated_normal(0, 0.5);
     float a[N], b[N];
     double limit = sqrt(6.0 / 70), sum = 0, squares = 0;
 
@@ -268,7 +268,7 @@ END_TEST
 START_TEST(a_filter_has_the_limit_of_its_window)
 {
     enum { N = 5 * 5 * 3 * 8 };
-    static const struct crew_init glorot = {CREW_INIT_GLOROT_UNIFORM, 0};
+    struct crew_init glorot = crew_init_glorot_uniform();
     double limit = sqrt(6.0 / (25 * 3 + 25 * 8)), largest = 0;
     float w[N];
 
