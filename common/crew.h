@@ -222,7 +222,20 @@ struct crew_features;
 struct crew_spec;
 struct crew_metric;
 
-enum crew_activation { CREW_LINEAR = 0, CREW_RELU, CREW_SIGMOID, CREW_TANH };
+enum crew_activation {
+    CREW_LINEAR = 0,
+    CREW_RELU,
+    CREW_SIGMOID,
+    CREW_TANH,
+    CREW_RELU6,
+    CREW_ELU,
+    CREW_SELU,
+    CREW_SOFTPLUS,
+    CREW_SOFTSIGN,
+    CREW_LEAKY_RELU, /* alpha 0.2 */
+    CREW_SWISH,      /* x sigmoid(x) */
+    CREW_GELU        /* by erf */
+};
 enum crew_padding { CREW_VALID = 0, CREW_SAME };
 
 /* The graph's first error, or CREW_OK. Call it last in a model function. */
@@ -296,15 +309,45 @@ CREW_API struct crew_node *crew_matmul(struct crew_graph *, /* MatMul */
 CREW_API struct crew_node *crew_bias_add(struct crew_graph *, /* BiasAdd */
                                          struct crew_node *x, /* (..., n) */
                                          struct crew_node *bias); /* (n) */
-CREW_API struct crew_node *crew_add(struct crew_graph *, /* AddV2, same shape */
+/* Arithmetic of two, broadcast as NumPy does: AddV2, Sub, Mul, RealDiv, ... */
+CREW_API struct crew_node *crew_add(struct crew_graph *,
                                     struct crew_node *a,
                                     struct crew_node *b);
-CREW_API struct crew_node *crew_mul(struct crew_graph *, /* Mul, same shape */
+CREW_API struct crew_node *crew_sub(struct crew_graph *,
                                     struct crew_node *a,
                                     struct crew_node *b);
+CREW_API struct crew_node *crew_mul(struct crew_graph *,
+                                    struct crew_node *a,
+                                    struct crew_node *b);
+CREW_API struct crew_node *crew_div(struct crew_graph *,
+                                    struct crew_node *a,
+                                    struct crew_node *b);
+CREW_API struct crew_node *crew_maximum(struct crew_graph *,
+                                        struct crew_node *a,
+                                        struct crew_node *b);
+CREW_API struct crew_node *crew_minimum(struct crew_graph *,
+                                        struct crew_node *a,
+                                        struct crew_node *b);
 CREW_API struct crew_node *crew_scale(struct crew_graph *, /* Mul by a Const */
                                       struct crew_node *x,
                                       float factor);
+CREW_API struct crew_node *crew_shift(struct crew_graph *, /* AddV2 a Const */
+                                      struct crew_node *x,
+                                      float constant);
+
+/* Functions of every element. */
+CREW_API struct crew_node *crew_exp(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_log(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_sqrt(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_rsqrt(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_square(struct crew_graph *,
+                                       struct crew_node *x);
+CREW_API struct crew_node *crew_abs(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_neg(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_erf(struct crew_graph *, struct crew_node *x);
+CREW_API struct crew_node *crew_leaky_relu(struct crew_graph *,
+                                           struct crew_node *x,
+                                           float alpha);
 CREW_API struct crew_node *crew_activate(struct crew_graph *, /* Relu, ... */
                                          struct crew_node *x,
                                          enum crew_activation);
@@ -328,6 +371,23 @@ CREW_API struct crew_node *crew_softmax(struct crew_graph *, /* Softmax */
 CREW_API struct crew_node *crew_argmax(struct crew_graph *, /* ArgMax, int64 */
                                        struct crew_node *x, /* (b, n) -> (b) */
                                        int axis);
+/* Over the dimensions `axes` (negative ones count from the end; num_axes 0: all
+ * of them), which go, or stay as 1 with keepdims. */
+enum crew_reduction {
+    CREW_REDUCE_SUM = 0,
+    CREW_REDUCE_MEAN,
+    CREW_REDUCE_MAX,
+    CREW_REDUCE_MIN
+};
+CREW_API struct crew_node *crew_reduce(struct crew_graph *,
+                                       enum crew_reduction,
+                                       struct crew_node *x,
+                                       CREW_NULLABLE const int *axes,
+                                       int num_axes,
+                                       bool keepdims);
+/* sum(x^2) / 2: tf.nn.l2_loss. */
+CREW_API struct crew_node *crew_l2_loss(struct crew_graph *,
+                                        struct crew_node *x);
 /* Mean over everything: a scalar. */
 CREW_API struct crew_node *crew_reduce_mean(struct crew_graph *,
                                             struct crew_node *x);
@@ -348,12 +408,99 @@ CREW_API struct crew_node *crew_conv2d(struct crew_graph *, /* NHWC, stride 1 */
                                        enum crew_padding,
                                        enum crew_activation);
 
-/* Losses: the mean over the batch, a scalar (tf.losses' default reduction,
- * SUM_BY_NONZERO_WEIGHTS with weights 1). */
-CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
+/* x along its last dimension to mean 0 and variance 1, times `gamma` (ones at
+ * first), plus `beta` (zeros): variables <name>/gamma, <name>/beta. name NULL:
+ * "layer_normalization". TensorFlow's epsilon is 0.001. */
+CREW_API struct crew_node *crew_layer_norm(struct crew_graph *,
+                                           CREW_NULLABLE const char *name,
+                                           struct crew_node *x,
+                                           float epsilon);
+
+/* Moving elements. The batch stays the first dimension. */
+CREW_API struct crew_node *crew_concat(struct crew_graph *, /* ConcatV2 */
+                                       struct crew_node *const *xs,
+                                       int n, /* at most 8 */
+                                       int axis);
+CREW_API struct crew_node *crew_transpose(struct crew_graph *,
+                                          struct crew_node *x,
+                                          struct crew_shape perm);
+/* Zeros around: before[i] and after[i] of dimension i. */
+CREW_API struct crew_node *crew_pad(struct crew_graph *,
+                                    struct crew_node *x,
+                                    const int64_t *before,
+                                    const int64_t *after);
+/* Rows `ids` (integers of any shape) of params (v, ...): GatherV2. */
+CREW_API struct crew_node *crew_gather(struct crew_graph *,
+                                       struct crew_node *params,
+                                       struct crew_node *ids);
+
+/* float32 (..., depth): 1 at each of the integers ids, a row of zeros for one
+ * that is not in [0, depth). */
+CREW_API struct crew_node *crew_one_hot(struct crew_graph *,
+                                        struct crew_node *ids,
+                                        int64_t depth);
+
+/* Losses: tf.losses by its names, a scalar unless the reduction is NONE. Shapes
+ * of labels and predictions are the same. A zeroed struct crew_loss is
+ * TensorFlow's default: the mean over the elements whose weight is not 0. */
+enum crew_loss_reduction {
+    CREW_LOSS_SUM_BY_NONZERO_WEIGHTS = 0,
+    CREW_LOSS_NONE,
+    CREW_LOSS_SUM,
+    CREW_LOSS_MEAN, /* divided by the sum of the weights */
+    CREW_LOSS_SUM_OVER_BATCH_SIZE
+};
+struct crew_loss {
+    CREW_NULLABLE struct crew_node *weights; /* a scalar, or of the losses'
+                                                rank, broadcast; NULL: 1 */
+    enum crew_loss_reduction reduction;
+};
+CREW_API struct crew_node *crew_mean_squared_error(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    struct crew_loss);
+CREW_API struct crew_node *crew_absolute_difference(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    struct crew_loss);
+CREW_API struct crew_node *crew_huber_loss(struct crew_graph *,
+                                           struct crew_node *labels,
+                                           struct crew_node *predictions,
+                                           double delta, /* 1.0 */
+                                           struct crew_loss);
+CREW_API struct crew_node *crew_hinge_loss(struct crew_graph *,
+                                           struct crew_node *labels, /* 0, 1 */
+                                           struct crew_node *logits,
+                                           struct crew_loss);
+CREW_API struct crew_node *crew_log_loss(struct crew_graph *,
+                                         struct crew_node *labels,
+                                         struct crew_node *predictions,
+                                         double epsilon, /* 1e-7 */
+                                         struct crew_loss);
+CREW_API struct crew_node *crew_sigmoid_cross_entropy(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *logits,
+    double label_smoothing, /* 0 */
+    struct crew_loss);
+CREW_API struct crew_node *crew_softmax_cross_entropy(
+    struct crew_graph *,
+    struct crew_node *onehot_labels, /* (b, n) */
+    struct crew_node *logits,
+    double label_smoothing, /* 0 */
+    struct crew_loss);
+CREW_API struct crew_node *crew_sparse_softmax_cross_entropy_weighted(
     struct crew_graph *,
     struct crew_node *labels,  /* (b) int32 or int64, in [0, n) */
-    struct crew_node *logits); /* (b, n) */
+    struct crew_node *logits,  /* (b, n) */
+    struct crew_loss);
+/* The same with a zeroed struct crew_loss: the mean over the batch. */
+CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *logits);
 
 /* Metrics over all batches of an evaluation: tf.metrics, by its names. labels
  * and predictions have one shape; the confusion counts, precision, recall and

@@ -59,11 +59,79 @@ struct crew_node *crew_mul(struct crew_graph *g,
     return binary(g, &op_mul, "mul", a, b);
 }
 
+struct crew_node *crew_sub(struct crew_graph *g,
+                           struct crew_node *a,
+                           struct crew_node *b)
+{
+    return binary(g, &op_sub, "sub", a, b);
+}
+
+struct crew_node *crew_div(struct crew_graph *g,
+                           struct crew_node *a,
+                           struct crew_node *b)
+{
+    return binary(g, &op_div, "truediv", a, b);
+}
+
+struct crew_node *crew_maximum(struct crew_graph *g,
+                               struct crew_node *a,
+                               struct crew_node *b)
+{
+    return binary(g, &op_maximum, "Maximum", a, b);
+}
+
+struct crew_node *crew_minimum(struct crew_graph *g,
+                               struct crew_node *a,
+                               struct crew_node *b)
+{
+    return binary(g, &op_minimum, "Minimum", a, b);
+}
+
 struct crew_node *crew_scale(struct crew_graph *g,
                              struct crew_node *x,
                              float factor)
 {
     return unary(g, &op_scale, "mul", x, (union op_attr){.factor = factor});
+}
+
+struct crew_node *crew_shift(struct crew_graph *g,
+                             struct crew_node *x,
+                             float constant)
+{
+    return unary(g, &op_shift, "add", x, (union op_attr){.factor = constant});
+}
+
+#define UNARY(function, op, name)                                         \
+    struct crew_node *function(struct crew_graph *g, struct crew_node *x) \
+    {                                                                     \
+        return unary(g, &(op), name, x, no_attr);                         \
+    }
+UNARY(crew_exp, op_exp, "Exp")
+UNARY(crew_log, op_log, "Log")
+UNARY(crew_sqrt, op_sqrt, "Sqrt")
+UNARY(crew_rsqrt, op_rsqrt, "Rsqrt")
+UNARY(crew_square, op_square, "Square")
+UNARY(crew_abs, op_abs, "Abs")
+UNARY(crew_neg, op_neg, "Neg")
+UNARY(crew_erf, op_erf, "Erf")
+UNARY(crew_l2_loss, op_l2_loss, "L2Loss")
+#undef UNARY
+
+struct crew_node *crew_leaky_relu(struct crew_graph *g,
+                                  struct crew_node *x,
+                                  float alpha)
+{
+    return unary(g, &op_leaky_relu, "LeakyRelu", x,
+                 (union op_attr){.factor = alpha});
+}
+
+/* tf.nn.gelu, not approximated: 0.5 x (1 + erf(x / sqrt 2)). */
+static struct crew_node *gelu(struct crew_graph *g, struct crew_node *x)
+{
+    struct crew_node *phi =
+        crew_shift(g, crew_erf(g, crew_scale(g, x, 0.70710678f)), 1.0f);
+
+    return crew_mul(g, crew_scale(g, x, 0.5f), phi);
 }
 
 struct crew_node *crew_activate(struct crew_graph *g,
@@ -79,6 +147,22 @@ struct crew_node *crew_activate(struct crew_graph *g,
             return unary(g, &op_sigmoid, "Sigmoid", x, no_attr);
         case CREW_TANH:
             return unary(g, &op_tanh, "Tanh", x, no_attr);
+        case CREW_RELU6:
+            return unary(g, &op_relu6, "Relu6", x, no_attr);
+        case CREW_ELU:
+            return unary(g, &op_elu, "Elu", x, no_attr);
+        case CREW_SELU:
+            return unary(g, &op_selu, "Selu", x, no_attr);
+        case CREW_SOFTPLUS:
+            return unary(g, &op_softplus, "Softplus", x, no_attr);
+        case CREW_SOFTSIGN:
+            return unary(g, &op_softsign, "Softsign", x, no_attr);
+        case CREW_LEAKY_RELU:
+            return crew_leaky_relu(g, x, 0.2f);
+        case CREW_SWISH:
+            return crew_mul(g, x, crew_activate(g, x, CREW_SIGMOID));
+        case CREW_GELU:
+            return gelu(g, x);
     }
     return graph_fail(g, "crew_activate: there is no activation %d",
                       (int)activation);
@@ -165,9 +249,112 @@ struct crew_node *crew_argmax(struct crew_graph *g,
     return unary(g, &op_argmax, "ArgMax", x, (union op_attr){.axis = axis});
 }
 
+/* The bits of `axes`, negative ones counted from the end; n 0: all. */
+static bool axes_bits(const struct crew_node *x,
+                      const int *axes,
+                      int n,
+                      uint32_t *bits)
+{
+    int rank = x->shape.rank;
+
+    *bits = n == 0 ? (1u << rank) - 1u : 0;
+    for (int i = 0; i < n; i++) {
+        int axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+
+        if (axis < 0 || axis >= rank) {
+            return false;
+        }
+        *bits |= 1u << axis;
+    }
+    return true;
+}
+
+struct crew_node *crew_reduce(struct crew_graph *g,
+                              enum crew_reduction kind,
+                              struct crew_node *x,
+                              const int *axes,
+                              int num_axes,
+                              bool keepdims)
+{
+    static const struct {
+        const struct op_def *op;
+        const char *name;
+    } kinds[] = {[CREW_REDUCE_SUM] = {&op_sum, "Sum"},
+                 [CREW_REDUCE_MEAN] = {&op_mean, "Mean"},
+                 [CREW_REDUCE_MAX] = {&op_max, "Max"},
+                 [CREW_REDUCE_MIN] = {&op_min, "Min"}};
+    union op_attr attr = {.reduce = {.keep = keepdims}};
+
+    if (graph_broken(g) || x == NULL ||
+        !axes_bits(x, axes, num_axes, &attr.reduce.axes)) {
+        return graph_fail(g, "crew_reduce: %s",
+                          x == NULL ? "its operand is NULL"
+                                    : "an axis is beyond the operand's rank");
+    }
+    return unary(g, kinds[kind].op, kinds[kind].name, x, attr);
+}
+
 struct crew_node *crew_reduce_mean(struct crew_graph *g, struct crew_node *x)
 {
-    return unary(g, &op_mean, "Mean", x, no_attr);
+    return crew_reduce(g, CREW_REDUCE_MEAN, x, NULL, 0, false);
+}
+
+struct crew_node *crew_concat(struct crew_graph *g,
+                              struct crew_node *const *xs,
+                              int n,
+                              int axis)
+{
+    int rank;
+
+    if (graph_broken(g) || n < 1 || n > NODE_MAX_INPUTS || xs[0] == NULL) {
+        return graph_fail(g, "crew_concat: %d operands, must be 1 to %d", n,
+                          NODE_MAX_INPUTS);
+    }
+    rank = xs[0]->shape.rank;
+    axis = axis < 0 ? axis + rank : axis;
+    if (axis < 0 || axis >= rank) {
+        return graph_fail(g, "crew_concat: no dimension %d in rank %d", axis,
+                          rank);
+    }
+    return graph_add(g, &op_concat, "concat", n, xs,
+                     (union op_attr){.axis = axis});
+}
+
+struct crew_node *crew_transpose(struct crew_graph *g,
+                                 struct crew_node *x,
+                                 struct crew_shape perm)
+{
+    return unary(g, &op_transpose, "transpose", x,
+                 (union op_attr){.reshape = perm});
+}
+
+struct crew_node *crew_pad(struct crew_graph *g,
+                           struct crew_node *x,
+                           const int64_t *before,
+                           const int64_t *after)
+{
+    union op_attr attr = no_attr;
+
+    for (int i = 0; x != NULL && i < x->shape.rank; i++) {
+        attr.pad.before[i] = before[i];
+        attr.pad.after[i] = after[i];
+    }
+    return unary(g, &op_pad, "Pad", x, attr);
+}
+
+struct crew_node *crew_gather(struct crew_graph *g,
+                              struct crew_node *params,
+                              struct crew_node *ids)
+{
+    return binary(g, &op_gather, "GatherV2", params, ids);
+}
+
+struct crew_node *crew_one_hot(struct crew_graph *g,
+                               struct crew_node *ids,
+                               int64_t depth)
+{
+    return unary(g, &op_one_hot, "one_hot", ids,
+                 (union op_attr){.size = depth});
 }
 
 /* Layers look at their input's shape before any op checks it. */
@@ -209,6 +396,34 @@ struct crew_node *crew_dense(struct crew_graph *g,
     bias = crew_variable(g, "bias", crew_shape1(units), (struct crew_init){0});
     x = crew_bias_add(g, crew_matmul(g, x, kernel), bias);
     x = crew_activate(g, x, activation);
+    crew_scope_pop(g);
+    return x;
+}
+
+struct crew_node *crew_layer_norm(struct crew_graph *g,
+                                  const char *name,
+                                  struct crew_node *x,
+                                  float epsilon)
+{
+    struct crew_shape width;
+    struct crew_node *in[3];
+
+    if (!layer_input(g, "crew_layer_norm", x)) {
+        return g->poison;
+    }
+    if (x->shape.rank < 1 || x->shape.dim[x->shape.rank - 1] < 0) {
+        return graph_fail(g,
+                          "crew_layer_norm: %s has no last dimension of "
+                          "known size",
+                          x->name);
+    }
+    width = crew_shape1(x->shape.dim[x->shape.rank - 1]);
+    push_layer(g, name, "layer_normalization");
+    in[0] = x;
+    in[1] = crew_variable(g, "gamma", width, crew_init_constant(1));
+    in[2] = crew_variable(g, "beta", width, (struct crew_init){0});
+    x = graph_add(g, &op_layer_norm, "batchnorm", 3, in,
+                  (union op_attr){.factor = epsilon});
     crew_scope_pop(g);
     return x;
 }
@@ -264,7 +479,8 @@ struct crew_node *crew_sparse_softmax_cross_entropy(struct crew_graph *g,
     }
     push_layer(g, NULL, "sparse_softmax_cross_entropy_loss");
     loss = binary(g, &op_sparse_softmax_xent, "xentropy", labels, logits);
-    loss = unary(g, &op_mean, "value", loss, no_attr);
+    loss = unary(g, &op_mean, "value", loss,
+                 (union op_attr){.reduce = {.axes = 1}});
     crew_scope_pop(g);
     return loss;
 }

@@ -139,6 +139,16 @@ void graphdef_attr_int(struct graphdef *g, const char *key, int64_t v)
     attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_I)->i = v;
 }
 
+void graphdef_attr_bool(struct graphdef *g, const char *key, bool v)
+{
+    attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_B)->b = v;
+}
+
+void graphdef_attr_float(struct graphdef *g, const char *key, float v)
+{
+    attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_F)->f = v;
+}
+
 void graphdef_attr_string(struct graphdef *g, const char *key, const char *s)
 {
     Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_S);
@@ -226,6 +236,17 @@ void graphdef_const(struct graphdef *g,
     }
     graphdef_attr_type(g, "dtype", dtype);
     attr(g, "value", TENSORFLOW__ATTR_VALUE__VALUE_TENSOR)->tensor = t;
+}
+
+void graphdef_const_copy(struct graphdef *g,
+                         const char *name,
+                         enum crew_dtype dtype,
+                         const struct crew_shape *shape,
+                         const void *data,
+                         size_t nbytes)
+{
+    graphdef_const(g, name, dtype, shape, memcpy(room(g, nbytes), data, nbytes),
+                   nbytes);
 }
 
 void graphdef_const_ints(struct graphdef *g,

@@ -23,6 +23,8 @@ void graphdef_node(struct graphdef *, const char *name, const char *op);
 void graphdef_input(struct graphdef *, const char *name);
 void graphdef_attr_type(struct graphdef *, const char *key, enum crew_dtype);
 void graphdef_attr_int(struct graphdef *, const char *key, int64_t);
+void graphdef_attr_bool(struct graphdef *, const char *key, bool);
+void graphdef_attr_float(struct graphdef *, const char *key, float);
 void graphdef_attr_string(struct graphdef *, const char *key, const char *);
 void graphdef_attr_ints(struct graphdef *,
                         const char *key,
@@ -40,6 +42,13 @@ void graphdef_const(struct graphdef *,
                     const struct crew_shape *,
                     const void *data,
                     size_t nbytes);
+/* The same, copied. */
+void graphdef_const_copy(struct graphdef *,
+                         const char *name,
+                         enum crew_dtype,
+                         const struct crew_shape *,
+                         const void *data,
+                         size_t nbytes);
 /* The same for a few int32; copied. rank 0 or 1. */
 void graphdef_const_ints(struct graphdef *,
                          const char *name,

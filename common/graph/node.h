@@ -10,7 +10,8 @@ struct op_def;
 
 union op_attr {
     int64_t var;               /* Variable: its index */
-    struct crew_shape reshape; /* Reshape: as asked for, -1 where inferred */
+    struct crew_shape reshape; /* Reshape: as asked for, -1 where inferred;
+                                  Transpose: the permutation */
     struct {
         enum crew_padding padding;
     } conv;
@@ -21,11 +22,20 @@ union op_attr {
         float rate;
         uint64_t stream; /* each dropout of a graph draws its own numbers */
     } dropout;
-    float factor; /* Scale */
-    int axis;     /* ArgMax */
+    float factor; /* Scale, Shift, LeakyRelu, losses, LayerNorm's epsilon */
+    struct {
+        uint32_t axes; /* a bit a dimension */
+        bool keep;
+    } reduce;
+    int axis;     /* ArgMax, ConcatV2 */
+    struct {
+        int64_t before[CREW_MAX_RANK], after[CREW_MAX_RANK];
+    } pad;
+    int64_t size;                  /* OneHot: depth */
+    enum crew_loss_reduction loss; /* WeightedLoss */
 };
 
-#define NODE_MAX_INPUTS 2
+#define NODE_MAX_INPUTS 8
 
 struct crew_node {
     const struct op_def *op;

@@ -16,18 +16,40 @@ ROW(op_matmul)
 /* BiasAdd         x (..., n), bias (n) -> like x. dx = dy, dbias = column sums.
  */
 ROW(op_bias_add)
-/* AddV2           a, b of one shape -> the same. da = db = dy. */
+/* AddV2, Mul, Sub, RealDiv, Maximum, Minimum  a, b broadcast -> their common
+ * shape. The gradient of a repeated operand is summed over the repetitions; of
+ * equal operands a has the maximum and the minimum. */
 ROW(op_add)
-/* Mul             a, b of one shape -> the same. da = dy b, db = dy a. */
 ROW(op_mul)
+ROW(op_sub)
+ROW(op_div)
+ROW(op_maximum)
+ROW(op_minimum)
 /* Scale           x -> factor x. dx = factor dy. Export: Mul by a Const. */
 ROW(op_scale)
+/* Shift           x -> x + a constant. Export: AddV2 with a Const. */
+ROW(op_shift)
 /* Relu            x -> max(x, 0). dx = dy where y > 0 (0 at 0). */
 ROW(op_relu)
 /* Sigmoid         x -> 1 / (1 + exp(-x)). dx = dy y (1 - y). */
 ROW(op_sigmoid)
 /* Tanh            x -> tanh x. dx = dy (1 - y^2). */
 ROW(op_tanh)
+/* Functions of one number: value and derivative in kernels/unary_list.h. */
+ROW(op_relu6)
+ROW(op_elu)
+ROW(op_selu)
+ROW(op_leaky_relu)
+ROW(op_softplus)
+ROW(op_softsign)
+ROW(op_exp)
+ROW(op_log)
+ROW(op_sqrt)
+ROW(op_rsqrt)
+ROW(op_square)
+ROW(op_abs)
+ROW(op_neg)
+ROW(op_erf)
 /* Reshape         x -> the same elements; one dimension may be -1; the batch
  * stays in front. dx = dy. Export: Reshape with a Const shape. */
 ROW(op_reshape)
@@ -50,6 +72,38 @@ ROW(op_argmax)
  * (b). dlogits = dloss (softmax - onehot). Not exportable: labels are not
  * served. */
 ROW(op_sparse_softmax_xent)
-/* Mean            x -> its mean over everything, a scalar. dx = dy / n. Export:
- * Mean with Const axes. */
+/* Mean, Sum, Max, Min  x -> over some dimensions, which go or become 1. Of
+ * several extremes each has its share of the gradient. Export: with Const axes,
+ * keep_dims. */
 ROW(op_mean)
+ROW(op_sum)
+ROW(op_max)
+ROW(op_min)
+/* L2Loss          x -> sum(x^2) / 2, a scalar. */
+ROW(op_l2_loss)
+/* LayerNorm       x (..., n), gamma (n), beta (n) -> like x; rows of the last
+ * dimension. Export: Mean, Sub, Square, Rsqrt, Mul, AddV2. */
+ROW(op_layer_norm)
+/* ConcatV2        up to 8 of one rank, along an axis that is not the batch. */
+ROW(op_concat)
+/* Transpose       x, a permutation that leaves the batch in front. */
+ROW(op_transpose)
+/* Pad             x with zeros before and after each dimension. */
+ROW(op_pad)
+/* GatherV2        params (v, ...), ids int -> rows of params. The gradient is
+ * added into the rows that were taken. */
+ROW(op_gather)
+/* OneHot          ids int -> float32 (..., depth): 1 at the id; other rows are
+ * 0. Not differentiable. */
+ROW(op_one_hot)
+/* Losses          labels, predictions or logits of one shape -> like them (row
+ * by row for the softmax). The gradient goes to the second only. */
+ROW(op_squared_difference)
+ROW(op_absolute_difference)
+ROW(op_huber_loss)
+ROW(op_hinge_loss)
+ROW(op_log_loss)
+ROW(op_sigmoid_xent)
+ROW(op_softmax_xent)
+/* WeightedLoss    losses, weights broadcast to them -> tf.losses' Reduction. */
+ROW(op_weighted_loss)

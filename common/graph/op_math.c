@@ -159,70 +159,16 @@ const struct op_def op_bias_add = {
     .emit = emit_elementwise,
 };
 
-/* --------------------------------------------------------- Add, Mul, Scale */
+/* ------------------------------------------------------------------- Scale */
 
 static void infer_same_shape(struct crew_node *n)
 {
-    char ta[128], tb[128];
-
     if (!both_float(n)) {
-        return;
-    }
-    if (n->n_in == 2 && !shape_equal(&n->in[0]->shape, &n->in[1]->shape)) {
-        (void)graph_fail(n->graph, "%s: shapes %s and %s differ", n->name,
-                         text(n->in[0], ta), text(n->in[1], tb));
         return;
     }
     n->dtype = CREW_FLOAT;
     n->shape = n->in[0]->shape;
 }
-
-static void forward_add(const struct crew_node *n, struct run *r)
-{
-    k_add(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1),
-          run_out(r, n));
-}
-
-static void backward_add(const struct crew_node *n, struct run *r)
-{
-    pass_gradient(n, r, 1);
-    pass_gradient(n, r, 0);
-}
-
-const struct op_def op_add = {
-    .tf_name = "AddV2",
-    .infer = infer_same_shape,
-    .forward = forward_add,
-    .backward = backward_add,
-    .emit = emit_elementwise,
-};
-
-static void forward_mul(const struct crew_node *n, struct run *r)
-{
-    k_mul(node_count(n, r->batch), run_in(r, n, 0), run_in(r, n, 1),
-          run_out(r, n));
-}
-
-static void backward_mul(const struct crew_node *n, struct run *r)
-{
-    for (int k = 0; k < 2; k++) {
-        float *dx = run_d_in_zeroed(r, n, k);
-
-        if (dx != NULL) {
-            k_mul_acc(node_count(n, r->batch), run_d_out(r, n),
-                      run_in(r, n, 1 - k), dx);
-        }
-    }
-}
-
-const struct op_def op_mul = {
-    .tf_name = "Mul",
-    .flags = OP_NEEDS_INPUT,
-    .infer = infer_same_shape,
-    .forward = forward_mul,
-    .backward = backward_mul,
-    .emit = emit_elementwise,
-};
 
 static void forward_scale(const struct crew_node *n, struct run *r)
 {
@@ -245,7 +191,7 @@ static void emit_scale(const struct crew_node *n, struct graphdef *g)
 
     (void)snprintf(factor, sizeof factor, "%s/y", n->name);
     graphdef_const_float(g, factor, n->attr.factor);
-    graphdef_node(g, n->name, "Mul");
+    graphdef_node(g, n->name, n->op->tf_name);
     graphdef_input(g, n->in[0]->name);
     graphdef_input(g, factor);
     graphdef_attr_type(g, "T", CREW_FLOAT);
@@ -256,6 +202,30 @@ const struct op_def op_scale = {
     .infer = infer_same_shape,
     .forward = forward_scale,
     .backward = backward_scale,
+    .emit = emit_scale,
+};
+
+static void forward_shift(const struct crew_node *n, struct run *r)
+{
+    const float *x = run_in(r, n, 0);
+    float *y = run_out(r, n);
+
+    for (int64_t i = 0, count = node_count(n, r->batch); i < count; i++) {
+        y[i] = x[i] + n->attr.factor;
+    }
+}
+
+static void backward_shift(const struct crew_node *n, struct run *r)
+{
+    pass_gradient(n, r, 0);
+}
+
+const struct op_def op_shift = {
+    .tf_name = "AddV2",
+    .flags = OP_IN_PLACE | OP_GRAD_IN_PLACE,
+    .infer = infer_same_shape,
+    .forward = forward_shift,
+    .backward = backward_shift,
     .emit = emit_scale,
 };
 
@@ -337,59 +307,4 @@ const struct op_def op_tanh = {
     .forward = forward_tanh,
     .backward = backward_tanh,
     .emit = emit_elementwise,
-};
-
-/* -------------------------------------------------------------------- Mean */
-
-static void infer_mean(struct crew_node *n)
-{
-    if (both_float(n)) {
-        n->dtype = CREW_FLOAT;
-        n->shape = crew_scalar_shape();
-    }
-}
-
-static void forward_mean(const struct crew_node *n, struct run *r)
-{
-    int64_t count = node_count(n->in[0], r->batch);
-    float *y = run_out(r, n);
-
-    *y = count == 0 ? 0.0f
-                    : (float)(k_sum(count, run_in(r, n, 0)) / (double)count);
-}
-
-static void backward_mean(const struct crew_node *n, struct run *r)
-{
-    int64_t count = node_count(n->in[0], r->batch);
-    float share = run_d_out(r, n)[0] / (float)count;
-    struct grad dx = run_d_in(r, n, 0);
-
-    for (int64_t i = 0; dx.data != NULL && i < count; i++) {
-        dx.data[i] = dx.add ? dx.data[i] + share : share;
-    }
-}
-
-static void emit_mean(const struct crew_node *n, struct graphdef *g)
-{
-    int32_t axes[CREW_MAX_RANK];
-    int rank = n->in[0]->shape.rank;
-    char name[300];
-
-    for (int i = 0; i < rank; i++) {
-        axes[i] = i;
-    }
-    (void)snprintf(name, sizeof name, "%s/reduction_indices", n->name);
-    graphdef_const_ints(g, name, 1, axes, rank);
-    graphdef_node(g, n->name, "Mean");
-    graphdef_input(g, n->in[0]->name);
-    graphdef_input(g, name);
-    graphdef_attr_type(g, "T", CREW_FLOAT);
-}
-
-const struct op_def op_mean = {
-    .tf_name = "Mean",
-    .infer = infer_mean,
-    .forward = forward_mean,
-    .backward = backward_mean,
-    .emit = emit_mean,
 };

@@ -1,426 +1,629 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Family ops: the kernels against TensorFlow's ops, outputs and gradients. Each
- * gradient is added to 1, to see that backward adds and does not write. */
+ *
+ * Family ops: each op built as a model builds it, over variables that hold the
+ * case's float inputs. Its value is compared with TensorFlow's output, and the
+ * gradients of sum(output * cotangent) with TensorFlow's gradients. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "config/json.h"
 #include "golden.h"
 #include "golden_families.h"
+#include "graph/op.h"
+#include "graph/plan.h"
 #include "kernels/blas.h"
-#include "kernels/kernels.h"
 
 #include "base/banned.h"
 
 static const struct golden_tolerance tolerance = {1e-5, 1e-6};
+/* README-numerics.md: batch and layer normalisation. */
+static const struct golden_tolerance normalising = {5e-5, 1e-6};
 
-/* A case's arrays by name, as float32. */
-struct input {
-    struct golden_array array;
-    float* x;
+enum { MAX_INPUTS = 8 };
+
+/* A case being built: its inputs as nodes, and what is fed or bound to them. */
+struct trial {
+    const cJSON *json;
+    struct crew_graph *g;
+    int n_vars, n_feeds;
+    const char *var_name[MAX_INPUTS];
+    float *value[MAX_INPUTS]; /* of variable i; 64-byte aligned */
+    struct plan_feed feeds[MAX_INPUTS];
+    struct golden_array fed[MAX_INPUTS];
 };
 
-static struct input take(const cJSON* group, const char* key)
+static const cJSON *attribute(const struct trial *t, const char *key)
 {
-    struct input in;
-    golden_array_read(golden_member(group, key), &in.array);
-    in.x = golden_array_floats(&in.array);
-    return in;
+    return json_get(golden_member(t->json, "attributes"), key);
 }
 
-static void drop(struct input* in)
+static double number(const struct trial *t, const char *key, double fallback)
 {
-    golden_array_release(&in->array);
-    free(in->x);
+    const cJSON *v = attribute(t, key);
+
+    return v == NULL ? fallback : golden_number(v);
 }
 
-static float* filled(int64_t n, float value)
+static bool word_is(const struct trial *t, const char *key, const char *word)
 {
-    float* x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
-    for (int64_t i = 0; x != NULL && i < n; i++) {
-        x[i] = value;
+    const cJSON *v = attribute(t, key);
+
+    return cJSON_IsString(v) && strcmp(v->valuestring, word) == 0;
+}
+
+/* A variable holding these numbers. */
+static struct crew_node *hold(struct trial *t, const char *name, const cJSON *a)
+{
+    struct golden_array array;
+    struct crew_err err = {0};
+    struct crew_node *v;
+    float *numbers;
+    void *room = NULL;
+
+    if (t->n_vars == MAX_INPUTS) {
+        exit(golden_trouble(65, "a case of more than %d inputs", MAX_INPUTS));
     }
-    if (x == NULL) {
-        exit(golden_trouble(70, "no memory for %ld floats", (long)n));
+    golden_array_read(a, &array);
+    numbers = golden_array_floats(&array);
+    if (mem_try((size_t)array.n + 1, sizeof(float), name, &room, &err) != 0) {
+        exit(golden_trouble(70, "%s", err.msg));
     }
+    memcpy(room, numbers, (size_t)array.n * sizeof(float));
+    t->value[t->n_vars] = room;
+    t->var_name[t->n_vars++] = name;
+    v = crew_variable(t->g, name, array.shape, (struct crew_init){0});
+    free(numbers);
+    golden_array_release(&array);
+    return v;
+}
+
+/* The input of that name: floats as a variable, integers as a feed. NULL: the
+ * case has none. */
+static struct crew_node *in(struct trial *t, const char *name)
+{
+    const cJSON *a = json_get(golden_member(t->json, "inputs"), name);
+    struct golden_array *array = &t->fed[t->n_feeds];
+    struct crew_node *x;
+
+    if (a == NULL) {
+        return NULL;
+    }
+    golden_array_read(a, array);
+    if (array->dtype == CREW_FLOAT) {
+        golden_array_release(array);
+        return hold(t, name, a);
+    }
+    x = graph_input(t->g, name, CREW_INT64, array->shape);
+    t->feeds[t->n_feeds++] = (struct plan_feed){x, CREW_INT64, array->integer};
     return x;
 }
 
-static void same(struct golden_report* report,
-                 const cJSON* group,
-                 const char* key,
-                 const float* got,
-                 int64_t n)
-{
-    struct golden_array want;
-    golden_array_read(golden_member(group, key), &want);
-    golden_same_floats(report, key, got, n, &want, tolerance);
-    golden_array_release(&want);
-}
-
-/* A gradient that was added to ones. */
-static void same_gradient(struct golden_report* report,
-                          const cJSON* c,
-                          const char* key,
-                          float* got,
-                          int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        got[i] -= 1.0f;
-    }
-    same(report, golden_member(c, "gradients"), key, got, n);
-}
-
-static const cJSON* attribute(const cJSON* c, const char* key)
-{
-    return golden_member(golden_member(c, "attributes"), key);
-}
-
-/* Whether an attribute is [value, value]. */
-static bool both_are(const cJSON* c, const char* key, int64_t value)
-{
-    const cJSON* pair = attribute(c, key);
-    return cJSON_GetArraySize(pair) == 2 &&
-           golden_int(cJSON_GetArrayItem(pair, 0)) == value &&
-           golden_int(cJSON_GetArrayItem(pair, 1)) == value;
-}
-
-static bool padding_is(const cJSON* c, const char* padding)
-{
-    return strcmp(golden_text(golden_member(c, "attributes"), "padding"),
-                  padding) == 0;
-}
-
-static struct conv2d_dims conv_dims(const struct crew_shape* x,
-                                    const struct crew_shape* f,
-                                    bool same_size)
-{
-    struct conv2d_dims d = {
-        .batch = x->dim[0],
-        .h = x->dim[1],
-        .w = x->dim[2],
-        .c_in = x->dim[3],
-        .kh = f->dim[0],
-        .kw = f->dim[1],
-        .c_out = f->dim[3],
-    };
-    d.oh = same_size ? d.h : d.h - d.kh + 1;
-    d.ow = same_size ? d.w : d.w - d.kw + 1;
-    d.pad_top = same_size ? (d.kh - 1) / 2 : 0;
-    d.pad_left = same_size ? (d.kw - 1) / 2 : 0;
-    return d;
-}
-
-/* Each case function returns false when we have no such op. */
-static bool case_conv2d(const cJSON* c, struct golden_report* report)
-{
-    if (!both_are(c, "strides", 1)) {
-        return false;
-    }
-    golden_case(report, "conv2d");
-    const cJSON* inputs = golden_member(c, "inputs");
-    struct input x = take(inputs, "x"), f = take(inputs, "filter");
-    struct input dy = take(c, "cotangent");
-    struct conv2d_dims d =
-        conv_dims(&x.array.shape, &f.array.shape, padding_is(c, "SAME"));
-    int64_t n = d.batch * d.oh * d.ow * d.c_out;
-    float *y = filled(n, 7), *dx = filled(x.array.n, 1);
-    float* df = filled(f.array.n, 1);
-    float* scratch = filled((int64_t)(k_conv2d_scratch(&d) / 4) + 1, 0);
-    k_conv2d(&d, x.x, f.x, y, scratch);
-    same(report, c, "output", y, n);
-    k_conv2d_backward(&d, x.x, f.x, dy.x, dx, df, scratch);
-    same_gradient(report, c, "x", dx, x.array.n);
-    same_gradient(report, c, "filter", df, f.array.n);
-    drop(&x);
-    drop(&f);
-    drop(&dy);
-    free(y);
-    free(dx);
-    free(df);
-    free(scratch);
-    return true;
-}
-
-static bool case_max_pool(const cJSON* c, struct golden_report* report)
-{
-    int64_t size = golden_int(cJSON_GetArrayItem(attribute(c, "ksize"), 0));
-    int64_t stride = golden_int(cJSON_GetArrayItem(attribute(c, "strides"), 0));
-    if (!padding_is(c, "VALID") || !both_are(c, "ksize", size) ||
-        !both_are(c, "strides", stride)) {
-        return false;
-    }
-    golden_case(report, "max_pool %ld stride %ld", (long)size, (long)stride);
-    struct input x = take(golden_member(c, "inputs"), "x");
-    struct input dy = take(c, "cotangent");
-    const int64_t* dim = x.array.shape.dim;
-    struct pool2d_dims d = {dim[0], dim[1], dim[2], dim[3], size, stride, 0, 0};
-    d.oh = (d.h - size) / stride + 1;
-    d.ow = (d.w - size) / stride + 1;
-    int64_t n = d.batch * d.oh * d.ow * d.c;
-    float *y = filled(n, 7), *dx = filled(x.array.n, 1);
-    uint8_t* arg = (uint8_t*)filled(n, 0);
-    k_max_pool2d(&d, x.x, y, arg);
-    same(report, c, "output", y, n);
-    if (n == dy.array.n) {
-        k_max_pool2d_backward(&d, arg, dy.x, dx);
-    }
-    same_gradient(report, c, "x", dx, x.array.n);
-    drop(&x);
-    drop(&dy);
-    free(y);
-    free(dx);
-    free(arg);
-    return true;
-}
-
-struct activation {
-    const char* name;
-    void (*forward)(int64_t, const float*, float*);
-    void (*backward)(int64_t, const float*, const float*, float*);
-};
-static const struct activation activations[] = {
-    {"relu", k_relu, k_relu_backward},
-    {"sigmoid", k_sigmoid, k_sigmoid_backward},
-    {"tanh", k_tanh, k_tanh_backward},
-};
-
-static const struct activation* find_activation(const char* name)
-{
-    for (size_t i = 0; i < sizeof(activations) / sizeof(activations[0]); i++) {
-        if (strcmp(activations[i].name, name) == 0) {
-            return &activations[i];
-        }
-    }
-    return NULL;
-}
-
-static bool case_activation(const cJSON* c, struct golden_report* report)
-{
-    const struct activation* f = find_activation(golden_text(c, "op"));
-    golden_case(report, "%s", f->name);
-    struct input x = take(golden_member(c, "inputs"), "x");
-    struct input dy = take(c, "cotangent");
-    int64_t n = x.array.n;
-    float *y = filled(n, 7), *dx = filled(n, 1);
-    f->forward(n, x.x, y);
-    same(report, c, "output", y, n);
-    f->backward(n, y, dy.x, dx);
-    same_gradient(report, c, "x", dx, n);
-    drop(&x);
-    drop(&dy);
-    free(y);
-    free(dx);
-    return true;
-}
-
-static bool case_softmax(const cJSON* c, struct golden_report* report)
-{
-    golden_case(report, "softmax");
-    struct input x = take(golden_member(c, "inputs"), "x");
-    struct input dy = take(c, "cotangent");
-    int64_t n = x.array.shape.dim[x.array.shape.rank - 1];
-    int64_t rows = x.array.n / n;
-    float *y = filled(x.array.n, 7), *dx = filled(x.array.n, 1);
-    k_softmax(rows, n, x.x, y);
-    same(report, c, "output", y, x.array.n);
-    k_softmax_backward(rows, n, y, dy.x, dx);
-    same_gradient(report, c, "x", dx, x.array.n);
-    drop(&x);
-    drop(&dy);
-    free(y);
-    free(dx);
-    return true;
-}
-
-static bool case_matmul(const cJSON* c, struct golden_report* report)
-{
-    bool ta = cJSON_IsTrue(attribute(c, "transpose_a"));
-    bool tb = cJSON_IsTrue(attribute(c, "transpose_b"));
-    golden_case(report, "matmul transpose %d %d", ta, tb);
-    const cJSON* inputs = golden_member(c, "inputs");
-    struct input a = take(inputs, "a"), b = take(inputs, "b");
-    struct input dy = take(c, "cotangent");
-    int64_t m = a.array.shape.dim[ta ? 1 : 0];
-    int64_t k = a.array.shape.dim[ta ? 0 : 1];
-    int64_t n = b.array.shape.dim[tb ? 0 : 1];
-    float *y = filled(m * n, 7), *da = filled(m * k, 1), *db = filled(k * n, 1);
-    k_matmul(ta, tb, m, n, k, a.x, b.x, false, y);
-    same(report, c, "output", y, m * n);
-    if (ta) {
-        k_matmul(tb, true, k, m, n, b.x, dy.x, true, da);
-    } else {
-        k_matmul(false, !tb, m, k, n, dy.x, b.x, true, da);
-    }
-    if (tb) {
-        k_matmul(true, ta, n, k, m, dy.x, a.x, true, db);
-    } else {
-        k_matmul(!ta, false, k, n, m, a.x, dy.x, true, db);
-    }
-    same_gradient(report, c, "a", da, m * k);
-    same_gradient(report, c, "b", db, k * n);
-    drop(&a);
-    drop(&b);
-    drop(&dy);
-    free(y);
-    free(da);
-    free(db);
-    return true;
-}
-
-static bool case_bias_add(const cJSON* c, struct golden_report* report)
-{
-    golden_case(report, "bias_add");
-    const cJSON* inputs = golden_member(c, "inputs");
-    struct input x = take(inputs, "x"), b = take(inputs, "b");
-    struct input dy = take(c, "cotangent");
-    int64_t n = b.array.n, rows = x.array.n / n;
-    float *y = filled(x.array.n, 7), *db = filled(n, 1);
-    k_bias_add(rows, n, x.x, b.x, y);
-    same(report, c, "output", y, x.array.n);
-    same(report, golden_member(c, "gradients"), "x", dy.x, x.array.n);
-    k_bias_add_backward(rows, n, dy.x, db);
-    same_gradient(report, c, "b", db, n);
-    drop(&x);
-    drop(&b);
-    drop(&dy);
-    free(y);
-    free(db);
-    return true;
-}
-
-/* y = f(x kernel + bias), f none or an activation. */
-static bool case_dense(const cJSON* c, struct golden_report* report)
-{
-    const char* name =
-        golden_text(golden_member(c, "attributes"), "activation");
-    const struct activation* f = find_activation(name);
-    golden_case(report, "dense %s", name);
-    const cJSON* inputs = golden_member(c, "inputs");
-    struct input x = take(inputs, "x"), w = take(inputs, "kernel");
-    struct input b = take(inputs, "bias"), dy = take(c, "cotangent");
-    int64_t k = w.array.shape.dim[0], n = w.array.shape.dim[1];
-    int64_t m = x.array.n / k;
-    float *y = filled(m * n, 7), *dz = filled(m * n, f == NULL ? 1 : 0);
-    float *dx = filled(m * k, 1), *dw = filled(k * n, 1), *db = filled(n, 1);
-    k_matmul(false, false, m, n, k, x.x, w.x, false, y);
-    k_bias_add(m, n, y, b.x, y);
-    if (f != NULL) {
-        f->forward(m * n, y, y);
-        f->backward(m * n, y, dy.x, dz);
-    } else {
-        memcpy(dz, dy.x, (size_t)(m * n) * sizeof(float));
-    }
-    same(report, c, "output", y, m * n);
-    k_matmul(false, true, m, k, n, dz, w.x, true, dx);
-    k_matmul(true, false, k, n, m, x.x, dz, true, dw);
-    k_bias_add_backward(m, n, dz, db);
-    same_gradient(report, c, "x", dx, m * k);
-    same_gradient(report, c, "kernel", dw, k * n);
-    same_gradient(report, c, "bias", db, n);
-    struct input* taken[] = {&x, &w, &b, &dy};
-    float* made[] = {y, dz, dx, dw, db};
-    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        drop(taken[i]);
-    }
-    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
-        free(made[i]);
-    }
-    return true;
-}
-
-/* The loss of each row (none), their sum (weighted_sum) or their mean (the
- * other reductions, which are the same while there are no weights). */
-static bool case_sparse_xent(const cJSON* c, struct golden_report* report)
-{
-    const cJSON* inputs = golden_member(c, "inputs");
-    const char* reduction =
-        golden_text(golden_member(c, "attributes"), "reduction");
-    bool none = strcmp(reduction, "none") == 0;
-    bool sum = strcmp(reduction, "weighted_sum") == 0;
-    if (cJSON_GetObjectItemCaseSensitive(inputs, "weights") != NULL) {
-        return false;
-    }
-    golden_case(report, "sparse_softmax_cross_entropy %s", reduction);
-    struct input x = take(inputs, "logits"), labels = take(inputs, "labels");
-    struct input dy = take(c, "cotangent");
-    int64_t rows = x.array.shape.dim[0], n = x.array.shape.dim[1];
-    float *loss = filled(rows, 7), *prob = filled(x.array.n, 7);
-    float *d_loss = filled(rows, 0), *dx = filled(x.array.n, 1);
-    int64_t bad =
-        k_sparse_softmax_xent(rows, n, x.x, labels.array.integer, loss, prob);
-    golden_same_int(report, "bad label", -1, bad, -1);
-    float divisor = sum || none ? 1.0f : (float)rows;
-    float total = (float)k_sum(rows, loss) / divisor;
-    same(report, c, "output", none ? loss : &total, none ? rows : 1);
-    for (int64_t r = 0; r < rows; r++) {
-        d_loss[r] = dy.x[none ? r : 0] / divisor;
-    }
-    k_sparse_softmax_xent_backward(rows, n, prob, labels.array.integer, d_loss,
-                                   dx);
-    same_gradient(report, c, "logits", dx, x.array.n);
-    drop(&x);
-    drop(&labels);
-    drop(&dy);
-    free(loss);
-    free(prob);
-    free(d_loss);
-    free(dx);
-    return true;
-}
+/* --------------------------------------------------- how each op is written */
 
 static const struct {
-    const char* op;
-    bool (*run)(const cJSON*, struct golden_report*);
-} cases[] = {
-    {"conv2d", case_conv2d},
-    {"max_pool", case_max_pool},
-    {"relu", case_activation},
-    {"sigmoid", case_activation},
-    {"tanh", case_activation},
-    {"softmax", case_softmax},
-    {"matmul", case_matmul},
-    {"bias_add", case_bias_add},
-    {"dense", case_dense},
-    {"sparse_softmax_cross_entropy", case_sparse_xent},
+    const char *name;
+    enum crew_activation kind;
+} activations[] = {
+    {"none", CREW_LINEAR},       {"relu", CREW_RELU},
+    {"relu6", CREW_RELU6},       {"elu", CREW_ELU},
+    {"selu", CREW_SELU},         {"tanh", CREW_TANH},
+    {"sigmoid", CREW_SIGMOID},   {"softplus", CREW_SOFTPLUS},
+    {"softsign", CREW_SOFTSIGN}, {"swish", CREW_SWISH},
+    {"gelu", CREW_GELU},
 };
 
-static bool run_case(const cJSON* c, struct golden_report* report)
+static bool find_activation(const char *name, enum crew_activation *kind)
 {
-    const char* op = golden_text(c, "op");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (strcmp(cases[i].op, op) == 0) {
-            return cases[i].run(c, report);
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        if (strcmp(activations[i].name, name) == 0) {
+            *kind = activations[i].kind;
+            return true;
         }
     }
     return false;
 }
 
-int family_ops(const char* dir, struct golden_report* report)
+static struct crew_node *build_activation(struct trial *t)
 {
-    static const char* const files[] = {"conv_pool.json", "elementwise.json",
-                                        "linear_algebra.json", "losses.json"};
+    enum crew_activation kind = CREW_LINEAR;
+
+    (void)find_activation(golden_text(t->json, "op"), &kind);
+    return crew_activate(t->g, in(t, "x"), kind);
+}
+
+static struct crew_node *build_leaky_relu(struct trial *t)
+{
+    return crew_leaky_relu(t->g, in(t, "x"), (float)number(t, "alpha", 0.2));
+}
+
+#define UNARY(name)                                        \
+    static struct crew_node *build_##name(struct trial *t) \
+    {                                                      \
+        return crew_##name(t->g, in(t, "x"));              \
+    }
+UNARY(log)
+UNARY(sqrt)
+UNARY(square)
+UNARY(abs)
+UNARY(softmax)
+UNARY(l2_loss)
+#undef UNARY
+
+#define BINARY(name)                                       \
+    static struct crew_node *build_##name(struct trial *t) \
+    {                                                      \
+        struct crew_node *x = in(t, "x");                  \
+                                                           \
+        return crew_##name(t->g, x, in(t, "y"));           \
+    }
+BINARY(add)
+BINARY(sub)
+BINARY(mul)
+BINARY(div)
+BINARY(maximum)
+#undef BINARY
+
+/* The case is exp(x / 10), see its note. */
+static struct crew_node *build_exp(struct trial *t)
+{
+    return crew_exp(t->g, crew_scale(t->g, in(t, "x"), 0.1f));
+}
+
+/* tf.nn.l2_loss times 2: keras' l2 and the regularizer's scale differ. */
+static struct crew_node *build_keras_l2(struct trial *t)
+{
+    return crew_scale(t->g, crew_l2_loss(t->g, in(t, "x")),
+                      (float)(2.0 * number(t, "l2", 0)));
+}
+
+static struct crew_node *build_l2_regularizer(struct trial *t)
+{
+    return crew_scale(t->g, crew_l2_loss(t->g, in(t, "x")),
+                      (float)number(t, "scale", 0));
+}
+
+/* Transposed operands are transposed by an op of their own. */
+static struct crew_node *operand(struct trial *t,
+                                 const char *name,
+                                 const char *flag)
+{
+    struct crew_node *x = in(t, name);
+
+    return cJSON_IsTrue(attribute(t, flag))
+               ? crew_transpose(t->g, x, crew_shape2(1, 0))
+               : x;
+}
+
+static struct crew_node *build_matmul(struct trial *t)
+{
+    struct crew_node *a = operand(t, "a", "transpose_a");
+
+    return crew_matmul(t->g, a, operand(t, "b", "transpose_b"));
+}
+
+static struct crew_node *build_bias_add(struct trial *t)
+{
+    struct crew_node *x = in(t, "x");
+
+    return crew_bias_add(t->g, x, in(t, "b"));
+}
+
+/* A dense layer over the last dimension, the others flattened. */
+static struct crew_node *build_dense(struct trial *t)
+{
+    enum crew_activation kind = CREW_LINEAR;
+    struct crew_node *x = in(t, "x"), *kernel = in(t, "kernel");
+    struct crew_node *bias = in(t, "bias");
+    struct crew_shape shape = *node_shape(x);
+    int64_t k = node_shape(kernel)->dim[0], units = node_shape(kernel)->dim[1];
+
+    (void)find_activation(attribute(t, "activation")->valuestring, &kind);
+    x = crew_matmul(t->g,
+                    crew_reshape(t->g, x, crew_shape2(node_count(x, 1) / k, k)),
+                    kernel);
+    x = crew_activate(t->g, crew_bias_add(t->g, x, bias), kind);
+    shape.dim[shape.rank - 1] = units;
+    return crew_reshape(t->g, x, shape);
+}
+
+static struct crew_node *build_reduce(struct trial *t)
+{
+    static const char *const names[] = {"reduce_sum", "reduce_mean",
+                                        "reduce_max", "reduce_min"};
+    const cJSON *axis = attribute(t, "axis"), *item;
+    int kind = 0, axes[CREW_MAX_RANK], n = 0;
+
+    while (strcmp(names[kind], golden_text(t->json, "op")) != 0) {
+        kind++;
+    }
+    if (cJSON_IsNumber(axis)) {
+        axes[n++] = (int)golden_int(axis);
+    }
+    cJSON_ArrayForEach(item, axis)
+    {
+        axes[n++] = (int)golden_int(item);
+    }
+    return crew_reduce(t->g, (enum crew_reduction)kind, in(t, "x"), axes, n,
+                       cJSON_IsTrue(attribute(t, "keepdims")));
+}
+
+static struct crew_node *build_concat(struct trial *t)
+{
+    struct crew_node *xs[] = {in(t, "a"), in(t, "b"), in(t, "c")};
+
+    return crew_concat(t->g, xs, 3, (int)number(t, "axis", 0));
+}
+
+/* A list of integers as a shape. */
+static struct crew_shape list(const cJSON *items)
+{
+    struct crew_shape s = {0};
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, items)
+    {
+        s.dim[s.rank++] = golden_int(item);
+    }
+    return s;
+}
+
+static struct crew_node *build_reshape(struct trial *t)
+{
+    return crew_reshape(t->g, in(t, "x"), list(attribute(t, "shape")));
+}
+
+static struct crew_node *build_transpose(struct trial *t)
+{
+    return crew_transpose(t->g, in(t, "x"), list(attribute(t, "perm")));
+}
+
+static struct crew_node *build_pad(struct trial *t)
+{
+    int64_t before[CREW_MAX_RANK] = {0}, after[CREW_MAX_RANK] = {0};
+    const cJSON *pair;
+    int i = 0;
+
+    cJSON_ArrayForEach(pair, attribute(t, "paddings"))
+    {
+        before[i] = golden_int(cJSON_GetArrayItem(pair, 0));
+        after[i++] = golden_int(cJSON_GetArrayItem(pair, 1));
+    }
+    return crew_pad(t->g, in(t, "x"), before, after);
+}
+
+static struct crew_node *build_gather(struct trial *t)
+{
+    struct crew_node *params = in(t, "params");
+
+    return crew_gather(t->g, params, in(t, "ids"));
+}
+
+static struct crew_node *build_one_hot_matmul(struct trial *t)
+{
+    struct crew_node *kernel = in(t, "kernel");
+
+    struct crew_node *ids = in(t, "ids");
+
+    return crew_matmul(
+        t->g, crew_one_hot(t->g, ids, node_shape(kernel)->dim[0]), kernel);
+}
+
+static struct crew_node *build_layer_norm(struct trial *t)
+{
+    struct crew_node *x[3] = {in(t, "x"), in(t, "gamma"), in(t, "beta")};
+
+    return graph_add(t->g, &op_layer_norm, "layer_norm", 3, x,
+                     (union op_attr){.factor = (float)number(t, "epsilon", 0)});
+}
+
+static bool ones(const struct trial *t, const char *key)
+{
+    struct crew_shape s = list(attribute(t, key));
+
+    return s.dim[0] == 1 && s.dim[1] == 1;
+}
+
+static struct crew_node *build_conv2d(struct trial *t)
+{
+    struct crew_node *x[2];
+
+    if (!ones(t, "strides")) {
+        return NULL;
+    }
+    x[0] = in(t, "x");
+    x[1] = in(t, "filter");
+    return graph_add(
+        t->g, &op_conv2d, "Conv2D", 2, x,
+        (union op_attr){
+            .conv = {word_is(t, "padding", "SAME") ? CREW_SAME : CREW_VALID}});
+}
+
+static struct crew_node *build_max_pool(struct trial *t)
+{
+    struct crew_shape size = list(attribute(t, "ksize"));
+    struct crew_shape stride = list(attribute(t, "strides"));
+
+    return word_is(t, "padding", "VALID") && size.dim[0] == size.dim[1] &&
+                   stride.dim[0] == stride.dim[1]
+               ? crew_max_pool2d(t->g, in(t, "x"), size.dim[0], stride.dim[0])
+               : NULL;
+}
+
+/* ------------------------------------------------------------------- losses */
+
+static struct crew_loss loss_of(struct trial *t)
+{
+    static const char *const names[] = {"weighted_sum_by_nonzero_weights",
+                                        "none", "weighted_sum", "weighted_mean",
+                                        "weighted_sum_over_batch_size"};
+    struct crew_loss how = {.weights = in(t, "weights")};
+
+    for (int i = 0; i < 5; i++) {
+        if (word_is(t, "reduction", names[i])) {
+            how.reduction = (enum crew_loss_reduction)i;
+        }
+    }
+    return how;
+}
+
+static struct crew_node *build_mean_squared_error(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "predictions");
+
+    return crew_mean_squared_error(t->g, l, x, loss_of(t));
+}
+
+static struct crew_node *build_absolute_difference(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "predictions");
+
+    return crew_absolute_difference(t->g, l, x, loss_of(t));
+}
+
+static struct crew_node *build_huber_loss(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "predictions");
+
+    return crew_huber_loss(t->g, l, x, number(t, "delta", 1), loss_of(t));
+}
+
+static struct crew_node *build_hinge_loss(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "logits");
+
+    return crew_hinge_loss(t->g, l, x, loss_of(t));
+}
+
+static struct crew_node *build_log_loss(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "predictions");
+
+    return crew_log_loss(t->g, l, x, number(t, "epsilon", 1e-7), loss_of(t));
+}
+
+static struct crew_node *build_sigmoid_xent(struct trial *t)
+{
+    struct crew_node *l = in(t, "multi_class_labels"), *x = in(t, "logits");
+
+    return crew_sigmoid_cross_entropy(
+        t->g, l, x, number(t, "label_smoothing", 0), loss_of(t));
+}
+
+static struct crew_node *build_softmax_xent(struct trial *t)
+{
+    struct crew_node *l = in(t, "onehot_labels"), *x = in(t, "logits");
+
+    return crew_softmax_cross_entropy(
+        t->g, l, x, number(t, "label_smoothing", 0), loss_of(t));
+}
+
+static struct crew_node *build_sparse_xent(struct trial *t)
+{
+    struct crew_node *l = in(t, "labels"), *x = in(t, "logits");
+
+    return crew_sparse_softmax_cross_entropy_weighted(t->g, l, x, loss_of(t));
+}
+
+static const struct {
+    const char *op;
+    /* NULL: we have no such form of the op. */
+    struct crew_node *(*build)(struct trial *);
+} builders[] = {
+    {"abs", build_abs},
+    {"absolute_difference", build_absolute_difference},
+    {"add", build_add},
+    {"bias_add", build_bias_add},
+    {"concat", build_concat},
+    {"conv2d", build_conv2d},
+    {"dense", build_dense},
+    {"div", build_div},
+    {"elu", build_activation},
+    {"exp", build_exp},
+    {"gather", build_gather},
+    {"gelu", build_activation},
+    {"hinge_loss", build_hinge_loss},
+    {"huber_loss", build_huber_loss},
+    {"keras_l2", build_keras_l2},
+    {"l2_loss", build_l2_loss},
+    {"l2_regularizer", build_l2_regularizer},
+    {"layer_norm", build_layer_norm},
+    {"leaky_relu", build_leaky_relu},
+    {"log", build_log},
+    {"log_loss", build_log_loss},
+    {"matmul", build_matmul},
+    {"max_pool", build_max_pool},
+    {"maximum", build_maximum},
+    {"mean_squared_error", build_mean_squared_error},
+    {"mul", build_mul},
+    {"one_hot_matmul", build_one_hot_matmul},
+    {"pad", build_pad},
+    {"reduce_max", build_reduce},
+    {"reduce_mean", build_reduce},
+    {"reduce_min", build_reduce},
+    {"reduce_sum", build_reduce},
+    {"relu", build_activation},
+    {"relu6", build_activation},
+    {"reshape", build_reshape},
+    {"selu", build_activation},
+    {"sigmoid", build_activation},
+    {"sigmoid_cross_entropy", build_sigmoid_xent},
+    {"softmax", build_softmax},
+    {"softmax_cross_entropy", build_softmax_xent},
+    {"softplus", build_activation},
+    {"softsign", build_activation},
+    {"sparse_softmax_cross_entropy", build_sparse_xent},
+    {"sqrt", build_sqrt},
+    {"square", build_square},
+    {"sub", build_sub},
+    {"swish", build_activation},
+    {"tanh", build_activation},
+    {"transpose", build_transpose},
+};
+
+static struct crew_node *build(struct trial *t)
+{
+    const char *op = golden_text(t->json, "op");
+
+    for (size_t i = 0; i < sizeof builders / sizeof builders[0]; i++) {
+        if (strcmp(builders[i].op, op) == 0) {
+            return builders[i].build(t);
+        }
+    }
+    return NULL;
+}
+
+/* --------------------------------------------------------------- comparing */
+
+static void release(struct trial *t)
+{
+    for (int i = 0; i < t->n_vars; i++) {
+        free(t->value[i]);
+    }
+    for (int i = 0; i < t->n_feeds; i++) {
+        golden_array_release(&t->fed[i]);
+    }
+    graph_free(t->g);
+}
+
+static struct golden_tolerance tolerance_of(const struct trial *t)
+{
+    const char *op = golden_text(t->json, "op");
+
+    return strcmp(op, "layer_norm") == 0 ? normalising : tolerance;
+}
+
+static void nothing(void *self, int var)
+{
+    (void)self;
+    (void)var;
+}
+
+static void same(struct golden_report *report,
+                 const struct trial *t,
+                 const char *what,
+                 const float *got,
+                 int64_t n,
+                 const cJSON *want)
+{
+    struct golden_array array;
+
+    golden_array_read(want, &array);
+    golden_same_floats(report, what, got, n, &array, tolerance_of(t));
+    golden_array_release(&array);
+}
+
+static void compare(struct golden_report *report,
+                    struct trial *t,
+                    struct plan *p,
+                    struct crew_node *y)
+{
+    const cJSON *want;
     struct crew_err err = {0};
+    struct crew_shape shape;
+
+    if (plan_forward(p, t->feeds, t->n_feeds, 1, 0, 0, &err) != CREW_OK) {
+        golden_differ(report, "forward", -1, err.msg, "a value");
+        return;
+    }
+    same(report, t, "output", plan_value(p, y, &shape), node_count(y, 1),
+         golden_member(t->json, "output"));
+    plan_backward(p, nothing, NULL);
+    cJSON_ArrayForEach(want, golden_member(t->json, "gradients"))
+    {
+        for (int i = 0; i < t->n_vars; i++) {
+            const float *got = plan_grad(p, i);
+
+            if (strcmp(t->var_name[i], want->string) == 0 && got == NULL) {
+                golden_differ(report, want->string, -1, "none", "a gradient");
+            } else if (strcmp(t->var_name[i], want->string) == 0) {
+                same(report, t, want->string, got, graph_var(t->g, i)->n, want);
+            }
+        }
+    }
+}
+
+/* false: we have no such op. */
+static bool run_case(const cJSON *c, struct golden_report *report)
+{
+    struct trial t = {.json = c, .g = graph_new()};
+    struct crew_node *y = NULL, *loss;
+    struct crew_err err = {0};
+    struct plan *p = NULL;
+
+    if (json_get(c, "gradients") != NULL) {
+        y = build(&t);
+    }
+    if (y == NULL) {
+        release(&t);
+        return false;
+    }
+    golden_case(report, "%s", golden_text(c, "op"));
+    loss =
+        crew_mul(t.g, y, hold(&t, "cotangent", golden_member(c, "cotangent")));
+    loss = crew_reduce(t.g, CREW_REDUCE_SUM, loss, NULL, 0, false);
+    if (plan_new(t.g, &y, 1, loss, 1, &p, &err) != CREW_OK) {
+        golden_differ(report, "built", -1, err.msg, "a graph");
+    } else {
+        for (int i = 0; i < t.n_vars; i++) {
+            plan_bind_var(p, i, t.value[i]);
+        }
+        compare(report, &t, p, y);
+    }
+    plan_free(p);
+    release(&t);
+    return true;
+}
+
+int family_ops(const char *dir, struct golden_report *report)
+{
+    static const char *const files[] = {"conv_pool.json", "elementwise.json",
+                                        "linear_algebra.json", "losses.json",
+                                        "normalization.json"};
+    struct crew_err err = {0};
+    int skipped = 0;
+
     if (blas_load(&err) != CREW_OK) {
         return golden_trouble(78, "%s", err.msg);
     }
-    int skipped = 0;
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        cJSON* root = golden_load(dir, files[i]);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        cJSON *root = golden_load(dir, files[i]);
+        const cJSON *c;
+
         if (root == NULL) {
             return 66;
         }
-        const cJSON* c;
         cJSON_ArrayForEach(c, golden_member(root, "cases"))
         {
-            skipped += !run_case(c, report);
+            skipped += run_case(c, report) ? 0 : 1;
         }
         golden_end(report);
         cJSON_Delete(root);
     }
     printf(
-        "ops: %d cases skipped: we have no kernel for them; embedding and "
-        "normalization are not looked at\n",
+        "ops: %d cases skipped: we have no such op; embedding.json is not "
+        "looked at\n",
         skipped);
     return 0;
 }

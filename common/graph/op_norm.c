@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Layer normalisation: each row of the last dimension to mean 0 and variance 1,
+ * then gamma and beta. Exported as the ops tf.nn.batch_normalization makes of
+ * it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/op.h"
+
+#include "base/banned.h"
+
+/* in: x (..., n), gamma (n), beta (n). */
+static void infer(struct crew_node *n)
+{
+    const struct crew_shape *x = &n->in[0]->shape;
+    bool fits = x->rank >= 1;
+
+    for (int k = 0; k < 3; k++) {
+        fits = fits && n->in[k]->dtype == CREW_FLOAT;
+    }
+    for (int k = 1; k < 3; k++) {
+        fits = fits && n->in[k]->shape.rank == 1 &&
+               n->in[k]->shape.dim[0] == x->dim[x->rank - 1];
+    }
+    if (!fits) {
+        char text[128];
+
+        (void)graph_fail(n->graph,
+                         "%s: %s wants float32 gamma and beta of its last "
+                         "dimension",
+                         n->name, shape_text(x, text, sizeof text));
+        return;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = *x;
+}
+
+static int64_t width_of(const struct crew_node *n)
+{
+    return n->shape.dim[n->shape.rank - 1];
+}
+
+/* kept: mean and 1 / deviation of each row. */
+static void forward(const struct crew_node *n, struct run *r)
+{
+    int64_t width = width_of(n), rows = node_count(n, r->batch) / width;
+    const float *x = run_in(r, n, 0);
+    const float *gamma = run_in(r, n, 1), *beta = run_in(r, n, 2);
+    float *y = run_out(r, n), *kept = run_kept(r, n);
+
+    for (int64_t row = 0; row < rows; row++, x += width, y += width) {
+        double mean = 0.0, variance = 0.0, scale;
+
+        for (int64_t i = 0; i < width; i++) {
+            mean += (double)x[i] / (double)width;
+        }
+        for (int64_t i = 0; i < width; i++) {
+            double d = (double)x[i] - mean;
+            variance += d * d / (double)width;
+        }
+        scale = 1.0 / sqrt(variance + (double)n->attr.factor);
+        for (int64_t i = 0; i < width; i++) {
+            y[i] = (float)(((double)x[i] - mean) * scale) * gamma[i] + beta[i];
+        }
+        kept[2 * row] = (float)mean;
+        kept[2 * row + 1] = (float)scale;
+    }
+}
+
+/* One row's gradient: dx = scale (g - mean(g) - xhat mean(g xhat)), where
+ * g = dy gamma. */
+static void backward_row(int64_t width,
+                         const float *kept,
+                         const float *x,
+                         const float *gamma,
+                         const float *dy,
+                         float *dx)
+{
+    double mean_g = 0.0, mean_gx = 0.0;
+
+    for (int64_t i = 0; i < width; i++) {
+        double g = (double)dy[i] * (double)gamma[i];
+
+        mean_g += g / (double)width;
+        mean_gx += g * (double)((x[i] - kept[0]) * kept[1]) / (double)width;
+    }
+    for (int64_t i = 0; i < width; i++) {
+        double xhat = (double)((x[i] - kept[0]) * kept[1]);
+
+        dx[i] += (float)((double)kept[1] * ((double)dy[i] * (double)gamma[i] -
+                                            mean_g - xhat * mean_gx));
+    }
+}
+
+static void backward(const struct crew_node *n, struct run *r)
+{
+    int64_t width = width_of(n), rows = node_count(n, r->batch) / width;
+    const float *x = run_in(r, n, 0), *gamma = run_in(r, n, 1);
+    const float *dy = run_d_out(r, n), *kept = run_kept(r, n);
+    float *d_beta = run_d_in_zeroed(r, n, 2);
+    float *d_gamma = run_d_in_zeroed(r, n, 1);
+    float *dx = run_d_in_zeroed(r, n, 0);
+
+    for (int64_t row = 0; row < rows; row++) {
+        const float *xs = x + row * width, *dys = dy + row * width;
+        const float *k = kept + 2 * row;
+
+        for (int64_t i = 0; i < width; i++) {
+            if (d_beta != NULL) {
+                d_beta[i] += dys[i];
+            }
+            if (d_gamma != NULL) {
+                d_gamma[i] += dys[i] * (xs[i] - k[0]) * k[1];
+            }
+        }
+        if (dx != NULL) {
+            backward_row(width, k, xs, gamma, dys, dx + row * width);
+        }
+    }
+}
+
+static size_t kept(const struct crew_node *n, int64_t batch)
+{
+    return (size_t)(node_count(n, batch) / width_of(n)) * 2 * sizeof(float);
+}
+
+/* ------------------------------------------------------------------- export */
+
+/* A node <name>/<what> of `op` with up to two inputs and T. */
+static void part(const struct crew_node *n,
+                 struct graphdef *g,
+                 const char *what,
+                 const char *op,
+                 const char *a,
+                 const char *b)
+{
+    char name[300];
+
+    (void)snprintf(name, sizeof name, "%s/%s", n->name, what);
+    graphdef_node(g, what[0] == '\0' ? n->name : name, op);
+    graphdef_input(g, a);
+    if (b != NULL) {
+        graphdef_input(g, b);
+    }
+    graphdef_attr_type(g, "T", CREW_FLOAT);
+}
+
+static void emit(const struct crew_node *n, struct graphdef *g)
+{
+    enum { AXES, MEAN, DIFF, SQ, VAR, EPS, SUM, RSQRT, HAT, SCALED, NAMES };
+    static const char *const whats[NAMES] = {
+        "axes",    "mean", "sub",   "square", "variance",
+        "epsilon", "add",  "Rsqrt", "mul",    "mul_1"};
+    char name[NAMES][300];
+    int32_t axis = n->shape.rank - 1;
+
+    for (int i = 0; i < NAMES; i++) {
+        (void)snprintf(name[i], sizeof name[i], "%s/%s", n->name, whats[i]);
+    }
+    graphdef_const_ints(g, name[AXES], 1, &axis, 1);
+    graphdef_const_float(g, name[EPS], n->attr.factor);
+    part(n, g, whats[MEAN], "Mean", n->in[0]->name, name[AXES]);
+    graphdef_attr_bool(g, "keep_dims", true);
+    part(n, g, whats[DIFF], "Sub", n->in[0]->name, name[MEAN]);
+    part(n, g, whats[SQ], "Square", name[DIFF], NULL);
+    part(n, g, whats[VAR], "Mean", name[SQ], name[AXES]);
+    graphdef_attr_bool(g, "keep_dims", true);
+    part(n, g, whats[SUM], "AddV2", name[VAR], name[EPS]);
+    part(n, g, whats[RSQRT], "Rsqrt", name[SUM], NULL);
+    part(n, g, whats[HAT], "Mul", name[DIFF], name[RSQRT]);
+    part(n, g, whats[SCALED], "Mul", name[HAT], n->in[1]->name);
+    part(n, g, "", "AddV2", name[SCALED], n->in[2]->name);
+}
+
+const struct op_def op_layer_norm = {
+    .tf_name = "AddV2",
+    .flags = OP_NEEDS_INPUT,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .emit = emit,
+    .kept = kept,
+};
