@@ -27,11 +27,11 @@ static const double STEP_GFLOP = 8.205;
 static const float RATE = 0.4f;
 
 static const struct conv2d_dims conv1 = {BATCH, 28, 28, 1, 5, 5,
-                                         32,    28, 28, 2, 2};
+                                         32,    28, 28, 2, 2, 1, 1};
 static const struct conv2d_dims conv2 = {BATCH, 14, 14, 32, 5, 5,
-                                         64,    14, 14, 2,  2};
-static const struct pool2d_dims pool1 = {BATCH, 28, 28, 32, 2, 2, 14, 14};
-static const struct pool2d_dims pool2 = {BATCH, 14, 14, 64, 2, 2, 7, 7};
+                                         64,    14, 14, 2,  2, 1, 1};
+static const struct pool2d_dims pool1 = {BATCH, 28, 28, 32, 2, 2, 14, 14, 0, 0};
+static const struct pool2d_dims pool2 = {BATCH, 14, 14, 64, 2, 2, 7, 7, 0, 0};
 
 enum {
     N1 = BATCH * 28 * 28 * 32,

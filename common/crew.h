@@ -355,11 +355,22 @@ CREW_API struct crew_node *crew_activate(struct crew_graph *, /* Relu, ... */
 CREW_API struct crew_node *crew_reshape(struct crew_graph *,
                                         struct crew_node *x,
                                         struct crew_shape shape);
-/* MaxPool, NHWC, square window and stride, padding VALID. */
+/* Pooling, NHWC, square window (1 to 15) and stride: MaxPool, AvgPool. Without
+ * a word on padding it is VALID. */
 CREW_API struct crew_node *crew_max_pool2d(struct crew_graph *,
                                            struct crew_node *x,
                                            int64_t size,
                                            int64_t stride);
+CREW_API struct crew_node *crew_max_pooling2d(struct crew_graph *,
+                                              struct crew_node *x,
+                                              int64_t size,
+                                              int64_t stride,
+                                              enum crew_padding);
+CREW_API struct crew_node *crew_average_pooling2d(struct crew_graph *,
+                                                  struct crew_node *x,
+                                                  int64_t size,
+                                                  int64_t stride,
+                                                  enum crew_padding);
 /* Inverted dropout: in CREW_TRAIN each element is kept with probability
  * 1 - rate and divided by it; in other modes the identity. */
 CREW_API struct crew_node *crew_dropout(struct crew_graph *,
@@ -407,6 +418,28 @@ CREW_API struct crew_node *crew_conv2d(struct crew_graph *, /* NHWC, stride 1 */
                                        int64_t kernel_size,
                                        enum crew_padding,
                                        enum crew_activation);
+/* How a filter moves. Strides of 0 are 1. */
+struct crew_conv {
+    int64_t strides[2]; /* down, across */
+    enum crew_padding padding;
+};
+CREW_API struct crew_node *crew_conv2d_with(struct crew_graph *,
+                                            CREW_NULLABLE const char *name,
+                                            struct crew_node *x,
+                                            int64_t filters,
+                                            int64_t kernel_size,
+                                            struct crew_conv,
+                                            enum crew_activation);
+/* Each channel through `multiplier` filters of its own: variables
+ * <name>/depthwise_kernel (k, k, channels, multiplier) and <name>/bias. */
+CREW_API struct crew_node *crew_depthwise_conv2d(
+    struct crew_graph *,
+    CREW_NULLABLE const char *name, /* NULL: "depthwise_conv2d" */
+    struct crew_node *x,
+    int64_t multiplier,
+    int64_t kernel_size,
+    struct crew_conv,
+    enum crew_activation);
 
 /* x along its last dimension to mean 0 and variance 1, times `gamma` (ones at
  * first), plus `beta` (zeros): variables <name>/gamma, <name>/beta. name NULL:

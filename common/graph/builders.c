@@ -214,17 +214,52 @@ static void push_layer(struct crew_graph *g,
     free(own);
 }
 
+static struct crew_node *pool(struct crew_graph *g,
+                              const struct op_def *op,
+                              const char *layer,
+                              const char *name,
+                              struct crew_node *x,
+                              union op_attr attr)
+{
+    push_layer(g, NULL, layer);
+    x = unary(g, op, name, x, attr);
+    crew_scope_pop(g);
+    return x;
+}
+
+static union op_attr pool_attr(int64_t size,
+                               int64_t stride,
+                               enum crew_padding padding)
+{
+    return (union op_attr){.window = {padding, stride, stride, size}};
+}
+
 struct crew_node *crew_max_pool2d(struct crew_graph *g,
                                   struct crew_node *x,
                                   int64_t size,
                                   int64_t stride)
 {
-    union op_attr attr = {.pool = {size, stride}};
+    return crew_max_pooling2d(g, x, size, stride, CREW_VALID);
+}
 
-    push_layer(g, NULL, "max_pooling2d");
-    x = unary(g, &op_max_pool, "MaxPool", x, attr);
-    crew_scope_pop(g);
-    return x;
+struct crew_node *crew_max_pooling2d(struct crew_graph *g,
+                                     struct crew_node *x,
+                                     int64_t size,
+                                     int64_t stride,
+                                     enum crew_padding padding)
+{
+    return pool(g, &op_max_pool, "max_pooling2d", "MaxPool", x,
+                pool_attr(size, stride, padding));
+}
+
+struct crew_node *crew_average_pooling2d(struct crew_graph *g,
+                                         struct crew_node *x,
+                                         int64_t size,
+                                         int64_t stride,
+                                         enum crew_padding padding)
+{
+    return pool(g, &op_avg_pool, "average_pooling2d", "AvgPool", x,
+                pool_attr(size, stride, padding));
 }
 
 struct crew_node *crew_dropout(struct crew_graph *g,
@@ -436,21 +471,55 @@ struct crew_node *crew_conv2d(struct crew_graph *g,
                               enum crew_padding padding,
                               enum crew_activation activation)
 {
-    union op_attr attr = {.conv = {padding}};
-    struct crew_node *in[2], *bias;
+    struct crew_conv how = {.strides = {1, 1}, .padding = padding};
 
-    if (!layer_input(g, "crew_conv2d", x)) {
-        return g->poison;
+    return crew_conv2d_with(g, name, x, filters, kernel_size, how, activation);
+}
+
+static bool conv_input(struct crew_graph *g,
+                       const char *layer,
+                       const char *name,
+                       const struct crew_node *x,
+                       int64_t filters,
+                       int64_t kernel_size)
+{
+    char t[128];
+
+    if (!layer_input(g, layer, x)) {
+        return false;
     }
     if (x->shape.rank != 4 || filters < 1 || kernel_size < 1) {
-        char t[128];
+        (void)graph_fail(g,
+                         "%s %s: %lld filters of size %lld over an input %s; "
+                         "it must be (batch, height, width, channels)",
+                         layer, name != NULL ? name : "", (long long)filters,
+                         (long long)kernel_size,
+                         shape_text(&x->shape, t, sizeof t));
+        return false;
+    }
+    return true;
+}
 
-        return graph_fail(
-            g,
-            "crew_conv2d %s: %lld filters of size %lld over an "
-            "input %s; it must be (batch, height, width, channels)",
-            name != NULL ? name : "", (long long)filters,
-            (long long)kernel_size, shape_text(&x->shape, t, sizeof t));
+/* Strides of 0 are 1. */
+static union op_attr conv_attr(struct crew_conv how)
+{
+    return (union op_attr){
+        .window = {how.padding, how.strides[0] == 0 ? 1 : how.strides[0],
+                   how.strides[1] == 0 ? 1 : how.strides[1], 0}};
+}
+
+struct crew_node *crew_conv2d_with(struct crew_graph *g,
+                                   const char *name,
+                                   struct crew_node *x,
+                                   int64_t filters,
+                                   int64_t kernel_size,
+                                   struct crew_conv how,
+                                   enum crew_activation activation)
+{
+    struct crew_node *in[2], *bias;
+
+    if (!conv_input(g, "crew_conv2d", name, x, filters, kernel_size)) {
+        return g->poison;
     }
     push_layer(g, name, "conv2d");
     in[0] = x;
@@ -460,7 +529,37 @@ struct crew_node *crew_conv2d(struct crew_graph *g,
         crew_init_glorot_uniform());
     bias =
         crew_variable(g, "bias", crew_shape1(filters), (struct crew_init){0});
-    x = graph_add(g, &op_conv2d, "Conv2D", 2, in, attr);
+    x = graph_add(g, &op_conv2d, "Conv2D", 2, in, conv_attr(how));
+    x = crew_activate(g, crew_bias_add(g, x, bias), activation);
+    crew_scope_pop(g);
+    return x;
+}
+
+struct crew_node *crew_depthwise_conv2d(struct crew_graph *g,
+                                        const char *name,
+                                        struct crew_node *x,
+                                        int64_t multiplier,
+                                        int64_t kernel_size,
+                                        struct crew_conv how,
+                                        enum crew_activation activation)
+{
+    struct crew_node *in[2], *bias;
+    int64_t channels;
+
+    if (!conv_input(g, "crew_depthwise_conv2d", name, x, multiplier,
+                    kernel_size)) {
+        return g->poison;
+    }
+    channels = x->shape.dim[3];
+    push_layer(g, name, "depthwise_conv2d");
+    in[0] = x;
+    in[1] = crew_variable(
+        g, "depthwise_kernel",
+        crew_shape4(kernel_size, kernel_size, channels, multiplier),
+        crew_init_glorot_uniform());
+    bias = crew_variable(g, "bias", crew_shape1(channels * multiplier),
+                         (struct crew_init){0});
+    x = graph_add(g, &op_depthwise, "depthwise", 2, in, conv_attr(how));
     x = crew_activate(g, crew_bias_add(g, x, bias), activation);
     crew_scope_pop(g);
     return x;

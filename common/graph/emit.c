@@ -19,23 +19,35 @@ static void need(const struct crew_node *n, bool *needed)
     }
 }
 
+static void emit_variable(const struct crew_node *n,
+                          const struct emit_options *o,
+                          struct graphdef *out)
+{
+    const struct graph_var *v = graph_var(n->graph, (int)n->attr.var);
+    struct crew_shape scalar = crew_scalar_shape();
+    const float nothing = 0.0f;
+
+    if (o->variables) {
+        graphdef_variable(out, n->name, CREW_FLOAT, &n->shape);
+    } else if (o->var_data == NULL) {
+        graphdef_const(out, n->name, CREW_FLOAT, &scalar, &nothing,
+                       sizeof nothing);
+    } else {
+        graphdef_const(out, n->name, CREW_FLOAT, &n->shape,
+                       o->var_data[n->attr.var], (size_t)v->n * sizeof(float));
+    }
+}
+
 static int emit_node(const struct crew_node *n,
-                     const float *const *var_data,
+                     const struct emit_options *o,
                      struct graphdef *out,
                      struct crew_err *err)
 {
     if (n->op == &op_variable) {
-        const struct graph_var *v = graph_var(n->graph, (int)n->attr.var);
-        const float nothing = 0.0f;
-
-        if (var_data == NULL) {
-            struct crew_shape scalar = crew_scalar_shape();
-            graphdef_const(out, n->name, CREW_FLOAT, &scalar, &nothing,
-                           sizeof nothing);
-        } else {
-            graphdef_const(out, n->name, CREW_FLOAT, &n->shape,
-                           var_data[n->attr.var], (size_t)v->n * sizeof(float));
-        }
+        emit_variable(n, o, out);
+        return CREW_OK;
+    }
+    if (n->op == &op_placeholder && o->without_feed) {
         return CREW_OK;
     }
     if (n->op->emit == NULL) {
@@ -48,12 +60,12 @@ static int emit_node(const struct crew_node *n,
     return CREW_OK;
 }
 
-int graph_emit(const struct crew_graph *g,
-               struct crew_node *const *outputs,
-               int n_outputs,
-               const float *const *var_data,
-               struct graphdef *out,
-               struct crew_err *err)
+int graph_emit_with(const struct crew_graph *g,
+                    struct crew_node *const *outputs,
+                    int n_outputs,
+                    const struct emit_options *o,
+                    struct graphdef *out,
+                    struct crew_err *err)
 {
     bool *needed;
 
@@ -66,9 +78,21 @@ int graph_emit(const struct crew_graph *g,
     }
     for (int id = 0; id < g->n_nodes && err->code == CREW_OK; id++) {
         if (needed[id]) {
-            (void)emit_node(g->nodes[id], var_data, out, err);
+            (void)emit_node(g->nodes[id], o, out, err);
         }
     }
     free(needed);
     return err->code;
+}
+
+int graph_emit(const struct crew_graph *g,
+               struct crew_node *const *outputs,
+               int n_outputs,
+               const float *const *var_data,
+               struct graphdef *out,
+               struct crew_err *err)
+{
+    struct emit_options o = {.var_data = var_data};
+
+    return graph_emit_with(g, outputs, n_outputs, &o, out, err);
 }

@@ -16,4 +16,17 @@ CREW_MUST_CHECK int graph_emit(const struct crew_graph *,
                                struct graphdef *,
                                struct crew_err *);
 
+/* The same with more of a say. */
+struct emit_options {
+    CREW_NULLABLE const float *const *var_data;
+    bool variables;    /* no Consts: graphdef_variable() */
+    bool without_feed; /* who calls has made the nodes of all placeholders */
+};
+CREW_MUST_CHECK int graph_emit_with(const struct crew_graph *,
+                                    struct crew_node *const *outputs,
+                                    int n_outputs,
+                                    const struct emit_options *,
+                                    struct graphdef *,
+                                    struct crew_err *);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Building GraphDef messages. All memory but borrowed Const bytes comes from
  * one list of blocks that graphdef_free lets go. */
-#include "graph/graphdef.h"
+#include "graph/graphdef_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +19,7 @@ struct block {
     max_align_t bytes[];
 };
 
-struct graphdef {
-    struct block *blocks;
-    Tensorflow__GraphDef message;
-    Tensorflow__VersionDef versions;
-    size_t cap_nodes;
-    Tensorflow__NodeDef *node; /* the one being built */
-};
-
-static void *room(struct graphdef *g, size_t size)
+void *graphdef_room(struct graphdef *g, size_t size)
 {
     struct block *b = xcalloc(1, sizeof *b + size);
 
@@ -36,11 +28,11 @@ static void *room(struct graphdef *g, size_t size)
     return b->bytes;
 }
 
-static char *copy_string(struct graphdef *g, const char *s)
+char *graphdef_string(struct graphdef *g, const char *s)
 {
     size_t n = strlen(s) + 1;
 
-    return memcpy(room(g, n), s, n);
+    return memcpy(graphdef_room(g, n), s, n);
 }
 
 struct graphdef *graphdef_new(void)
@@ -66,6 +58,10 @@ void graphdef_free(struct graphdef *g)
         g->blocks = next;
     }
     free(g->message.node);
+    free(g->notes.vars);
+    free(g->notes.assets);
+    free(g->notes.inits);
+    free(g->aliases);
     free(g);
 }
 
@@ -76,11 +72,11 @@ const Tensorflow__GraphDef *graphdef_message(const struct graphdef *g)
 
 void graphdef_node(struct graphdef *g, const char *name, const char *op)
 {
-    Tensorflow__NodeDef *n = room(g, sizeof *n);
+    Tensorflow__NodeDef *n = graphdef_room(g, sizeof *n);
 
     tensorflow__node_def__init(n);
-    n->name = copy_string(g, name);
-    n->op = copy_string(g, op);
+    n->name = graphdef_string(g, name);
+    n->op = graphdef_string(g, op);
     if (g->message.n_node == g->cap_nodes) {
         g->cap_nodes = g->cap_nodes == 0 ? 64 : 2 * g->cap_nodes;
         g->message.node =
@@ -94,7 +90,7 @@ void graphdef_node(struct graphdef *g, const char *name, const char *op)
  */
 static void *longer(struct graphdef *g, void *list, size_t n)
 {
-    void *out = room(g, (n + 1) * sizeof(void *));
+    void *out = graphdef_room(g, (n + 1) * sizeof(void *));
 
     if (n > 0) {
         memcpy(out, list, n * sizeof(void *));
@@ -107,7 +103,7 @@ void graphdef_input(struct graphdef *g, const char *name)
     Tensorflow__NodeDef *n = g->node;
 
     n->input = longer(g, n->input, n->n_input);
-    n->input[n->n_input++] = copy_string(g, name);
+    n->input[n->n_input++] = graphdef_string(g, graphdef_resolve(g, name));
 }
 
 static Tensorflow__AttrValue *attr(struct graphdef *g,
@@ -115,11 +111,11 @@ static Tensorflow__AttrValue *attr(struct graphdef *g,
                                    Tensorflow__AttrValue__ValueCase kind)
 {
     Tensorflow__NodeDef *n = g->node;
-    Tensorflow__AttrEntry *e = room(g, sizeof *e);
+    Tensorflow__AttrEntry *e = graphdef_room(g, sizeof *e);
 
     tensorflow__attr_entry__init(e);
-    e->key = copy_string(g, key);
-    e->value = room(g, sizeof *e->value);
+    e->key = graphdef_string(g, key);
+    e->value = graphdef_room(g, sizeof *e->value);
     tensorflow__attr_value__init(e->value);
     e->value->value_case = kind;
     n->attr = longer(g, n->attr, n->n_attr);
@@ -153,7 +149,7 @@ void graphdef_attr_string(struct graphdef *g, const char *key, const char *s)
 {
     Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_S);
 
-    v->s.data = (uint8_t *)copy_string(g, s);
+    v->s.data = (uint8_t *)graphdef_string(g, s);
     v->s.len = strlen(s);
 }
 
@@ -164,23 +160,39 @@ void graphdef_attr_ints(struct graphdef *g,
 {
     Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
 
-    v->list = room(g, sizeof *v->list);
+    v->list = graphdef_room(g, sizeof *v->list);
     tensorflow__attr_value__list_value__init(v->list);
     v->list->n_i = (size_t)n;
-    v->list->i = memcpy(room(g, (size_t)n * sizeof *list), list,
+    v->list->i = memcpy(graphdef_room(g, (size_t)n * sizeof *list), list,
                         (size_t)n * sizeof *list);
+}
+
+void graphdef_attr_types(struct graphdef *g,
+                         const char *key,
+                         const enum crew_dtype *list,
+                         int n)
+{
+    Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
+
+    v->list = graphdef_room(g, sizeof *v->list);
+    tensorflow__attr_value__list_value__init(v->list);
+    v->list->n_type = (size_t)n;
+    v->list->type = graphdef_room(g, (size_t)n * sizeof *v->list->type);
+    for (int i = 0; i < n; i++) {
+        v->list->type[i] = (int32_t)list[i];
+    }
 }
 
 static Tensorflow__TensorShapeProto *shape_proto(struct graphdef *g,
                                                  const struct crew_shape *shape)
 {
-    Tensorflow__TensorShapeProto *p = room(g, sizeof *p);
+    Tensorflow__TensorShapeProto *p = graphdef_room(g, sizeof *p);
 
     tensorflow__tensor_shape_proto__init(p);
     p->n_dim = (size_t)shape->rank;
-    p->dim = room(g, (size_t)shape->rank * sizeof(void *));
+    p->dim = graphdef_room(g, (size_t)shape->rank * sizeof(void *));
     for (int i = 0; i < shape->rank; i++) {
-        p->dim[i] = room(g, sizeof *p->dim[i]);
+        p->dim[i] = graphdef_room(g, sizeof *p->dim[i]);
         tensorflow__tensor_shape_proto__dim__init(p->dim[i]);
         p->dim[i]->size = shape->dim[i];
     }
@@ -195,12 +207,28 @@ void graphdef_attr_shape(struct graphdef *g,
         shape_proto(g, shape);
 }
 
+void graphdef_attr_shapes(struct graphdef *g,
+                          const char *key,
+                          const struct crew_shape *list,
+                          int n)
+{
+    Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
+
+    v->list = graphdef_room(g, sizeof *v->list);
+    tensorflow__attr_value__list_value__init(v->list);
+    v->list->n_shape = (size_t)n;
+    v->list->shape = graphdef_room(g, (size_t)n * sizeof(void *));
+    for (int i = 0; i < n; i++) {
+        v->list->shape[i] = shape_proto(g, &list[i]);
+    }
+}
+
 static void one_element(Tensorflow__TensorProto *t,
                         enum crew_dtype dtype,
                         struct graphdef *g,
                         const void *data)
 {
-    void *copy = memcpy(room(g, 8), data, dtype_size(dtype));
+    void *copy = memcpy(graphdef_room(g, 8), data, dtype_size(dtype));
 
     if (dtype == CREW_FLOAT) {
         t->n_float_val = 1;
@@ -222,7 +250,7 @@ void graphdef_const(struct graphdef *g,
                     const void *data,
                     size_t nbytes)
 {
-    Tensorflow__TensorProto *t = room(g, sizeof *t);
+    Tensorflow__TensorProto *t = graphdef_room(g, sizeof *t);
 
     graphdef_node(g, name, "Const");
     tensorflow__tensor_proto__init(t);
@@ -245,7 +273,7 @@ void graphdef_const_copy(struct graphdef *g,
                          const void *data,
                          size_t nbytes)
 {
-    graphdef_const(g, name, dtype, shape, memcpy(room(g, nbytes), data, nbytes),
+    graphdef_const(g, name, dtype, shape, memcpy(graphdef_room(g, nbytes), data, nbytes),
                    nbytes);
 }
 
@@ -259,7 +287,7 @@ void graphdef_const_ints(struct graphdef *g,
     size_t nbytes = (size_t)n * sizeof *list;
 
     graphdef_const(g, name, CREW_INT32, &shape,
-                   memcpy(room(g, nbytes), list, nbytes), nbytes);
+                   memcpy(graphdef_room(g, nbytes), list, nbytes), nbytes);
 }
 
 void graphdef_const_float(struct graphdef *g, const char *name, float v)
@@ -267,4 +295,29 @@ void graphdef_const_float(struct graphdef *g, const char *name, float v)
     struct crew_shape shape = crew_scalar_shape();
 
     graphdef_const(g, name, CREW_FLOAT, &shape, &v, sizeof v);
+}
+
+void graphdef_const_strings(struct graphdef *g,
+                            const char *name,
+                            const struct crew_shape *shape,
+                            const char *const *list)
+{
+    Tensorflow__TensorProto *t = graphdef_room(g, sizeof *t);
+    size_t n = 1;
+
+    for (int i = 0; i < shape->rank; i++) {
+        n *= (size_t)shape->dim[i];
+    }
+    graphdef_node(g, name, "Const");
+    tensorflow__tensor_proto__init(t);
+    t->dtype = CREW_STRING;
+    t->tensor_shape = shape_proto(g, shape);
+    t->n_string_val = n;
+    t->string_val = graphdef_room(g, n * sizeof *t->string_val);
+    for (size_t i = 0; i < n; i++) {
+        t->string_val[i].data = (uint8_t *)graphdef_string(g, list[i]);
+        t->string_val[i].len = strlen(list[i]);
+    }
+    graphdef_attr_type(g, "dtype", CREW_STRING);
+    attr(g, "value", TENSORFLOW__ATTR_VALUE__VALUE_TENSOR)->tensor = t;
 }

@@ -14,10 +14,9 @@ union op_attr {
                                   Transpose: the permutation */
     struct {
         enum crew_padding padding;
-    } conv;
-    struct {
-        int64_t size, stride;
-    } pool;
+        int64_t stride_h, stride_w;
+        int64_t size; /* of a pool's window */
+    } window;
     struct {
         float rate;
         uint64_t stream; /* each dropout of a graph draws its own numbers */

@@ -53,13 +53,17 @@ ROW(op_erf)
 /* Reshape         x -> the same elements; one dimension may be -1; the batch
  * stays in front. dx = dy. Export: Reshape with a Const shape. */
 ROW(op_reshape)
-/* Conv2D          x (b, h, w, c), filter (kh, kw, c, f) -> (b, oh, ow, f).
- * Stride 1, SAME or VALID, NHWC, HWIO. Export: Conv2D T, strides, padding. */
+/* Conv2D          x (b, h, w, c), filter (kh, kw, c, f) -> (b, oh, ow, f). SAME
+ * or VALID, NHWC, HWIO. Export: Conv2D T, strides, padding. */
 ROW(op_conv2d)
-/* MaxPool         x (b, h, w, c) -> (b, oh, ow, c). Square window, VALID. The
- * first maximum of a window gets the gradient. Export: MaxPool ksize, strides,
- * padding. */
+/* DepthwiseConv2dNative  x (b, h, w, c), filter (kh, kw, c, m) -> (b, oh, ow,
+ * c m). */
+ROW(op_depthwise)
+/* MaxPool, AvgPool  x (b, h, w, c) -> (b, oh, ow, c). Square window, SAME or
+ * VALID; the mean is over what is inside the image. The first maximum of a
+ * window gets the gradient. Export: ksize, strides, padding. */
 ROW(op_max_pool)
+ROW(op_avg_pool)
 /* Dropout         x -> kept / (1 - rate), in training only. dx with the same
  * numbers. Not exportable: other modes have no such node. */
 ROW(op_dropout)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolution with stride 1 as matrix products, in bands of output rows:
+ * Convolution as matrix products, in bands of output rows:
  *
  *     columns (pixels, kh kw c_in)  one row a pixel: the input it sees, zeros
  *                                   where it looks over the border
@@ -41,12 +41,12 @@ size_t k_conv2d_scratch(const struct conv2d_dims* d)
 /* A 1 x 1 filter sees one pixel: the input is its own columns. */
 static bool pointwise(const struct conv2d_dims* d)
 {
-    return d->kh == 1 && d->kw == 1 && d->oh == d->h && d->ow == d->w;
+    return d->kh == 1 && d->kw == 1 && d->stride_h == 1 && d->stride_w == 1;
 }
 
 static bool transposed(const struct conv2d_dims* d)
 {
-    return d->c_in == 1;
+    return d->c_in == 1 && d->stride_w == 1;
 }
 
 static void copy_clipped(float* out,
@@ -78,12 +78,12 @@ static void columns_of(const struct conv2d_dims* d,
     int64_t run = d->kw * d->c_in, depth = conv_depth(d);
     for (int64_t oy = oy0; oy < oy0 + rows; oy++, col += d->ow * depth) {
         for (int64_t ky = 0; ky < d->kh; ky++) {
-            int64_t iy = oy - d->pad_top + ky;
+            int64_t iy = oy * d->stride_h - d->pad_top + ky;
             bool inside = iy >= 0 && iy < d->h;
             const float* line = image + (inside ? iy * d->w * d->c_in : 0);
             float* out = col + ky * run;
             for (int64_t ox = 0; ox < d->ow; ox++, out += depth) {
-                int64_t ix = ox - d->pad_left;
+                int64_t ix = ox * d->stride_w - d->pad_left;
                 struct conv_clip c = {0, 0};
                 if (inside) {
                     c = conv_clip(ix, d->kw, d->w);
@@ -106,7 +106,7 @@ static void columns_of_1(const struct conv2d_dims* d,
         int64_t ix = tap % d->kw - d->pad_left;
         struct conv_clip c = conv_clip(ix, d->ow, d->w);
         for (int64_t oy = oy0; oy < oy0 + rows; oy++, col += d->ow) {
-            int64_t iy = oy - d->pad_top + tap / d->kw;
+            int64_t iy = oy * d->stride_h - d->pad_top + tap / d->kw;
             if (iy < 0 || iy >= d->h) {
                 memset(col, 0, (size_t)d->ow * sizeof(float));
             } else {

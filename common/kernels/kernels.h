@@ -69,11 +69,12 @@ void k_scale(int64_t n,
              const float* x,
              float* y); /* y = alpha x */
 
-/* Convolution, stride 1: x (batch, h, w, c_in), filter (kh, kw, c_in, c_out),
- * y (batch, oh, ow, c_out). SAME puts the odd row/column at bottom/right.
- * Per-image im2col + one matrix product. */
+/* Convolution: x (batch, h, w, c_in), filter (kh, kw, c_in, c_out), y (batch,
+ * oh, ow, c_out). SAME puts the odd row/column at bottom/right. Per-image
+ * im2col + one matrix product. */
 struct conv2d_dims {
     int64_t batch, h, w, c_in, kh, kw, c_out, oh, ow, pad_top, pad_left;
+    int64_t stride_h, stride_w;
 };
 /* Bytes of scratch a call below needs (a band of one image's columns). */
 size_t k_conv2d_scratch(const struct conv2d_dims*);
@@ -91,11 +92,25 @@ void k_conv2d_backward(const struct conv2d_dims*,
                        float* d_filter,
                        float* scratch);
 
-/* Max pooling, NHWC, VALID, square window. arg (batch, oh, ow, c) receives the
+/* Depthwise convolution: filter (kh, kw, c_in, m), output channel c m + q is
+ * channel c through filter (.., c, q); c_out = c_in m. d_filter +=, d_x +=
+ * (NULL: not needed). Plain loops. */
+void k_depthwise(const struct conv2d_dims*,
+                 const float* x,
+                 const float* filter,
+                 float* y);
+void k_depthwise_backward(const struct conv2d_dims*,
+                          const float* x,
+                          const float* filter,
+                          const float* dy,
+                          CREW_NULLABLE float* d_x,
+                          float* d_filter);
+
+/* Max pooling, NHWC, square window. arg (batch, oh, ow, c) receives the
  * place of the first maximum in its window, row-major (0 .. size*size-1); the
  * gradient goes there. size <= 15. */
 struct pool2d_dims {
-    int64_t batch, h, w, c, size, stride, oh, ow;
+    int64_t batch, h, w, c, size, stride, oh, ow, pad_top, pad_left;
 };
 void k_max_pool2d(const struct pool2d_dims*,
                   const float* x,
@@ -103,6 +118,12 @@ void k_max_pool2d(const struct pool2d_dims*,
                   uint8_t* arg);
 void k_max_pool2d_backward(const struct pool2d_dims*,
                            const uint8_t* arg,
+                           const float* dy,
+                           float* dx);
+
+/* The mean over the part of each window that is inside the image. */
+void k_avg_pool2d(const struct pool2d_dims*, const float* x, float* y);
+void k_avg_pool2d_backward(const struct pool2d_dims*,
                            const float* dy,
                            float* dx);
 

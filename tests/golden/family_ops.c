@@ -318,37 +318,52 @@ static struct crew_node *build_layer_norm(struct trial *t)
                      (union op_attr){.factor = (float)number(t, "epsilon", 0)});
 }
 
-static bool ones(const struct trial *t, const char *key)
+static enum crew_padding padding(const struct trial *t)
 {
-    struct crew_shape s = list(attribute(t, key));
+    return word_is(t, "padding", "SAME") ? CREW_SAME : CREW_VALID;
+}
 
-    return s.dim[0] == 1 && s.dim[1] == 1;
+static struct crew_node *convolution(struct trial *t, const struct op_def *op)
+{
+    struct crew_shape strides = list(attribute(t, "strides"));
+    struct crew_node *x[2] = {in(t, "x"), in(t, "filter")};
+
+    return graph_add(t->g, op, "conv", 2, x,
+                     (union op_attr){.window = {padding(t), strides.dim[0],
+                                                strides.dim[1], 0}});
 }
 
 static struct crew_node *build_conv2d(struct trial *t)
 {
-    struct crew_node *x[2];
-
-    if (!ones(t, "strides")) {
-        return NULL;
-    }
-    x[0] = in(t, "x");
-    x[1] = in(t, "filter");
-    return graph_add(
-        t->g, &op_conv2d, "Conv2D", 2, x,
-        (union op_attr){
-            .conv = {word_is(t, "padding", "SAME") ? CREW_SAME : CREW_VALID}});
+    return convolution(t, &op_conv2d);
 }
 
-static struct crew_node *build_max_pool(struct trial *t)
+static struct crew_node *build_depthwise(struct trial *t)
+{
+    return convolution(t, &op_depthwise);
+}
+
+/* NULL: the window is not square. */
+static struct crew_node *pool(struct trial *t, bool max)
 {
     struct crew_shape size = list(attribute(t, "ksize"));
     struct crew_shape stride = list(attribute(t, "strides"));
 
-    return word_is(t, "padding", "VALID") && size.dim[0] == size.dim[1] &&
-                   stride.dim[0] == stride.dim[1]
-               ? crew_max_pool2d(t->g, in(t, "x"), size.dim[0], stride.dim[0])
-               : NULL;
+    if (size.dim[0] != size.dim[1] || stride.dim[0] != stride.dim[1]) {
+        return NULL;
+    }
+    return (max ? crew_max_pooling2d : crew_average_pooling2d)(
+        t->g, in(t, "x"), size.dim[0], stride.dim[0], padding(t));
+}
+
+static struct crew_node *build_max_pool(struct trial *t)
+{
+    return pool(t, true);
+}
+
+static struct crew_node *build_avg_pool(struct trial *t)
+{
+    return pool(t, false);
 }
 
 /* ------------------------------------------------------------------- losses */
@@ -434,10 +449,12 @@ static const struct {
     {"abs", build_abs},
     {"absolute_difference", build_absolute_difference},
     {"add", build_add},
+    {"avg_pool", build_avg_pool},
     {"bias_add", build_bias_add},
     {"concat", build_concat},
     {"conv2d", build_conv2d},
     {"dense", build_dense},
+    {"depthwise_conv2d", build_depthwise},
     {"div", build_div},
     {"elu", build_activation},
     {"exp", build_exp},

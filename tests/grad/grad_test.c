@@ -131,6 +131,37 @@ static struct crew_node *build_max_pool(struct trial *t)
     return crew_max_pool2d(t->g, var(t, "x", crew_shape4(2, 5, 5, 2)), 3, 2);
 }
 
+/* Windows that look over the border, and that overlap. */
+static struct crew_node *build_max_pool_same(struct trial *t)
+{
+    struct crew_node *x = var(t, "x", crew_shape4(2, 5, 4, 2));
+
+    return crew_max_pooling2d(t->g, x, 3, 2, CREW_SAME);
+}
+
+static struct crew_node *build_avg_pool(struct trial *t)
+{
+    struct crew_node *x = var(t, "x", crew_shape4(2, 5, 4, 2));
+
+    return crew_average_pooling2d(t->g, x, 3, 2, CREW_SAME);
+}
+
+static struct crew_node *build_conv_strided(struct trial *t)
+{
+    struct crew_conv how = {.strides = {2, 3}, .padding = CREW_SAME};
+    struct crew_node *x = var(t, "x", crew_shape4(2, 5, 6, 1));
+
+    return crew_conv2d_with(t->g, NULL, x, 3, 3, how, CREW_LINEAR);
+}
+
+static struct crew_node *build_depthwise(struct trial *t)
+{
+    struct crew_conv how = {.strides = {2, 1}, .padding = CREW_SAME};
+    struct crew_node *x = var(t, "x", crew_shape4(2, 5, 4, 2));
+
+    return crew_depthwise_conv2d(t->g, NULL, x, 2, 3, how, CREW_LINEAR);
+}
+
 static struct crew_node *build_dropout(struct trial *t)
 {
     return crew_dropout(t->g, var(t, "x", crew_shape2(BATCH, 8)), 0.4f,
@@ -432,6 +463,10 @@ static const struct {
     {&op_conv2d, "conv2d same", build_conv_same, 2e-3},
     {&op_conv2d, "conv2d valid", build_conv_valid, 2e-3},
     {&op_max_pool, "max_pool", build_max_pool, 1e-3},
+    {&op_max_pool, "max_pool same", build_max_pool_same, 2e-3},
+    {&op_avg_pool, "avg_pool", build_avg_pool, 2e-3},
+    {&op_conv2d, "conv2d strided", build_conv_strided, 2e-3},
+    {&op_depthwise, "depthwise", build_depthwise, 2e-3},
     {&op_dropout, "dropout", build_dropout, 1e-3},
     {&op_softmax, "softmax", build_softmax, 2e-3},
     {&op_sparse_softmax_xent, "xent", build_xent, 2e-3},

@@ -16,13 +16,13 @@ void k_add_columns(const struct conv2d_dims* d,
     int64_t run = d->kw * d->c_in, depth = conv_depth(d);
     for (int64_t oy = oy0; oy < oy0 + rows; oy++, col += d->ow * depth) {
         for (int64_t ky = 0; ky < d->kh; ky++) {
-            int64_t iy = oy - d->pad_top + ky;
+            int64_t iy = oy * d->stride_h - d->pad_top + ky;
             if (iy < 0 || iy >= d->h) {
                 continue;
             }
             const float* in = col + ky * run;
             for (int64_t ox = 0; ox < d->ow; ox++, in += depth) {
-                int64_t ix = ox - d->pad_left;
+                int64_t ix = ox * d->stride_w - d->pad_left;
                 struct conv_clip c = conv_clip(ix, d->kw, d->w);
                 const float* from = in + c.from * d->c_in;
                 float* to = image + (iy * d->w + ix + c.from) * d->c_in;
@@ -47,7 +47,7 @@ void k_add_columns_1(const struct conv2d_dims* d,
         int64_t ix = tap % d->kw - d->pad_left;
         struct conv_clip c = conv_clip(ix, d->ow, d->w);
         for (int64_t oy = oy0; oy < oy0 + rows; oy++, col += d->ow) {
-            int64_t iy = oy - d->pad_top + tap / d->kw;
+            int64_t iy = oy * d->stride_h - d->pad_top + tap / d->kw;
             if (iy < 0 || iy >= d->h) {
                 continue;
             }

@@ -60,6 +60,37 @@ static void window(const struct pool2d_dims* d,
     }
 }
 
+/* Is the whole window inside the image? */
+static bool whole(const struct pool2d_dims* d, int64_t iy, int64_t ix)
+{
+    return iy >= 0 && ix >= 0 && iy + d->size <= d->h && ix + d->size <= d->w;
+}
+
+/* A window that looks over the border: what is outside does not count. */
+static void clipped(const struct pool2d_dims* d,
+                    const float* image,
+                    int64_t iy,
+                    int64_t ix,
+                    float* y,
+                    uint8_t* arg)
+{
+    bool first = true;
+    for (int64_t place = 0; place < d->size * d->size; place++) {
+        int64_t row = iy + place / d->size, col = ix + place % d->size;
+        if (row < 0 || row >= d->h || col < 0 || col >= d->w) {
+            continue;
+        }
+        const float* x = image + (row * d->w + col) * d->c;
+        if (first) {
+            memcpy(y, x, (size_t)d->c * sizeof(float));
+            memset(arg, (int)place, (size_t)d->c);
+            first = false;
+        } else {
+            challenge(d->c, (uint8_t)place, x, y, arg);
+        }
+    }
+}
+
 void k_max_pool2d(const struct pool2d_dims* d,
                   const float* x,
                   float* y,
@@ -69,9 +100,12 @@ void k_max_pool2d(const struct pool2d_dims* d,
     for (int64_t b = 0; b < d->batch; b++) {
         const float* image = x + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
-            int64_t iy = o / d->ow * d->stride, ix = o % d->ow * d->stride;
+            int64_t iy = o / d->ow * d->stride - d->pad_top;
+            int64_t ix = o % d->ow * d->stride - d->pad_left;
             const float* corner = image + (iy * d->w + ix) * d->c;
-            if (d->size == 2) {
+            if (!whole(d, iy, ix)) {
+                clipped(d, image, iy, ix, y, arg);
+            } else if (d->size == 2) {
                 window2(d->c, corner, corner + d->w * d->c, y, arg);
             } else {
                 window(d, corner, y, arg);
@@ -117,9 +151,10 @@ void k_max_pool2d_backward(const struct pool2d_dims* d,
     for (int64_t b = 0; b < d->batch; b++) {
         float* image = dx + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
-            int64_t iy = o / d->ow * d->stride, ix = o % d->ow * d->stride;
+            int64_t iy = o / d->ow * d->stride - d->pad_top;
+            int64_t ix = o % d->ow * d->stride - d->pad_left;
             float* corner = image + (iy * d->w + ix) * d->c;
-            if (d->size == 2) {
+            if (d->size == 2 && whole(d, iy, ix)) {
                 scatter2(d->c, arg, dy, corner, corner + d->w * d->c);
             } else {
                 scatter(d, arg, dy, corner);

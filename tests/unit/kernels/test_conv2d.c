@@ -28,7 +28,7 @@ static struct conv2d_dims dims_of(const struct shape* s)
 {
     struct conv2d_dims d = {
         s->batch, s->h, s->w, s->c_in,         s->kh,          s->kw,
-        s->c_out, s->h, s->w, (s->kh - 1) / 2, (s->kw - 1) / 2};
+        s->c_out, s->h, s->w, (s->kh - 1) / 2, (s->kw - 1) / 2, 1, 1};
     if (!s->same) {
         d.oh = s->h - s->kh + 1;
         d.ow = s->w - s->kw + 1;

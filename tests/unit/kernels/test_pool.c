@@ -6,19 +6,19 @@
 #include "reference.h"
 
 static const struct pool2d_dims shapes[] = {
-    {1, 2, 2, 1, 2, 2, 1, 1},    {2, 5, 7, 1, 2, 2, 2, 3},
-    {1, 7, 6, 3, 3, 1, 5, 4},    {2, 9, 8, 5, 3, 3, 3, 2},
-    {3, 14, 14, 64, 2, 2, 7, 7}, {1, 28, 28, 33, 2, 2, 14, 14},
-    {1, 6, 5, 17, 2, 1, 5, 4},   {1, 4, 4, 2, 1, 1, 4, 4},
-    {1, 15, 16, 2, 15, 1, 1, 2}, {1, 9, 9, 4, 2, 3, 3, 3},
+    {1, 2, 2, 1, 2, 2, 1, 1, 0, 0},    {2, 5, 7, 1, 2, 2, 2, 3, 0, 0},
+    {1, 7, 6, 3, 3, 1, 5, 4, 0, 0},    {2, 9, 8, 5, 3, 3, 3, 2, 0, 0},
+    {3, 14, 14, 64, 2, 2, 7, 7, 0, 0}, {1, 28, 28, 33, 2, 2, 14, 14, 0, 0},
+    {1, 6, 5, 17, 2, 1, 5, 4, 0, 0},   {1, 4, 4, 2, 1, 1, 4, 4, 0, 0},
+    {1, 15, 16, 2, 15, 1, 1, 2, 0, 0}, {1, 9, 9, 4, 2, 3, 3, 3, 0, 0},
 };
 
 /* The place of the first maximum of the window of output o, channel c. */
-static int64_t first_maximum(const struct pool2d_dims* d,
-                             const float* x,
+static int64_t first_maximum(const struct pool2d_dims *d,
+                             const float *x,
                              int64_t o,
                              int64_t c,
-                             int64_t* at)
+                             int64_t *at)
 {
     int64_t b = o / (d->oh * d->ow);
     int64_t y0 = o / d->ow % d->oh * d->stride, x0 = o % d->ow * d->stride;
@@ -36,17 +36,17 @@ static int64_t first_maximum(const struct pool2d_dims* d,
 
 START_TEST(pooling)
 {
-    const struct pool2d_dims* d = &shapes[_i];
+    const struct pool2d_dims *d = &shapes[_i];
     int64_t nx = d->batch * d->h * d->w * d->c;
     int64_t ny = d->batch * d->oh * d->ow * d->c;
     float *x = numbers(nx, 1), *y = numbers(ny, 2), *dy = numbers(ny, 3);
-    float* dx = numbers(nx, 4);
-    uint8_t* arg = malloc((size_t)ny);
+    float *dx = numbers(nx, 4);
+    uint8_t *arg = malloc((size_t)ny);
     ck_assert_ptr_nonnull(arg);
     for (int64_t i = 0; i < nx; i++) {
         x[i] = roundf(2 * x[i]);
     }
-    double* want = widened(nx, dx);
+    double *want = widened(nx, dx);
     k_max_pool2d(d, x, y, arg);
     for (int64_t i = 0; i < ny; i++) {
         int64_t at = 0;
@@ -69,7 +69,7 @@ END_TEST
 
 START_TEST(all_equal_takes_the_first)
 {
-    struct pool2d_dims d = {1, 4, 4, 1, 2, 2, 2, 2};
+    struct pool2d_dims d = {1, 4, 4, 1, 2, 2, 2, 2, 0, 0};
     float x[16], y[4], dx[16] = {0};
     const float dy[4] = {1, 2, 3, 4};
     uint8_t arg[4];
@@ -88,10 +88,10 @@ START_TEST(all_equal_takes_the_first)
 }
 END_TEST
 
-static Suite* make_suite(void)
+static Suite *make_suite(void)
 {
-    Suite* suite = suite_create("pool");
-    TCase* tc = tcase_create("pool");
+    Suite *suite = suite_create("pool");
+    TCase *tc = tcase_create("pool");
     tcase_add_loop_test(tc, pooling, 0,
                         (int)(sizeof(shapes) / sizeof(shapes[0])));
     tcase_add_test(tc, all_equal_takes_the_first);
