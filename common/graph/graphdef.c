@@ -273,8 +273,8 @@ void graphdef_const_copy(struct graphdef *g,
                          const void *data,
                          size_t nbytes)
 {
-    graphdef_const(g, name, dtype, shape, memcpy(graphdef_room(g, nbytes), data, nbytes),
-                   nbytes);
+    graphdef_const(g, name, dtype, shape,
+                   memcpy(graphdef_room(g, nbytes), data, nbytes), nbytes);
 }
 
 void graphdef_const_ints(struct graphdef *g,
