@@ -175,6 +175,68 @@ CREW_API struct crew_dataset *crew_dataset_idx(const char *images_path,
                                                const char *feature,
                                                int64_t rows,
                                                int64_t cols);
+/* A component of an element: a feature, or the label. */
+struct crew_column {
+    const char *name;
+    enum crew_dtype dtype;   /* float32, int32 or int64 */
+    struct crew_shape shape; /* of one element */
+    bool is_label;
+};
+/* Arrays of the caller's, which must outlive the dataset: data[i] holds `rows`
+ * elements of columns[i], row-major. The twin of numpy_input_fn (add shuffle,
+ * repeat and batch). */
+CREW_API struct crew_dataset *crew_dataset_arrays(
+    const struct crew_column *columns,
+    const void *const *data,
+    int n,
+    int64_t rows);
+/* The same from .npy files, plain or gzipped, of n rows each; numbers are
+ * converted to the column's dtype. Errors when read: NOT_FOUND (66), DATA_LOSS
+ * (65) no .npy file, short, or another shape. */
+CREW_API struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,
+                                               const char *const *paths,
+                                               int n);
+/* Rows of a CSV file, plain or gzipped. A scalar component for every column
+ * with a name; name NULL: the field is passed over. An empty field takes the
+ * default; NAN: it is required. Errors when read: NOT_FOUND (66), DATA_LOSS (65)
+ * with file, line and field. Strings are not read. */
+struct crew_csv_column {
+    CREW_NULLABLE const char *name;
+    enum crew_dtype dtype;
+    double default_value;
+    bool is_label;
+};
+struct crew_csv {
+    bool header;    /* the first line is one */
+    char delimiter; /* 0: a comma */
+};
+CREW_API struct crew_dataset *crew_dataset_csv(
+    const char *path,
+    const struct crew_csv_column *columns, /* all of the file's, in order */
+    int n,
+    struct crew_csv);
+
+/* Each element through a function: in[k] are the source's components, out[k] is
+ * where those of `columns` go. Not 0: an error, said in err. Called on the input
+ * thread. */
+typedef int (*crew_map_fn)(void *self,
+                           const void *const *in,
+                           void *const *out,
+                           struct crew_err *err);
+CREW_API struct crew_dataset *crew_dataset_map(CREW_TAKES struct crew_dataset *,
+                                               const struct crew_column *columns,
+                                               int n,
+                                               crew_map_fn fn,
+                                               void *self);
+/* Without the first n elements. */
+CREW_API struct crew_dataset *crew_dataset_skip(CREW_TAKES struct crew_dataset *,
+                                                int64_t n);
+/* Blocks of `block_length` elements of each in turn, until all have ended. Takes
+ * the datasets of the list. */
+CREW_API struct crew_dataset *crew_dataset_interleave(
+    struct crew_dataset *const *sources,
+    int n,
+    int64_t block_length);
 /* Uniform shuffle in a buffer of `buffer` elements. seed 0: from the run's seed
  * and the worker's place, so that workers read in different orders. */
 CREW_API struct crew_dataset *crew_dataset_shuffle(
@@ -662,9 +724,46 @@ CREW_API void crew_spec_minimize(struct crew_spec *, struct crew_optimizer);
 CREW_API void crew_spec_metric(struct crew_spec *,
                                const char *key,
                                struct crew_metric *);
-/* Name the signature under which the predictions are exported, beside
- * "serving_default" (tf's export_outputs with one PredictOutput). */
-CREW_API void crew_spec_signature(struct crew_spec *, const char *name);
+/* tf's export_outputs: what the exported model offers, by the signatures' names.
+ * Without any: the predictions, as "serving_default". One alone is offered as
+ * "serving_default" too; of several one must have that name. Used in
+ * CREW_PREDICT only. Names and texts live as long as the job. */
+#define CREW_SERVING_DEFAULT "serving_default"
+
+/* How class ids become the strings that a client sees. Zeroed: an id as a
+ * decimal number. */
+struct crew_labels {
+    CREW_NULLABLE const char *const *names; /* of id 0, 1, ..., n - 1; or: */
+    CREW_NULLABLE const char *file; /* its n lines; exported as an asset */
+    int64_t n;
+};
+/* PredictOutput of all predictions. */
+CREW_API void crew_spec_signature(struct crew_spec *, const char *signature);
+/* PredictOutput: one of its outputs. Call it for each of them. */
+CREW_API void crew_spec_export_predict(struct crew_spec *,
+                                       const char *signature,
+                                       const char *key,
+                                       struct crew_node *);
+/* The same of class ids, as strings. */
+CREW_API void crew_spec_export_predict_labels(struct crew_spec *,
+                                              const char *signature,
+                                              const char *key,
+                                              struct crew_node *class_ids,
+                                              struct crew_labels);
+/* ClassificationOutput. `scores`: float32 (b, n), of each class in order of its
+ * id, and `labels.n` labels (0: none are given) in that order. Or `class_ids`:
+ * integers (b, k), such as the best k, each given as its label, and `scores` of
+ * those or NULL. */
+CREW_API void crew_spec_export_classify(
+    struct crew_spec *,
+    const char *signature,
+    CREW_NULLABLE struct crew_node *scores,
+    CREW_NULLABLE struct crew_node *class_ids,
+    struct crew_labels labels);
+/* RegressionOutput: float32 (b) or (b, 1). */
+CREW_API void crew_spec_export_regress(struct crew_spec *,
+                                       const char *signature,
+                                       struct crew_node *value);
 /* A scalar for TensorBoard, written by the chief every save_summary_steps. */
 CREW_API void crew_spec_summary(struct crew_spec *,
                                 const char *tag,
@@ -726,14 +825,74 @@ struct crew_train_spec {
     int64_t max_steps; /* -1: until the input ends */
 };
 
+/* What a server is sent: tf's serving_input_receiver_fn. TENSORS: a tensor for
+ * each feature, by its name (build_raw_serving_input_receiver_fn). EXAMPLES:
+ * serialized tf.Examples, as the input `examples`
+ * (build_parsing_serving_input_receiver_fn); classify and regress need that. */
+enum crew_receiver_kind { CREW_RECEIVER_TENSORS = 0, CREW_RECEIVER_EXAMPLES };
+
+/* How a feature stands in an Example, where that differs from what the dataset
+ * says: by itself it is a FixedLenFeature of the dataset's shape, a float list
+ * for float32 and an int64 list for integers, and required. */
+struct crew_example_feature {
+    const char *name;
+    /* CREW_FLOAT, CREW_INT64 or CREW_STRING: the kind of list; it is cast to
+     * what the model takes. CREW_UINT8: one string whose bytes are the values,
+     * as of an image. 0: as the dataset says. */
+    enum crew_dtype dtype;
+    /* Multiplied with the values after the cast (1.0 / 255); 0: not at all. */
+    double scale;
+    /* What counts when the feature is missing: as many values of `dtype` as the
+     * feature has. NULL: that is an error. */
+    CREW_NULLABLE const void *default_value;
+    /* A VarLenFeature: up to as many values as the model takes, the rest
+     * filled up with 0, or with the one value at `default_value`. A feature
+     * that the dataset lacks is parsed and goes nowhere. */
+    bool var_len;
+};
+
+#define CREW_MAX_EXAMPLE_FEATURES 16
+
+struct crew_receiver {
+    enum crew_receiver_kind kind;
+    /* EXAMPLES: a second way in, with tensors, at the signatures
+     * "<this>:<signature>" (receiver_tensors_alternatives). */
+    CREW_NULLABLE const char *tensors_alternative;
+    CREW_NULLABLE const struct crew_example_feature *features;
+    int num_features;
+};
+
+/* Where an export's weights are: in saved_model.pb as constants, or in
+ * variables/ beside it. AUTO: constants up to 1 GiB (a protobuf message cannot
+ * have more than 2). --set export_variables=true|false has the last word. */
+enum crew_export_weights {
+    CREW_EXPORT_AUTO = 0,
+    CREW_EXPORT_CONSTANTS,
+    CREW_EXPORT_VARIABLES
+};
+
+/* A file that is copied into assets.extra/. */
+struct crew_asset {
+    const char *name;   /* there; may have folders */
+    const char *source; /* path */
+};
+
 enum crew_exporter_kind { CREW_EXPORTER_LATEST = 1, CREW_EXPORTER_FINAL = 2 };
 
 /* tf.estimator.LatestExporter / FinalExporter: what is written under
- * <model_dir>/export/<name>/<timestamp>/. */
+ * <model_dir>/export/<name>/<timestamp>/. What it points to lives as long as
+ * the job. Zeroed fields are the defaults. */
 struct crew_exporter {
     enum crew_exporter_kind kind;
-    const char *name;        /* a literal: lives as long as the job */
+    const char *name;
     int64_t exports_to_keep; /* Latest: 5; 0: all */
+    struct crew_receiver receiver;
+    enum crew_export_weights weights;
+    CREW_NULLABLE const struct crew_asset *assets_extra;
+    int num_assets_extra;
+    /* Requests for TensorFlow Serving to warm up with, one a signature: the
+     * first batch of the evaluation's input. */
+    bool warmup;
 };
 
 #define CREW_MAX_EXPORTERS 4
@@ -748,6 +907,7 @@ struct crew_eval_spec {
     int num_exporters;
     struct crew_exporter exporters[CREW_MAX_EXPORTERS];
 };
+/* With the defaults; change es->exporters[es->num_exporters - 1] after it. */
 CREW_API void crew_eval_spec_add_exporter(struct crew_eval_spec *,
                                           enum crew_exporter_kind,
                                           const char *name);
