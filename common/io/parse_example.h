@@ -81,6 +81,8 @@ void parse_output_free(CREW_NULLABLE struct parse_output *);
  * (a SequenceExample: the context's, then the lists'). Borrowed from the
  * output; after an error there are none (NULL). */
 const struct parse_column *parse_output_columns(const struct parse_output *);
+/* How many examples it was of. */
+int64_t parse_output_batch(const struct parse_output *);
 
 /* --------------------------------------------------------------------- spec */
 
