@@ -111,22 +111,14 @@ static int check_subset(const struct model *train,
     return CREW_OK;
 }
 
-static int check_export(const struct model *m, struct crew_err *err)
+static int check_exports(struct run *run,
+                         const struct model *m,
+                         struct crew_err *err)
 {
-    struct export_tensor inputs[DATASET_MAX_COMPONENTS];
-    struct export_tensor *outputs =
-        xcalloc((size_t)m->spec->num_predictions, sizeof *outputs);
-    struct export_request request =
-        model_export_request(m, inputs, outputs, NULL);
-    uint8_t *bytes = NULL;
-    size_t n;
-
-    if (saved_model_pack(&request, &bytes, &n, err) != CREW_OK) {
-        err->exit_code = err->exit_code != 0 ? err->exit_code : 1;
-        (void)crew_err_wrap(err, "this model cannot be exported");
+    (void)run_check_export(run, m, NULL, err);
+    for (int i = 0; i < run->es.num_exporters && err->code == CREW_OK; i++) {
+        (void)run_check_export(run, m, &run->es.exporters[i], err);
     }
-    free(bytes);
-    free(outputs);
     return err->code;
 }
 
@@ -159,7 +151,7 @@ int run_dry_build(struct run *run, struct crew_err *err)
         build_quietly(run, CREW_PREDICT, &predict, err) == CREW_OK &&
         check_subset(train, eval, "eval", err) == CREW_OK &&
         check_subset(train, predict, "infer", err) == CREW_OK) {
-        (void)check_export(predict, err);
+        (void)check_exports(run, predict, err);
     }
     model_free(train);
     model_free(eval);

@@ -1,92 +1,248 @@
 /* SPDX-License-Identifier: Apache-2.0
  * LatestExporter and FinalExporter: a fresh PREDICT graph with the checkpoint's
- * values, written as a SavedModel. */
+ * values, written as a SavedModel; TensorFlow's log lines. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "estimator/evaluate.h"
+#include "estimator/model_export.h"
+#include "export/warmup.h"
 #include "base/banned.h"
 
-static void log_signatures(struct crew_env *env, const struct crew_spec *spec)
-{
-    bool named = spec->signature != NULL &&
-                 strcmp(spec->signature, "serving_default") != 0;
+/* ------------------------------------------------------------------- log */
 
-    env_log(env, LOG_INFO, "Signatures INCLUDED in export for Classify: None");
-    env_log(env, LOG_INFO, "Signatures INCLUDED in export for Regress: None");
-    env_log(env, LOG_INFO,
-            "Signatures INCLUDED in export for Predict: [%s%s%s"
-            "'serving_default']",
-            named ? "'" : "", named ? spec->signature : "", named ? "', " : "");
-    env_log(env, LOG_INFO, "Signatures INCLUDED in export for Train: None");
-    env_log(env, LOG_INFO, "Signatures INCLUDED in export for Eval: None");
+/* "Signatures INCLUDED in export for Predict: ['serving_default']" */
+static void log_included(struct crew_env *env,
+                         const char *what,
+                         const struct export_request *q,
+                         int method)
+{
+    struct strbuf names;
+
+    strbuf_init(&names);
+    for (int alternative = 0; alternative < 2; alternative++) {
+        bool there = !alternative || (q->examples && q->alternative != NULL);
+
+        for (int i = 0; there && i < q->n_signatures; i++) {
+            const struct export_signature *s = &q->signatures[i];
+            char *why_not = export_excluded(q, s, alternative);
+
+            if ((int)s->method == method && why_not == NULL) {
+                strbuf_addf(&names, "%s'%s%s%s'", names.len > 0 ? ", " : "",
+                            alternative ? q->alternative : "",
+                            alternative ? ":" : "", s->key);
+            }
+            free(why_not);
+        }
+    }
+    env_log(env, LOG_INFO, "Signatures INCLUDED in export for %s: %s%s%s", what,
+            names.len > 0 ? "[" : "", names.len > 0 ? names.data : "None",
+            names.len > 0 ? "]" : "");
+    strbuf_release(&names);
 }
 
+/* What has been left out, and what that leaves. */
+static void log_excluded(struct crew_env *env, const struct export_request *q)
+{
+    bool title = false, any = false, has_default = false;
+
+    for (int i = 0; i < q->n_signatures; i++) {
+        const struct export_signature *s = &q->signatures[i];
+        char *why_not = export_excluded(q, s, false);
+
+        if (why_not == NULL) {
+            any = true;
+            has_default |= strcmp(s->key, CREW_SERVING_DEFAULT) == 0;
+            continue;
+        }
+        if (!title) {
+            env_log(env, LOG_INFO,
+                    "Signatures EXCLUDED from export because they cannot be be "
+                    "served via TensorFlow Serving APIs:");
+            title = true;
+        }
+        env_log(env, LOG_INFO, "'%s' : %s", s->key, why_not);
+        free(why_not);
+    }
+    if (!any) {
+        env_log(env, LOG_WARN, "Export includes no signatures!");
+    } else if (!has_default) {
+        env_log(env, LOG_WARN, "Export includes no default signature!");
+    }
+}
+
+static void log_signatures(struct crew_env *env, const struct export_request *q)
+{
+    log_included(env, "Classify", q, EXPORT_CLASSIFY);
+    log_included(env, "Regress", q, EXPORT_REGRESS);
+    log_included(env, "Predict", q, EXPORT_PREDICT);
+    log_included(env, "Train", q, -1);
+    log_included(env, "Eval", q, -1);
+    log_excluded(env, q);
+}
+
+static bool has_assets(const struct export_request *q)
+{
+    for (int i = 0; i < q->n_signatures; i++) {
+        for (int k = 0; k < q->signatures[i].n_outputs; k++) {
+            const struct export_tensor *t = &q->signatures[i].outputs[k];
+
+            if (t->text != EXPORT_VALUE && t->labels.file != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+/* The first batch of the dataset (taken) as requests, in `out`. */
+static int warm_up(struct run *run,
+                   const struct model_export *x,
+                   struct crew_dataset *dataset,
+                   struct strbuf *out,
+                   struct crew_err *err)
+{
+    const void *data[EXPORT_MAX_TENSORS] = {NULL};
+    const struct dataset_batch *batch = NULL;
+    struct dataset_reader *reader = NULL;
+
+    if (dataset_reader_open(dataset, 0, &reader, err) == CREW_OK &&
+        dataset_reader_next(reader, &batch, err) == CREW_OK) {
+        for (int i = 0; i < x->request.n_features; i++) {
+            if (x->component[i] >= 0) {
+                data[i] = batch->data[x->component[i]];
+            }
+        }
+        export_warmup(&x->request, run->job->name, data, batch->rows, out);
+    } else if (err->code == CREW_OUT_OF_RANGE) {
+        *err = (struct crew_err){0};
+        env_log(run->env, LOG_WARN,
+                "the evaluation's input is empty: the export has no requests "
+                "to warm up with");
+    }
+    dataset_reader_close(reader);
+    return err->code;
+}
+
+/* Write it; the dataset is taken. */
 static int write_model(struct run *run,
-                       const struct model *m,
-                       const struct weights *weights,
+                       struct model_export *x,
+                       struct crew_dataset *dataset,
+                       bool warmup,
                        const char *base,
                        char **dir,
                        struct crew_err *err)
 {
-    struct export_tensor inputs[DATASET_MAX_COMPONENTS];
-    struct export_tensor *outputs =
-        xcalloc((size_t)m->spec->num_predictions, sizeof *outputs);
-    const float **values =
-        xcalloc((size_t)weights->num_vars + 1, sizeof *values);
+    struct strbuf requests;
+    struct export_blob blob = {.name = EXPORT_WARMUP_FILE};
 
-    for (int i = 0; i < weights->num_vars; i++) {
-        values[i] = weights->vars[i].value;
+    strbuf_init(&requests);
+    if (!warmup) {
+        dataset_free(dataset);
+    } else if (warm_up(run, x, dataset, &requests, err) != CREW_OK) {
+        goto out;
     }
-
-    struct export_request request =
-        model_export_request(m, inputs, outputs, values);
-
+    if (requests.len > 0) {
+        blob.data = requests.data;
+        blob.n = requests.len;
+        x->request.blobs = &blob;
+        x->request.n_blobs = 1;
+    }
     if (fs_make_dirs(run->env, base, err) == CREW_OK) {
-        (void)saved_model_write(run->env, base, &request, dir, err);
+        (void)saved_model_write(run->env, base, &x->request, dir, err);
     }
-    free(outputs);
-    free(values);
+    x->request.blobs = NULL;
+    x->request.n_blobs = 0;
+out:
+    strbuf_release(&requests);
     return err->code;
 }
 
-static int export_checkpoint(struct run *run,
-                             const char *prefix,
-                             const char *base,
-                             char **dir,
-                             struct crew_err *err)
+static void log_written(struct crew_env *env,
+                        const struct export_request *q,
+                        const char *dir)
+{
+    if (has_assets(q)) {
+        env_log(env, LOG_INFO, "Assets written to: %s/assets", dir);
+    }
+    env_log(env, LOG_INFO, "SavedModel written to: %s/saved_model.pb", dir);
+}
+
+int run_export(struct run *run,
+               const struct crew_exporter *exporter,
+               const char *prefix,
+               const char *base,
+               char **dir,
+               struct crew_err *err)
 {
     struct crew_env *env = run->env;
     struct crew_dataset *dataset = NULL;
     struct model *m = NULL;
     struct weights weights = {0};
+    struct model_export x = {0};
     int64_t step;
 
     if (run_open_input(run, CREW_EVAL, &dataset, err) != CREW_OK ||
         run_build_model(run, CREW_PREDICT, &dataset->spec, &m, err) !=
-            CREW_OK) {
+            CREW_OK ||
+        model_export_init(&x, m, exporter, run->params, err) != CREW_OK) {
         goto out;
     }
-    log_signatures(env, m->spec);
+    log_signatures(env, &x.request);
     env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
     if (weights_new(m->graph, NULL, false, &weights, err) != CREW_OK ||
         weights_restore(&weights, env, prefix, &step, err) != CREW_OK) {
         goto out;
     }
+    model_export_values(&x, &weights, step);
     env_log(env, LOG_INFO, "Assets added to graph.");
-    env_log(env, LOG_INFO, "No assets to write.");
-    if (write_model(run, m, &weights, base, dir, err) == CREW_OK) {
-        env_log(env, LOG_INFO, "SavedModel written to: %s/saved_model.pb",
-                *dir);
+    if (!has_assets(&x.request)) {
+        env_log(env, LOG_INFO, "No assets to write.");
     }
+    if (write_model(run, &x, dataset, exporter->warmup, base, dir, err) ==
+        CREW_OK) {
+        log_written(env, &x.request, *dir);
+    }
+    dataset = NULL;
 out:
+    model_export_release(&x);
     weights_release(&weights);
     model_free(m);
     dataset_free(dataset);
     return err->code;
 }
+
+int run_check_export(struct run *run,
+                     const struct model *m,
+                     const struct crew_exporter *exporter,
+                     struct crew_err *err)
+{
+    bool writes = run->tf == NULL || run->tf->role == ROLE_EVALUATOR;
+    struct model_export x = {0};
+    uint8_t *bytes = NULL;
+    size_t n;
+
+    if (model_export_init(&x, m, exporter, run->params, err) == CREW_OK &&
+        saved_model_pack(&x.request, &bytes, &n, err) == CREW_OK && writes) {
+        (void)saved_model_check_files(run->env, &x.request, err);
+    }
+    free(bytes);
+    model_export_release(&x);
+    if (err->code != CREW_OK) {
+        err->exit_code = err->exit_code != 0 ? err->exit_code : 1;
+        return exporter != NULL
+                   ? crew_err_wrap(err, "exporter %s", exporter->name)
+                   : crew_err_wrap(err, "this model cannot be exported");
+    }
+    return CREW_OK;
+}
+
+/* -------------------------------------------------------------- exporters */
 
 void run_forget_exports(struct run *run)
 {
@@ -107,13 +263,12 @@ static int run_exporter(struct run *run,
     char *base = path_join(all, exporter->name);
     char *dir = NULL;
 
-    if (export_checkpoint(run, prefix, base, &dir, err) == CREW_OK) {
+    if (run_export(run, exporter, prefix, base, &dir, err) == CREW_OK) {
         size_t n = (size_t)run->num_exports + 1;
 
         run->exports = xrealloc(run->exports, n * sizeof *run->exports);
         run->exports[run->num_exports++] = dir;
-        if (exporter->kind == CREW_EXPORTER_LATEST &&
-            exporter->exports_to_keep > 0) {
+        if (exporter->exports_to_keep > 0) {
             (void)saved_model_prune(run->env, base, exporter->exports_to_keep,
                                     err);
         }
@@ -125,29 +280,68 @@ static int run_exporter(struct run *run,
                : crew_err_wrap(err, "exporter %s", exporter->name);
 }
 
-static int run_final(struct run *run,
-                     const struct crew_exporter *exporter,
-                     const char *prefix,
-                     struct crew_err *err)
+/* What exporters of a kind do after an evaluation. A kind that compares
+ * evaluations (BestExporter) is one more row. */
+static bool always(const struct run *run, bool is_final)
 {
-    env_log(run->env, LOG_INFO,
-            "Performing the final export in the end of training.");
-    return run_exporter(run, exporter, prefix, err);
+    (void)run;
+    (void)is_final;
+    return true;
+}
+
+static bool at_the_end(const struct run *run, bool is_final)
+{
+    if (is_final) {
+        env_log(run->env, LOG_INFO,
+                "Performing the final export in the end of training.");
+    }
+    return is_final;
+}
+
+static const struct exporter_ops {
+    enum crew_exporter_kind kind;
+    bool (*is_due)(const struct run *, bool is_final);
+    bool only_final; /* has nothing to do before the end */
+} kinds[] = {
+    {CREW_EXPORTER_LATEST, always, false},
+    {CREW_EXPORTER_FINAL, at_the_end, true},
+};
+
+static const struct exporter_ops *ops_of(const struct crew_exporter *exporter)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (kinds[i].kind == exporter->kind) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+/* Run the exporters that are due; only_final: those that waited for the end. */
+static int run_due(struct run *run,
+                   const char *prefix,
+                   bool is_final,
+                   bool only_final,
+                   struct crew_err *err)
+{
+    for (int i = 0; i < run->es.num_exporters; i++) {
+        const struct crew_exporter *exporter = &run->es.exporters[i];
+        const struct exporter_ops *ops = ops_of(exporter);
+
+        if (ops != NULL && (!only_final || ops->only_final) &&
+            ops->is_due(run, is_final) &&
+            run_exporter(run, exporter, prefix, err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return CREW_OK;
 }
 
 int exporters_run_final(struct run *run,
                         const char *prefix,
                         struct crew_err *err)
 {
-    for (int i = 0; i < run->es.num_exporters; i++) {
-        const struct crew_exporter *exporter = &run->es.exporters[i];
-
-        if (exporter->kind == CREW_EXPORTER_FINAL &&
-            run_final(run, exporter, prefix, err) != CREW_OK) {
-            return err->code;
-        }
-    }
-    return CREW_OK;
+    return run_due(run, prefix, true, true, err);
 }
 
 int exporters_run(struct run *run,
@@ -157,17 +351,5 @@ int exporters_run(struct run *run,
 {
     /* The closing lines name what the last evaluation has exported. */
     run_forget_exports(run);
-    for (int i = 0; i < run->es.num_exporters; i++) {
-        const struct crew_exporter *exporter = &run->es.exporters[i];
-
-        if (exporter->kind != CREW_EXPORTER_FINAL) {
-            (void)run_exporter(run, exporter, prefix, err);
-        } else if (is_final) {
-            (void)run_final(run, exporter, prefix, err);
-        }
-        if (err->code != CREW_OK) {
-            return err->code;
-        }
-    }
-    return CREW_OK;
+    return run_due(run, prefix, is_final, false, err);
 }

@@ -136,32 +136,3 @@ int model_feeds(const struct model *m,
     }
     return m->num_inputs;
 }
-
-struct export_request model_export_request(const struct model *m,
-                                           struct export_tensor *inputs,
-                                           struct export_tensor *outputs,
-                                           const float *const *var_data)
-{
-    int n = 0;
-
-    for (int i = 0; i < m->num_inputs; i++) {
-        if (m->inputs[i] != NULL) {
-            inputs[n++] = (struct export_tensor){
-                .key = m->element.component[i].name, .node = m->inputs[i]};
-        }
-    }
-    for (int i = 0; i < m->spec->num_predictions; i++) {
-        outputs[i] =
-            (struct export_tensor){.key = m->spec->predictions[i].key,
-                                   .node = m->spec->predictions[i].node};
-    }
-    return (struct export_request){
-        .graph = m->graph,
-        .inputs = inputs,
-        .n_inputs = n,
-        .outputs = outputs,
-        .n_outputs = m->spec->num_predictions,
-        .signature = m->spec->signature,
-        .var_data = var_data,
-    };
-}

@@ -37,11 +37,4 @@ int model_feeds(const struct model *,
                 const struct dataset_batch *,
                 CREW_OUT struct plan_feed feeds[DATASET_MAX_COMPONENTS]);
 
-/* What to export of a PREDICT model. inputs and outputs are the caller's
- * arrays, num_inputs and spec->num_predictions long. */
-struct export_request model_export_request(const struct model *,
-                                           struct export_tensor *inputs,
-                                           struct export_tensor *outputs,
-                                           const float *const *var_data);
-
 #endif

@@ -56,6 +56,21 @@ CREW_MUST_CHECK int run_build_model(struct run *,
  * that cannot be exported (1). */
 CREW_MUST_CHECK int run_dry_build(struct run *, struct crew_err *);
 
+/* Export the checkpoint `prefix` to a new folder below `base`, with TensorFlow's
+ * log lines. *dir gets its path. Owner: caller. */
+CREW_MUST_CHECK int run_export(struct run *,
+                               const struct crew_exporter *,
+                               const char *prefix,
+                               const char *base,
+                               CREW_OUT char **dir,
+                               struct crew_err *);
+/* Would that work for this PREDICT model? exporter NULL: one without options.
+ * Errors: exit 1; 65 and 66 for files, which only who exports looks at. */
+CREW_MUST_CHECK int run_check_export(struct run *,
+                                     const struct model *,
+                                     CREW_NULLABLE const struct crew_exporter *,
+                                     struct crew_err *);
+
 /* DONE says that the job has ended at max_steps or beyond: say so, and true.
  * A DONE of fewer steps than are asked for now is removed when a chief starts.
  */

@@ -24,6 +24,10 @@ void spec_free(struct crew_spec *spec)
             spec->hooks[i].ops->free(spec->hooks[i].self);
         }
     }
+    for (int i = 0; i < spec->num_exports; i++) {
+        free(spec->exports[i].outputs);
+    }
+    free(spec->exports);
     free(spec->predictions);
     free(spec->metrics);
     free(spec->summaries);
@@ -88,11 +92,6 @@ void crew_spec_metric(struct crew_spec *spec,
         (struct spec_metric){.key = key, .metric = metric};
 }
 
-void crew_spec_signature(struct crew_spec *spec, const char *name)
-{
-    spec->signature = name;
-}
-
 void crew_spec_summary(struct crew_spec *spec,
                        const char *tag,
                        struct crew_node *node)
@@ -153,7 +152,7 @@ int spec_check(const struct crew_spec *spec,
     }
     if (mode == CREW_PREDICT) {
         return spec->num_predictions > 0
-                   ? CREW_OK
+                   ? spec_check_exports(spec, err)
                    : crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                                    "Missing predictions.");
     }

@@ -4,6 +4,7 @@
 #ifndef ESTIMATOR_SPEC_H
 #define ESTIMATOR_SPEC_H
 
+#include "export/saved_model.h"
 #include "graph/graph.h"
 
 struct spec_prediction {
@@ -13,6 +14,13 @@ struct spec_prediction {
 struct spec_metric {
     const char *key;
     struct crew_metric *metric; /* the graph's */
+};
+/* One of export_outputs. */
+struct spec_export {
+    const char *key;
+    enum export_method method;
+    struct export_tensor *outputs; /* owned */
+    int num_outputs;               /* 0: all predictions */
 };
 struct spec_hook {
     const struct crew_hook_ops *ops;
@@ -32,7 +40,8 @@ struct crew_spec {
     struct crew_node *loss;
     struct crew_optimizer optimizer;
     bool minimizes;
-    const char *signature;
+    struct spec_export *exports;
+    int num_exports;
     struct crew_err broken; /* the first misuse of a crew_spec_* call */
 };
 
@@ -45,5 +54,8 @@ void spec_free(CREW_NULLABLE struct crew_spec *);
 CREW_MUST_CHECK int spec_check(const struct crew_spec *,
                                enum crew_mode mode,
                                struct crew_err *);
+/* Is there a default among the exports? spec_check asks it. */
+CREW_MUST_CHECK int spec_check_exports(const struct crew_spec *,
+                                       struct crew_err *);
 
 #endif

@@ -1,215 +1,225 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Packing and writing a SavedModel; see saved_model.h. */
+ * The folder of a SavedModel, and the older ones beside it; see
+ * saved_model.h. */
 #include "export/saved_model.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/mem.h"
-#include "graph/emit.h"
+#include "checkpoint/bundle.h"
+#include "export/build.h"
 
 #include "base/banned.h"
 
-#define PREDICT_METHOD "tensorflow/serving/predict"
-#define SERVING_DEFAULT "serving_default"
-#define MAX_TENSORS 64
-#define MAX_PROTO 0x7fffffffu
 enum { TRIES = 10 };
 
-/* A signature's tensor and the memory its messages live in. */
-struct info {
-    Tensorflow__TensorInfo tensor;
-    Tensorflow__TensorInfoEntry entry;
-    Tensorflow__TensorShapeProto shape;
-    Tensorflow__TensorShapeProto__Dim dims[CREW_MAX_RANK];
-    Tensorflow__TensorShapeProto__Dim *dim_list[CREW_MAX_RANK];
-    char *name;
-};
+/* ------------------------------------------------------------------ checks */
 
-struct side { /* inputs or outputs */
-    struct info infos[MAX_TENSORS];
-    Tensorflow__TensorInfoEntry *list[MAX_TENSORS];
-    int n;
-};
-
-static void fill_info(struct info *i, const struct export_tensor *t)
+/* A path below the folder, and no way out of it. */
+static bool is_inside(const char *name)
 {
-    const struct crew_shape *shape = node_shape(t->node);
+    const char *p = name;
 
-    tensorflow__tensor_info__init(&i->tensor);
-    tensorflow__tensor_info_entry__init(&i->entry);
-    tensorflow__tensor_shape_proto__init(&i->shape);
-    for (int d = 0; d < shape->rank; d++) {
-        tensorflow__tensor_shape_proto__dim__init(&i->dims[d]);
-        i->dims[d].size = shape->dim[d];
-        i->dim_list[d] = &i->dims[d];
+    if (*p == '\0' || *p == '/') {
+        return false;
     }
-    i->shape.n_dim = (size_t)shape->rank;
-    i->shape.dim = i->dim_list;
-    i->name = xasprintf("%s:0", node_name(t->node));
-    i->tensor.encoding_case = TENSORFLOW__TENSOR_INFO__ENCODING_NAME;
-    i->tensor.name = i->name;
-    i->tensor.dtype = (int32_t)node_dtype(t->node);
-    i->tensor.tensor_shape = &i->shape;
-    i->entry.key = (char *)(uintptr_t)t->key;
-    i->entry.value = &i->tensor;
+    while (*p != '\0') {
+        size_t n = strcspn(p, "/");
+
+        if (n == 0 || (n == 1 && p[0] == '.') ||
+            (n == 2 && p[0] == '.' && p[1] == '.')) {
+            return false;
+        }
+        p += n;
+        p += *p == '/' && p[1] != '\0';
+    }
+    return true;
 }
 
-static void fill_side(struct side *s,
-                      const struct export_tensor *tensors,
-                      int n)
+static int check_extra(struct crew_env *env,
+                       const struct export_request *q,
+                       struct crew_err *err)
 {
-    for (int i = 0; i < n; i++) {
-        fill_info(&s->infos[i], &tensors[i]);
-        s->list[i] = &s->infos[i].entry;
+    for (int i = 0; i < q->n_extra; i++) {
+        const struct crew_asset *a = &q->extra[i];
+        struct env_stat st;
+
+        if (a->name == NULL || a->source == NULL || !is_inside(a->name)) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "assets_extra: '%s' must be a path below "
+                                 "assets.extra/, and come from a file",
+                                 a->name != NULL ? a->name : "");
+        }
+        for (int k = 0; k < i; k++) {
+            if (strcmp(a->name, q->extra[k].name) == 0) {
+                return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                     "assets_extra: '%s' is there twice",
+                                     a->name);
+            }
+        }
+        if (env->fs->stat(env->fs, a->source, &st, err) != CREW_OK) {
+            return crew_err_wrap(err, "assets_extra '%s'", a->name);
+        }
     }
-    s->n = n;
+    return CREW_OK;
 }
 
-static void release_side(struct side *s)
+int saved_model_check_files(struct crew_env *env,
+                            const struct export_request *q,
+                            struct crew_err *err)
 {
-    for (int i = 0; i < s->n; i++) {
-        free(s->infos[i].name);
+    struct export_build b = {0};
+
+    if (check_extra(env, q, err) != CREW_OK ||
+        export_build(q, &b, err) != CREW_OK) {
+        return err->code;
     }
-}
+    const struct graphdef_notes *notes = graphdef_notes(b.graph);
 
-static void fill_signature(Tensorflow__SignatureDef *def,
-                           Tensorflow__SignatureEntry *entry,
-                           const char *key,
-                           struct side *in,
-                           struct side *out)
-{
-    tensorflow__signature_def__init(def);
-    tensorflow__signature_entry__init(entry);
-    def->n_inputs = (size_t)in->n;
-    def->inputs = in->list;
-    def->n_outputs = (size_t)out->n;
-    def->outputs = out->list;
-    def->method_name = (char *)PREDICT_METHOD;
-    entry->key = (char *)(uintptr_t)key;
-    entry->value = def;
-}
-
-static int pack(const struct export_request *q,
-                const Tensorflow__GraphDef *graph,
-                uint8_t **bytes,
-                size_t *n,
-                struct crew_err *err)
-{
-    Tensorflow__SavedModel model = TENSORFLOW__SAVED_MODEL__INIT;
-    Tensorflow__MetaGraphDef meta = TENSORFLOW__META_GRAPH_DEF__INIT;
-    Tensorflow__MetaGraphDef__MetaInfoDef info =
-        TENSORFLOW__META_GRAPH_DEF__META_INFO_DEF__INIT;
-    Tensorflow__MetaGraphDef *metas[] = {&meta};
-    Tensorflow__SignatureDef defs[2];
-    Tensorflow__SignatureEntry entries[2], *list[] = {&entries[0], &entries[1]};
-    struct side *in = xcalloc(1, sizeof *in), *out = xcalloc(1, sizeof *out);
-    char *tags[] = {(char *)"serve"};
-    void *packed = NULL;
-    size_t size;
-
-    fill_side(in, q->inputs, q->n_inputs);
-    fill_side(out, q->outputs, q->n_outputs);
-    fill_signature(&defs[0], &entries[0], SERVING_DEFAULT, in, out);
-    meta.n_signature_def = 1;
-    if (q->signature != NULL && strcmp(q->signature, SERVING_DEFAULT) != 0) {
-        fill_signature(&defs[1], &entries[1], q->signature, in, out);
-        meta.n_signature_def = 2;
+    for (int i = 0; i < notes->num_assets && err->code == CREW_OK; i++) {
+        if (export_check_vocabulary(env, notes->assets[i].path,
+                                    notes->assets[i].lines, err) != CREW_OK) {
+            (void)crew_err_wrap(err, "vocabulary");
+        }
     }
-    meta.signature_def = list;
-    info.n_tags = 1;
-    info.tags = tags;
-    info.tensorflow_version = (char *)"2.15.0";
-    info.tensorflow_git_version = (char *)"unknown";
-    info.stripped_default_attrs = 1;
-    meta.meta_info_def = &info;
-    meta.graph_def = (Tensorflow__GraphDef *)(uintptr_t)graph;
-    model.saved_model_schema_version = 1;
-    model.n_meta_graphs = 1;
-    model.meta_graphs = metas;
-
-    size = protobuf_c_message_get_packed_size(&model.base);
-    if (size > MAX_PROTO) {
-        crew_err_exit(
-            err, CREW_RESOURCE_EXHAUSTED, 1,
-            "the exported model is %zu bytes; a protobuf message holds "
-            "at most 2 GiB",
-            size);
-    } else if (mem_try(size, 1, "SavedModel", &packed, err) == CREW_OK) {
-        *n = protobuf_c_message_pack(&model.base, packed);
-        *bytes = packed;
-    }
-    release_side(in);
-    release_side(out);
-    free(in);
-    free(out);
+    export_build_release(&b);
     return err->code;
 }
 
-int saved_model_pack(const struct export_request *q,
-                     uint8_t **bytes,
-                     size_t *n,
-                     struct crew_err *err)
+/* --------------------------------------------------------- what is written */
+
+/* The weights that the graph reads, and the global step. */
+static int write_variables(struct crew_env *env,
+                           const char *dir,
+                           const struct export_request *q,
+                           const struct graphdef_notes *notes,
+                           struct crew_err *err)
 {
-    struct crew_node *outputs[MAX_TENSORS * 2];
-    struct graphdef *graph;
-    int count = 0;
+    char *data = path_join(dir, "variables.data-00000-of-00001");
+    char *index = path_join(dir, "variables.index");
+    struct crew_shape scalar = crew_scalar_shape();
+    struct bundle_writer *w = NULL;
+    struct bundle_sums sums;
 
-    if (q->n_outputs < 1 || q->n_outputs > MAX_TENSORS || q->n_inputs < 1 ||
-        q->n_inputs > MAX_TENSORS) {
-        return crew_err_exit(
-            err, CREW_INVALID_ARGUMENT, 1,
-            "export: %d inputs and %d outputs. Fix: 1 to %d of "
-            "each",
-            q->n_inputs, q->n_outputs, MAX_TENSORS);
-    }
-    for (int i = 0; i < q->n_inputs; i++) {
-        outputs[count++] = q->inputs[i].node; /* also one that nothing reads */
-    }
-    for (int i = 0; i < q->n_outputs; i++) {
-        outputs[count++] = q->outputs[i].node;
-    }
-    graph = graphdef_new();
-    if (graph_emit(q->graph, outputs, count, q->var_data, graph, err) ==
-        CREW_OK) {
-        (void)pack(q, graphdef_message(graph), bytes, n, err);
-    }
-    graphdef_free(graph);
-    return err->code;
-}
-
-/* Write saved_model.pb and the empty folder variables/, as TensorFlow's builder
- * makes it, into `dir`, durably. */
-static int fill_dir(struct crew_env *env,
-                    const char *dir,
-                    const uint8_t *bytes,
-                    size_t n,
-                    struct crew_err *err)
-{
-    char *variables = path_join(dir, "variables");
-    char *pb = path_join(dir, "saved_model.pb");
-    struct env_fs *fs = env->fs;
-    struct env_file *file = NULL;
-    struct crew_err close_err = {0};
-
-    if (fs_make_dirs(env, dir, err) != CREW_OK ||
-        fs->mkdir(fs, variables, err) != CREW_OK ||
-        fs->create(fs, pb, true, &file, err) != CREW_OK) {
+    if (bundle_writer_open(env, data, index, &w, err) != CREW_OK) {
         goto out;
     }
-    if (fs->write(file, bytes, n, err) == CREW_OK) {
-        (void)fs->sync(file, err);
+    for (int i = 0; i < notes->num_vars; i++) {
+        const struct graphdef_var *v = &notes->vars[i];
+        int k = graph_find_var(q->graph, v->name);
+
+        if (bundle_writer_add(w, v->name, v->dtype, &v->shape, q->var_data[k],
+                              err) != CREW_OK) {
+            goto out;
+        }
     }
-    if (fs->close(file, &close_err) != CREW_OK && err->code == CREW_OK) {
-        *err = close_err;
+    if (q->global_step >= 0 && graph_find_var(q->graph, "global_step") < 0 &&
+        bundle_writer_add(w, "global_step", CREW_INT64, &scalar,
+                          &q->global_step, err) != CREW_OK) {
+        goto out;
     }
-    if (err->code == CREW_OK) {
-        (void)fs->sync_dir(fs, dir, err);
+    if (bundle_writer_finish(w, &sums, err) == CREW_OK) {
+        (void)env->fs->sync_dir(env->fs, dir, err);
     }
 out:
+    bundle_writer_free(w);
+    free(index);
+    free(data);
+    return err->code;
+}
+
+static int copy_assets(struct crew_env *env,
+                       const char *dir,
+                       const struct graphdef_notes *notes,
+                       struct crew_err *err)
+{
+    if (notes->num_assets == 0) {
+        return CREW_OK;
+    }
+    (void)fs_make_dirs(env, dir, err);
+    for (int i = 0; i < notes->num_assets && err->code == CREW_OK; i++) {
+        char *to = path_join(dir, notes->assets[i].file);
+
+        if (!fs_exists(env, to)) { /* two tables may share one */
+            (void)export_copy_file(env, notes->assets[i].path, to, err);
+        }
+        free(to);
+    }
+    if (err->code == CREW_OK) {
+        (void)env->fs->sync_dir(env->fs, dir, err);
+    }
+    return err->code;
+}
+
+/* One file of assets.extra/, whose name may have folders. */
+static int add_extra(struct crew_env *env,
+                     const char *dir,
+                     const char *name,
+                     const char *source,
+                     const struct export_blob *blob,
+                     struct crew_err *err)
+{
+    char *to = path_join(dir, name);
+    char *folder = xstrdup(to);
+
+    *strrchr(folder, '/') = '\0';
+    if (fs_make_dirs(env, folder, err) == CREW_OK &&
+        (blob == NULL ? export_copy_file(env, source, to, err)
+                      : export_write_file(env, to, blob->data, blob->n, err)) ==
+            CREW_OK) {
+        (void)env->fs->sync_dir(env->fs, folder, err);
+    }
+    free(folder);
+    free(to);
+    return err->code;
+}
+
+static int add_extras(struct crew_env *env,
+                      const char *dir,
+                      const struct export_request *q,
+                      struct crew_err *err)
+{
+    for (int i = 0; i < q->n_extra && err->code == CREW_OK; i++) {
+        (void)add_extra(env, dir, q->extra[i].name, q->extra[i].source, NULL,
+                        err);
+    }
+    for (int i = 0; i < q->n_blobs && err->code == CREW_OK; i++) {
+        (void)add_extra(env, dir, q->blobs[i].name, NULL, &q->blobs[i], err);
+    }
+    return err->code;
+}
+
+/* Fill `dir`, durably; saved_model.pb is the last file. TensorFlow's builder
+ * makes variables/ in any case. */
+static int fill_dir(struct crew_env *env,
+                    const char *dir,
+                    const struct export_request *q,
+                    const struct export_build *b,
+                    struct crew_err *err)
+{
+    const struct graphdef_notes *notes = graphdef_notes(b->graph);
+    char *variables = path_join(dir, "variables");
+    char *assets = path_join(dir, "assets");
+    char *extra = path_join(dir, "assets.extra");
+    char *pb = path_join(dir, "saved_model.pb");
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+
+    if (export_build_pack(b, &bytes, &n, err) == CREW_OK &&
+        fs_make_dirs(env, variables, err) == CREW_OK &&
+        (!b->variables ||
+         write_variables(env, variables, q, notes, err) == CREW_OK) &&
+        copy_assets(env, assets, notes, err) == CREW_OK &&
+        add_extras(env, extra, q, err) == CREW_OK &&
+        export_write_file(env, pb, bytes, n, err) == CREW_OK) {
+        (void)env->fs->sync_dir(env->fs, dir, err);
+    }
+    free(bytes);
     free(pb);
+    free(extra);
+    free(assets);
     free(variables);
     return err->code;
 }
@@ -246,18 +256,18 @@ int saved_model_write(struct crew_env *env,
                       struct crew_err *err)
 {
     char *temporary = NULL, *final = NULL;
-    uint8_t *bytes = NULL;
+    struct export_build b = {0};
     int64_t stamp = 0;
-    size_t n = 0;
 
-    if (saved_model_pack(q, &bytes, &n, err) != CREW_OK ||
+    if (check_extra(env, q, err) != CREW_OK ||
+        export_build(q, &b, err) != CREW_OK ||
         free_timestamp(env, base, &stamp, err) != CREW_OK) {
         goto out;
     }
     temporary = xasprintf("%s/temp-%" PRId64, base, stamp);
     final = xasprintf("%s/%" PRId64, base, stamp);
     if (fs_remove_tree(env, temporary, err) != CREW_OK ||
-        fill_dir(env, temporary, bytes, n, err) != CREW_OK ||
+        fill_dir(env, temporary, q, &b, err) != CREW_OK ||
         env->fs->rename(env->fs, temporary, final, err) != CREW_OK ||
         env->fs->sync_dir(env->fs, base, err) != CREW_OK) {
         struct crew_err ignored = {0};
@@ -267,9 +277,9 @@ int saved_model_write(struct crew_env *env,
     *dir = final;
     final = NULL;
 out:
+    export_build_release(&b);
     free(final);
     free(temporary);
-    free(bytes);
     return err->code;
 }
 

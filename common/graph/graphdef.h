@@ -78,6 +78,8 @@ const char *graphdef_resolve(const struct graphdef *, const char *name);
 /* `name` if no node has it, else the first free one of name_1, name_2, ...
  * Borrowed from the graphdef. */
 const char *graphdef_free_name(struct graphdef *, const char *name);
+/* A copy of the string that lives as long as the graphdef. */
+const char *graphdef_keep(struct graphdef *, const char *);
 /* INVALID_ARGUMENT naming the first name that two nodes have. */
 CREW_MUST_CHECK int graphdef_check_names(const struct graphdef *,
                                          struct crew_err *);
@@ -94,6 +96,7 @@ struct graphdef_asset {
     const char *node; /* the string Const that is fed with where it lies */
     const char *path; /* where it is now */
     const char *file; /* its name in assets/; two of one path share it */
+    int64_t lines;    /* that it must have; 0: any */
 };
 struct graphdef_notes {
     struct graphdef_var *vars;

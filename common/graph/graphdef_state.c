@@ -45,6 +45,11 @@ const char *graphdef_resolve(const struct graphdef *g, const char *name)
     return name;
 }
 
+const char *graphdef_keep(struct graphdef *g, const char *s)
+{
+    return graphdef_string(g, s);
+}
+
 static bool is_taken(const struct graphdef *g, const char *name)
 {
     for (size_t i = 0; i < g->message.n_node; i++) {
@@ -231,7 +236,10 @@ static const char *asset_file(struct graphdef *g, const char *path)
     return kept;
 }
 
-static void add_asset(struct graphdef *g, const char *node, const char *path)
+static void add_asset(struct graphdef *g,
+                      const char *node,
+                      const char *path,
+                      int64_t lines)
 {
     struct graphdef_notes *notes = &g->notes;
     struct crew_shape scalar = crew_scalar_shape();
@@ -241,7 +249,7 @@ static void add_asset(struct graphdef *g, const char *node, const char *path)
     notes->assets =
         longer(notes->assets, notes->num_assets, sizeof *notes->assets);
     notes->assets[notes->num_assets++] = (struct graphdef_asset){
-        graphdef_string(g, node), graphdef_string(g, path), file};
+        graphdef_string(g, node), graphdef_string(g, path), file, lines};
 }
 
 void graphdef_table(struct graphdef *g,
@@ -256,7 +264,7 @@ void graphdef_table(struct graphdef *g,
         below(g, name, "table_init/InitializeTableFromTextFileV2");
     int64_t line = TABLE_WHOLE_LINE, number = TABLE_LINE_NUMBER;
 
-    add_asset(g, asset, path);
+    add_asset(g, asset, path, size);
     graphdef_node(g, name, "HashTableV2");
     graphdef_attr_type(g, "key_dtype",
                        words_to_numbers ? CREW_STRING : CREW_INT64);

@@ -60,7 +60,7 @@ static void build(struct cnn *c, const struct bundle_reader *r)
         graph_input(g, "x", CREW_FLOAT, crew_shape2(-1, SIDE * SIDE));
     struct crew_err err = {0};
 
-    c->in = (struct export_tensor){"x", x};
+    c->in = (struct export_tensor){.key = "x", .node = x};
     x = crew_reshape(g, x, crew_shape4(-1, SIDE, SIDE, 1));
     x = conv_block(g, x, width(r, "conv2d/bias"));
     x = conv_block(g, x, width(r, "conv2d_1/bias"));
@@ -68,9 +68,10 @@ static void build(struct cnn *c, const struct bundle_reader *r)
     x = crew_dense(g, NULL, x, width(r, "dense/bias"), CREW_RELU);
     x = crew_dropout(g, x, 0.4f, CREW_PREDICT);
     x = crew_dense(g, NULL, x, CLASSES, CREW_LINEAR);
-    c->out[0] = (struct export_tensor){"classes", crew_argmax(g, x, 1)};
+    c->out[0] = (struct export_tensor){.key = "classes",
+                                       .node = crew_argmax(g, x, 1)};
     x = crew_named(g, crew_softmax(g, x), "softmax_tensor");
-    c->out[1] = (struct export_tensor){"probabilities", x};
+    c->out[1] = (struct export_tensor){.key = "probabilities", .node = x};
     if (crew_graph_status(g, &err) != CREW_OK) {
         exit(golden_trouble(70, "%s", err.msg));
     }
@@ -273,13 +274,17 @@ static void check_export(struct golden_report *report,
                          const struct cnn *c,
                          const cJSON *tree)
 {
+    const struct export_signature signatures[] = {
+        {"predict_images", EXPORT_PREDICT, c->out, 2},
+        {"serving_default", EXPORT_PREDICT, c->out, 2}};
+    struct export_feature feature = {
+        .key = c->in.key, .node = c->in.node, .wire = CREW_FLOAT};
     struct export_request request = {
         .graph = c->graph,
-        .inputs = &c->in,
-        .n_inputs = 1,
-        .outputs = c->out,
-        .n_outputs = 2,
-        .signature = "predict_images",
+        .features = &feature,
+        .n_features = 1,
+        .signatures = signatures,
+        .n_signatures = 2,
         .var_data = (const float *const *)c->value,
     };
     struct crew_err err = {0};

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PredictionLog messages written by hand: they hold what the graph is fed, in
+ * the form the receiver wants it. Field numbers are those of
+ * tensorflow_serving/apis. */
+#include "export/warmup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/tfrecord.h"
+#include "io/varint.h"
+#include "tensor/tensor.h"
+
+#include "base/banned.h"
+
+enum wire { VARINT = 0, BYTES = 2 };
+
+static void put_tag(struct strbuf *out, unsigned field, enum wire wire)
+{
+    varint_put(out, (uint64_t)field << 3 | wire);
+}
+
+static void put_bytes(struct strbuf *out,
+                      unsigned field,
+                      const void *data,
+                      size_t n)
+{
+    put_tag(out, field, BYTES);
+    varint_put(out, n);
+    strbuf_add(out, data, n);
+}
+
+static void put_text(struct strbuf *out, unsigned field, const char *s)
+{
+    put_bytes(out, field, s, strlen(s));
+}
+
+/* `inner` as a submessage; it is empty afterwards. */
+static void put_message(struct strbuf *out,
+                        unsigned field,
+                        struct strbuf *inner)
+{
+    put_bytes(out, field, inner->data, inner->len);
+    strbuf_reset(inner);
+}
+
+/* ---------------------------------------------------------------- examples */
+
+/* Values of one row of a feature. */
+static int64_t row_count(const struct export_feature *f)
+{
+    const struct crew_shape *shape = node_shape(f->node);
+    int64_t n = 1;
+
+    for (int d = 1; d < shape->rank; d++) {
+        n *= shape->dim[d];
+    }
+    return n;
+}
+
+static int64_t integer_at(const struct export_feature *f,
+                          const void *data,
+                          int64_t i)
+{
+    return node_dtype(f->node) == CREW_INT32 ? ((const int32_t *)data)[i]
+                                             : ((const int64_t *)data)[i];
+}
+
+/* The i-th value as a number, before the receiver's scale. */
+static double value_at(const struct export_feature *f,
+                       const void *data,
+                       int64_t i)
+{
+    double v = node_dtype(f->node) == CREW_FLOAT
+                   ? (double)((const float *)data)[i]
+                   : (double)integer_at(f, data, i);
+
+    return f->scale != 0 ? v / f->scale : v;
+}
+
+static int64_t whole(const struct export_feature *f,
+                     const void *data,
+                     int64_t i)
+{
+    double v;
+
+    if (node_dtype(f->node) != CREW_FLOAT) {
+        return integer_at(f, data, i);
+    }
+    v = value_at(f, data, i);
+    return (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
+}
+
+/* tensorflow.Feature: bytes_list=1, float_list=2, int64_list=3. */
+static void put_feature(struct strbuf *out,
+                        const struct export_feature *f,
+                        const void *data,
+                        int64_t row)
+{
+    int64_t n = row_count(f);
+    struct strbuf values, list;
+
+    strbuf_init(&values);
+    strbuf_init(&list);
+    for (int64_t i = row * n; i < (row + 1) * n; i++) {
+        if (f->wire == CREW_FLOAT) {
+            float v = (float)value_at(f, data, i);
+
+            strbuf_add(&values, &v, sizeof v);
+        } else if (f->wire == CREW_INT64) {
+            varint_put(&values, (uint64_t)whole(f, data, i));
+        } else {
+            unsigned char v = (unsigned char)whole(f, data, i);
+
+            strbuf_add(&values, &v, sizeof v);
+        }
+    }
+    put_message(&list, 1, &values);
+    put_message(out,
+                f->wire == CREW_FLOAT ? 2 : (f->wire == CREW_INT64 ? 3 : 1),
+                &list);
+    strbuf_release(&list);
+    strbuf_release(&values);
+}
+
+/* tensorflow.Example{features=1{feature=1 map}}. */
+static void put_example(struct strbuf *out,
+                        const struct export_request *q,
+                        const void *const *data,
+                        int64_t row)
+{
+    struct strbuf features, entry, feature;
+
+    strbuf_init(&features);
+    strbuf_init(&entry);
+    strbuf_init(&feature);
+    for (int i = 0; i < q->n_features; i++) {
+        const struct export_feature *f = &q->features[i];
+
+        if (f->node != NULL) {
+            put_text(&entry, 1, f->key);
+            put_feature(&feature, f, data[i], row);
+            put_message(&entry, 2, &feature);
+            put_message(&features, 1, &entry);
+        }
+    }
+    put_message(out, 1, &features);
+    strbuf_release(&feature);
+    strbuf_release(&entry);
+    strbuf_release(&features);
+}
+
+/* ----------------------------------------------------------------- tensors */
+
+static void put_dim(struct strbuf *shape, int64_t size)
+{
+    struct strbuf dim;
+
+    strbuf_init(&dim);
+    put_tag(&dim, 1, VARINT);
+    varint_put(&dim, (uint64_t)size);
+    put_message(shape, 2, &dim);
+    strbuf_release(&dim);
+}
+
+/* TensorProto{dtype=1, tensor_shape=2}, without its values. */
+static void put_tensor_head(struct strbuf *out,
+                            enum crew_dtype dtype,
+                            const struct crew_shape *rest,
+                            int64_t rows)
+{
+    struct strbuf shape;
+
+    strbuf_init(&shape);
+    put_tag(out, 1, VARINT);
+    varint_put(out, (uint64_t)dtype);
+    put_dim(&shape, rows);
+    for (int d = 1; d < rest->rank; d++) {
+        put_dim(&shape, rest->dim[d]);
+    }
+    put_message(out, 2, &shape);
+    strbuf_release(&shape);
+}
+
+/* The values as tensor_content=4. */
+static void put_tensor(struct strbuf *out,
+                       const struct export_feature *f,
+                       const void *data,
+                       int64_t rows)
+{
+    enum crew_dtype dtype = node_dtype(f->node);
+    int64_t n = rows * row_count(f);
+
+    put_tensor_head(out, dtype, node_shape(f->node), rows);
+    put_bytes(out, 4, data, (size_t)n * dtype_size(dtype));
+}
+
+/* ---------------------------------------------------------------- requests */
+
+struct batch {
+    const void *const *data;
+    int64_t rows;
+};
+
+/* model_spec=1 {name=1, signature_name=3}. */
+static void put_model_spec(struct strbuf *out,
+                           const char *model,
+                           const char *signature)
+{
+    struct strbuf spec;
+
+    strbuf_init(&spec);
+    put_text(&spec, 1, model);
+    put_text(&spec, 3, signature);
+    put_message(out, 1, &spec);
+    strbuf_release(&spec);
+}
+
+/* An entry of PredictRequest.inputs=2. */
+static void put_input(struct strbuf *request,
+                      const char *key,
+                      struct strbuf *tensor)
+{
+    struct strbuf entry;
+
+    strbuf_init(&entry);
+    put_text(&entry, 1, key);
+    put_message(&entry, 2, tensor);
+    put_message(request, 2, &entry);
+    strbuf_release(&entry);
+}
+
+static void put_tensors(struct strbuf *request,
+                        const struct export_request *q,
+                        const struct batch *b)
+{
+    struct strbuf tensor;
+
+    strbuf_init(&tensor);
+    for (int i = 0; i < q->n_features; i++) {
+        if (q->features[i].node != NULL) {
+            put_tensor(&tensor, &q->features[i], b->data[i], b->rows);
+            put_input(request, q->features[i].key, &tensor);
+        }
+    }
+    strbuf_release(&tensor);
+}
+
+/* All rows as Examples in the repeated field `field`. */
+static void put_examples(struct strbuf *out,
+                         unsigned field,
+                         const struct export_request *q,
+                         const struct batch *b)
+{
+    struct strbuf example;
+
+    strbuf_init(&example);
+    for (int64_t row = 0; row < b->rows; row++) {
+        put_example(&example, q, b->data, row);
+        put_message(out, field, &example);
+    }
+    strbuf_release(&example);
+}
+
+/* A predict request that has them as the string tensor `examples`
+ * (string_val=8); the others have input=2{example_list=1{examples=1}}. */
+static void put_example_input(struct strbuf *request,
+                              const struct export_request *q,
+                              enum export_method method,
+                              const struct batch *b)
+{
+    const struct crew_shape vector = crew_shape1(-1);
+    struct strbuf inner, input;
+
+    strbuf_init(&inner);
+    strbuf_init(&input);
+    if (method == EXPORT_PREDICT) {
+        put_tensor_head(&inner, CREW_STRING, &vector, b->rows);
+        put_examples(&inner, 8, q, b);
+        put_input(request, "examples", &inner);
+    } else {
+        put_examples(&inner, 1, q, b);
+        put_message(&input, 1, &inner);
+        put_message(request, 2, &input);
+    }
+    strbuf_release(&input);
+    strbuf_release(&inner);
+}
+
+static void put_log(struct strbuf *out,
+                    const struct export_request *q,
+                    const struct export_signature *s,
+                    const char *model,
+                    const struct batch *b,
+                    bool alternative)
+{
+    static const unsigned fields[] = {
+        [EXPORT_CLASSIFY] = 2, [EXPORT_REGRESS] = 3, [EXPORT_PREDICT] = 6};
+    struct strbuf request, log, prediction;
+    char *key = alternative ? xasprintf("%s:%s", q->alternative, s->key)
+                            : xstrdup(s->key);
+
+    strbuf_init(&request);
+    strbuf_init(&log);
+    strbuf_init(&prediction);
+    put_model_spec(&request, model, key);
+    if (q->examples && !alternative) {
+        put_example_input(&request, q, s->method, b);
+    } else {
+        put_tensors(&request, q, b);
+    }
+    put_message(&log, 1, &request);
+    put_message(&prediction, fields[s->method], &log);
+    tfrecord_frame(out, prediction.data, prediction.len);
+    strbuf_release(&prediction);
+    strbuf_release(&log);
+    strbuf_release(&request);
+    free(key);
+}
+
+void export_warmup(const struct export_request *q,
+                   const char *model_name,
+                   const void *const *data,
+                   int64_t rows,
+                   struct strbuf *out)
+{
+    struct batch b = {data, rows};
+
+    for (int i = 0; i < q->n_signatures; i++) {
+        for (int alternative = 0; alternative < 2; alternative++) {
+            char *why_not;
+
+            if (alternative && (!q->examples || q->alternative == NULL)) {
+                continue;
+            }
+            why_not = export_excluded(q, &q->signatures[i], alternative);
+            if (why_not == NULL) {
+                put_log(out, q, &q->signatures[i], model_name, &b, alternative);
+            }
+            free(why_not);
+        }
+    }
+}
