@@ -112,8 +112,7 @@ int64_t parse_output_batch(const struct parse_output *out)
     return out->batch;
 }
 
-/* Places for as many columns as the spec has. */
-static int fit_columns(struct parse_output *out, int n, struct crew_err *err)
+int output_fit(struct parse_output *out, int n, struct crew_err *err)
 {
     void *slots = NULL, *columns = NULL, *next = NULL;
 
@@ -353,7 +352,7 @@ static int parse_all(struct parse_run *run)
     const struct parse_spec *spec = run->spec;
 
     out->ready = false;
-    if (fit_columns(out, spec->n, run->err) != CREW_OK) {
+    if (output_fit(out, spec->n, run->err) != CREW_OK) {
         return run->err->code;
     }
     for (int f = 0; f < spec->n; f++) {

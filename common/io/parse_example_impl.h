@@ -93,6 +93,8 @@ struct parse_run {
     struct crew_err *err;
 };
 
+/* Places for n columns. */
+CREW_MUST_CHECK int output_fit(struct parse_output *, int n, struct crew_err *);
 /* Room for k more values (and their indices) of feature f. */
 CREW_MUST_CHECK int slot_fit(struct parse_run *, int f, int64_t k);
 /* Example i is done: it has all values from splits[i] on. */

@@ -12,6 +12,7 @@
 #include "golden.h"
 #include "golden_families.h"
 #include "io/tfrecord.h"
+#include "records_examples.h"
 #include "base/banned.h"
 
 static void compare_record(struct golden_report *report,
@@ -161,7 +162,9 @@ int family_records(const char *dir, struct golden_report *report)
 {
     int rc = compare_list(report, dir, "records.json", "files", compare_good);
 
-    return rc != 0 ? rc
-                   : compare_list(report, dir, "corrupt.json", "cases",
-                                  compare_corrupt);
+    if (rc == 0) {
+        rc = compare_list(report, dir, "corrupt.json", "cases",
+                          compare_corrupt);
+    }
+    return rc != 0 ? rc : records_examples(dir, report);
 }
