@@ -370,6 +370,7 @@ static int parse_all(struct parse_run *run)
             (got == PARSE_IRREGULAR && parse_exact(run) != CREW_OK) ||
             (got == PARSE_DONE && found != spec->n &&
              parse_missing(run) != CREW_OK)) {
+            INVARIANT(run->err->code != CREW_OK);
             return run->err->code;
         }
     }

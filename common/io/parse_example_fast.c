@@ -143,6 +143,9 @@ static inline enum parse_outcome floats(struct parse_run *run,
                              : (int64_t)(n / 4) % feature->stride != 0)) {
         return PARSE_IRREGULAR;
     }
+    if (n == 0) {
+        return PARSE_DONE;
+    }
     to = fixed ? (float *)(void *)s->values + run->i * feature->stride
                : append(run, feature, s, f, (int64_t)(n / 4));
     if (to == NULL) {
@@ -150,7 +153,7 @@ static inline enum parse_outcome floats(struct parse_run *run,
     }
     if (n == 4) {
         memcpy(to, data, 4);
-    } else if (n > 0) {
+    } else {
         memcpy(to, data, n);
     }
     return PARSE_DONE;
