@@ -65,4 +65,11 @@ CREW_MUST_CHECK int value_from_proto(CREW_OUT struct value *,
                                      const Tensorflow__TensorProto *,
                                      struct crew_err *);
 
+/* Unknown dimensions stay -1. Errors: INVALID_ARGUMENT, an unknown rank, or one
+ * above CREW_MAX_RANK. NULL is a scalar. */
+CREW_MUST_CHECK int value_shape_from_proto(
+    CREW_NULLABLE const Tensorflow__TensorShapeProto *,
+    CREW_OUT struct crew_shape *,
+    struct crew_err *);
+
 #endif
