@@ -15,7 +15,9 @@ static struct crew_env *env;
 static struct crew_graph *g;
 static float kernel[4 * 3], bias[3];
 static const float *const data[] = {kernel, bias};
-static struct export_tensor inputs[1], outputs[2];
+static struct export_feature input;
+static struct export_tensor outputs[2];
+static struct export_signature signatures[2];
 
 static void setup(void)
 {
@@ -25,11 +27,16 @@ static void setup(void)
     g = graph_new();
     x = graph_input(g, "x", CREW_FLOAT, crew_shape2(-1, 4));
     logits = crew_dense(g, NULL, x, 3, CREW_LINEAR);
-    inputs[0] = (struct export_tensor){"x", x};
-    outputs[0] = (struct export_tensor){"classes", crew_argmax(g, logits, 1)};
+    input = (struct export_feature){.key = "x", .node = x, .wire = CREW_FLOAT};
+    outputs[0] = (struct export_tensor){.key = "classes",
+                                        .node = crew_argmax(g, logits, 1)};
     outputs[1] = (struct export_tensor){
-        "probabilities",
-        crew_named(g, crew_softmax(g, logits), "softmax_tensor")};
+        .key = "probabilities",
+        .node = crew_named(g, crew_softmax(g, logits), "softmax_tensor")};
+    signatures[0] =
+        (struct export_signature){"predict_images", EXPORT_PREDICT, outputs, 2};
+    signatures[1] = signatures[0];
+    signatures[1].key = "serving_default";
     for (int i = 0; i < 12; i++) {
         kernel[i] = (float)i / 7.0f;
     }
@@ -44,12 +51,12 @@ static void teardown(void)
 static struct export_request request(void)
 {
     return (struct export_request){.graph = g,
-                                   .inputs = inputs,
-                                   .n_inputs = 1,
-                                   .outputs = outputs,
-                                   .n_outputs = 2,
-                                   .signature = "predict_images",
-                                   .var_data = data};
+                                   .features = &input,
+                                   .n_features = 1,
+                                   .signatures = signatures,
+                                   .n_signatures = 2,
+                                   .var_data = data,
+                                   .global_step = -1};
 }
 
 static const Tensorflow__NodeDef *find(const Tensorflow__GraphDef *graph,
@@ -81,8 +88,8 @@ START_TEST(holds_the_graph_with_its_weights_and_two_signatures)
     ck_assert_str_eq(meta->meta_info_def->tags[0], "serve");
     ck_assert_ptr_null(meta->saver_def);
     ck_assert_uint_eq(meta->n_signature_def, 2);
-    ck_assert_str_eq(meta->signature_def[0]->key, "serving_default");
-    ck_assert_str_eq(meta->signature_def[1]->key, "predict_images");
+    ck_assert_str_eq(meta->signature_def[0]->key, "predict_images");
+    ck_assert_str_eq(meta->signature_def[1]->key, "serving_default");
     for (int i = 0; i < 2; i++) {
         const Tensorflow__SignatureDef *s = meta->signature_def[i]->value;
 
@@ -122,7 +129,7 @@ START_TEST(an_op_without_an_export_is_named)
     uint8_t *bytes = NULL;
     size_t n = 0;
 
-    outputs[0].node = crew_dropout(g, inputs[0].node, 0.5f, CREW_TRAIN);
+    outputs[0].node = crew_dropout(g, input.node, 0.5f, CREW_TRAIN);
     ck_assert_int_eq(saved_model_pack(&q, &bytes, &n, &err),
                      CREW_UNIMPLEMENTED);
     ck_assert_ptr_nonnull(
