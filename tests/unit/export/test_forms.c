@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every form of an export: what is in the folder and in saved_model.pb, that
  * the same request gives the same bytes, and what is refused. With
- * CREW_FORMS_DIR=DIR the forms are also written there, for tensorflow.py. */
+ * CREW_FORMS_DIR=DIR the forms are also written there, for judge_by_tensorflow.py. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

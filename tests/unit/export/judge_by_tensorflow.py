@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Let TensorFlow judge the exports of test_forms.
 
-    CREW_FORMS_DIR=DIR test_forms; python tensorflow.py DIR
+    CREW_FORMS_DIR=DIR test_forms; python judge_by_tensorflow.py DIR
 
 Loads every form with tf.saved_model.load and in a Session, runs each signature
 and compares with the same numbers computed by NumPy from the model's weights.
@@ -41,7 +41,8 @@ def expected(w, x, picture, word):
     logits = rows @ w["classes/kernel"] + w["classes/bias"]
     e = np.exp(logits - logits.max(1, keepdims=True))
     scores = e / e.sum(1, keepdims=True)
-    return scores, scores.argmax(1), rows @ w["number/kernel"] + w["number/bias"]
+    value = rows @ w["number/kernel"] + w["number/bias"] if "number/kernel" in w else None  # not exported by each form
+    return scores, scores.argmax(1), value
 
 
 def feature(v):
