@@ -11,7 +11,8 @@
  * --set learning_rate=, batch_size=, dropout_rate=, optimizer=sgd|momentum|adam
  * and data_dir= change what is read below; max_steps, save_checkpoints_steps
  * and all other fields of RunConfig, TrainSpec and EvalSpec can be set by name
- * too. */
+ * too. serve_examples=true exports a model that is sent tf.Examples and
+ * classifies them. */
 #include <crew.h>
 
 #include <stdio.h>
@@ -72,6 +73,12 @@ static int model_fn(struct crew_graph *g,
     crew_spec_prediction(spec, "classes", classes);
     crew_spec_prediction(spec, "probabilities", probabilities);
     crew_spec_signature(spec, "predict_images");
+    if (crew_params_bool(params, "serve_examples", false)) {
+        struct crew_labels digits = {.n = CLASSES}; /* "0" to "9" */
+
+        crew_spec_export_classify(spec, CREW_SERVING_DEFAULT, probabilities,
+                                  NULL, digits);
+    }
 
     if (mode != CREW_PREDICT) { /* there are labels */
         struct crew_node *loss =
@@ -136,7 +143,6 @@ static int configure(const struct crew_params *params,
                      struct crew_eval_spec *eval_spec,
                      struct crew_err *err)
 {
-    (void)params;
     (void)run_config;
     (void)err;
     train_spec->input_fn = train_input;
@@ -146,6 +152,13 @@ static int configure(const struct crew_params *params,
     /* One SavedModel, of the finished model. CREW_EXPORTER_LATEST would write
      * one after every evaluation, for who wants to serve while it trains. */
     crew_eval_spec_add_exporter(eval_spec, CREW_EXPORTER_FINAL, "final");
+    if (crew_params_bool(params, "serve_examples", false)) {
+        struct crew_exporter *final = &eval_spec->exporters[0];
+
+        final->receiver.kind = CREW_RECEIVER_EXAMPLES;
+        final->receiver.tensors_alternative = "tensors"; /* them too */
+        final->warmup = true;
+    }
     return CREW_OK;
 }
 
