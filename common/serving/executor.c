@@ -29,6 +29,7 @@ struct node {
     struct edge *in;             /* resolved when first reached */
     int n_in;
     bool resolved;
+    struct value constant; /* a Const's value, decoded once */
     /* of the current run */
     enum mark mark;
     int next_in; /* while OPEN: the input to look at next */
@@ -142,6 +143,7 @@ void executor_free(struct executor *x)
     }
     for (int i = 0; i < x->n; i++) {
         release_outputs(&x->nodes[i]);
+        value_release(&x->nodes[i].constant);
         free(x->nodes[i].in);
     }
     free(x->nodes);
@@ -309,9 +311,13 @@ static int run_node(struct run *r, struct node *n)
     if (call.n_out < 0 || call.n_out > MAX_OUTPUTS) {
         return crew_err_wrap(r->err, "node '%s'", n->def->name);
     }
-    in = xcalloc((size_t)n->n_in + 1, sizeof *in);
     n->out = xcalloc((size_t)call.n_out + 1, sizeof *n->out);
     n->n_out = call.n_out;
+    if (n->constant.dtype != 0) {
+        value_share(&n->out[0], &n->constant, &n->constant.shape);
+        return CREW_OK;
+    }
+    in = xcalloc((size_t)n->n_in + 1, sizeof *in);
     call.in = in;
     call.out = n->out;
     if (gather(r, n, in, &call.n_in) == CREW_OK && n->op->run(&call) != 0) {
@@ -319,6 +325,9 @@ static int run_node(struct run *r, struct node *n)
                             n->def->op);
     }
     free(in);
+    if (r->err->code == CREW_OK && strcmp(n->def->op, "Const") == 0) {
+        value_share(&n->constant, &n->out[0], &n->out[0].shape);
+    }
     return r->err->code;
 }
 

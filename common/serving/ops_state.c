@@ -1,8 +1,385 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ops of the family state. */
+ * Ops that hold or restore state: constants, placeholders, variables. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "checkpoint/bundle.h"
+#include "serving/broadcast.h"
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
+static int none(const Tensorflow__NodeDef *node, struct crew_err *err)
+{
+    (void)node;
+    (void)err;
+    return 0;
+}
+
+static int run_nothing(struct op_call *call)
+{
+    (void)call;
+    return CREW_OK;
+}
+
+static int run_const(struct op_call *call)
+{
+    const Tensorflow__AttrValue *v = op_attr(call->node, "value");
+
+    if (v == NULL || v->value_case != TENSORFLOW__ATTR_VALUE__VALUE_TENSOR) {
+        return op_fail(call, CREW_INVALID_ARGUMENT, "no attribute 'value'");
+    }
+    return value_from_proto(&call->out[0], v->tensor, call->err);
+}
+
+static int run_placeholder(struct op_call *call)
+{
+    return op_fail(call, CREW_INVALID_ARGUMENT,
+                   "You must feed a value for placeholder tensor '%s'",
+                   call->node->name);
+}
+
+static int run_share(struct op_call *call)
+{
+    value_share(&call->out[0], &call->in[0], &call->in[0].shape);
+    return CREW_OK;
+}
+
+static int run_assert(struct op_call *call)
+{
+    if (op_want_dtype(call, 0, CREW_BOOL) != CREW_OK) {
+        return call->err->code;
+    }
+    if (call->in[0].n == 1 && call->in[0].b[0]) {
+        return CREW_OK;
+    }
+    if (call->n_in > 1 && call->in[1].dtype == CREW_STRING &&
+        call->in[1].n > 0) {
+        const struct value_string *s = &call->in[1].str[0];
+
+        return op_fail(call, CREW_INVALID_ARGUMENT, "assertion failed: [%.*s]",
+                       s->n < 300 ? (int)s->n : 300, s->data);
+    }
+    return op_fail(call, CREW_INVALID_ARGUMENT, "assertion failed");
+}
+
+/* ----------------------------------------------------------------- variables */
+
+/* A handle is a scalar whose pointer is the resource. */
+static int run_var_handle(struct op_call *call)
+{
+    char name[512];
+    struct serving_resource *r = NULL;
+
+    (void)op_attr_string(call->node, "shared_name", "", name, sizeof name);
+    if (serving_resource_get(call->model,
+                             name[0] != '\0' ? name : call->node->name,
+                             SERVING_VARIABLE, &r, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    call->out[0] = (struct value){.dtype = SERVING_RESOURCE, .n = 1};
+    call->out[0].resource = r;
+    return CREW_OK;
+}
+
+/* The variable of input 0; NULL: err is set. */
+static struct serving_resource *variable(struct op_call *call, bool assigned)
+{
+    struct serving_resource *r = call->in[0].resource;
+
+    if (op_want_dtype(call, 0, SERVING_RESOURCE) != CREW_OK) {
+        return NULL;
+    }
+    if (r->kind != SERVING_VARIABLE) {
+        (void)op_fail(call, CREW_INVALID_ARGUMENT, "'%s' is no variable",
+                      r->name);
+        return NULL;
+    }
+    if (assigned && r->value.dtype == 0) {
+        (void)op_fail(call, CREW_FAILED_PRECONDITION,
+                      "Error while reading resource variable %s: it was never "
+                      "initialized. Fix: the export lacks its variables/ folder",
+                      r->name);
+        return NULL;
+    }
+    return r;
+}
+
+static int run_read(struct op_call *call)
+{
+    struct serving_resource *r = variable(call, true);
+
+    if (r != NULL) {
+        value_share(&call->out[0], &r->value, &r->value.shape);
+    }
+    return call->err->code;
+}
+
+static int run_assign(struct op_call *call)
+{
+    struct serving_resource *r = variable(call, false);
+
+    if (r != NULL) {
+        value_release(&r->value);
+        value_share(&r->value, &call->in[1], &call->in[1].shape);
+    }
+    return call->err->code;
+}
+
+static int run_is_initialized(struct op_call *call)
+{
+    struct serving_resource *r = variable(call, false);
+    struct crew_shape scalar = crew_scalar_shape();
+
+    if (r != NULL &&
+        value_new(&call->out[0], CREW_BOOL, &scalar, call->err) == CREW_OK) {
+        call->out[0].b[0] = r->value.dtype != 0;
+    }
+    return call->err->code;
+}
+
+/* Rows of the variable by int32 or int64 indices of any shape. */
+static int run_resource_gather(struct op_call *call)
+{
+    struct serving_resource *r = variable(call, true);
+    const struct value *ids = &call->in[1];
+    struct crew_shape shape = ids->shape;
+    size_t size, width;
+
+    if (r == NULL) {
+        return call->err->code;
+    }
+    const struct value *table = &r->value;
+
+    if ((ids->dtype != CREW_INT32 && ids->dtype != CREW_INT64) ||
+        table->shape.rank < 1 || table->dtype == CREW_STRING ||
+        ids->shape.rank + table->shape.rank - 1 > CREW_MAX_RANK) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "params must be at least 1 dimensional, indices int32 "
+                       "or int64");
+    }
+    for (int i = 1; i < table->shape.rank; i++) {
+        shape.dim[shape.rank++] = table->shape.dim[i];
+    }
+    if (value_new(&call->out[0], table->dtype, &shape, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    size = value_element_size(table->dtype);
+    width = table->shape.dim[0] > 0
+                ? (size_t)(table->n / table->shape.dim[0]) * size
+                : 0;
+    for (int64_t i = 0; i < ids->n; i++) {
+        int64_t id = ids->dtype == CREW_INT32 ? ids->i32[i] : ids->i64[i];
+
+        if (id < 0 || id >= table->shape.dim[0]) {
+            return op_fail(call, CREW_INVALID_ARGUMENT,
+                           "indices[%" PRId64 "] = %" PRId64
+                           " is not in [0, %" PRId64 ")",
+                           i, id, table->shape.dim[0]);
+        }
+        memcpy((char *)call->out[0].data + (size_t)i * width,
+               (const char *)table->data + (size_t)id * width, width);
+    }
+    return CREW_OK;
+}
+
+/* ----------------------------------------------------------------- RestoreV2 */
+
+static int restore_outputs(const Tensorflow__NodeDef *node,
+                           struct crew_err *err)
+{
+    const Tensorflow__AttrValue__ListValue *list = op_attr_list(node, "dtypes");
+
+    if (list == NULL || list->n_type < 1) {
+        crew_err_exit(err, CREW_INVALID_ARGUMENT, 65, "no attribute 'dtypes'");
+        return -1;
+    }
+    return (int)list->n_type;
+}
+
+static int read_strings(struct op_call *call,
+                        struct bundle_reader *reader,
+                        const struct bundle_tensor *t,
+                        struct value *out)
+{
+    struct bundle_strings strings = {0};
+    void *list = NULL;
+
+    if (bundle_read_strings(reader, t, &strings, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    if (mem_try((size_t)strings.n + 1, sizeof(struct value_string), "strings",
+                &list, call->err) == CREW_OK) {
+        for (int64_t i = 0; i < strings.n; i++) {
+            ((struct value_string *)list)[i] =
+                (struct value_string){strings.at[i].data, strings.at[i].n};
+        }
+        (void)value_new_strings(out, &t->shape, list, call->err);
+    }
+    free(list);
+    bundle_strings_release(&strings);
+    return call->err->code;
+}
+
+/* "10 20 0,5:0,20": the full shape, then start,length of each dimension, or
+ * "-" for all of it. */
+static bool parse_slice(const char *text,
+                        const struct crew_shape *full,
+                        struct bundle_slice *slice)
+{
+    const char *at = strrchr(text, ' ');
+
+    for (int i = 0; at != NULL && i < full->rank; i++) {
+        char *end;
+
+        at++;
+        slice->start[i] = 0;
+        slice->length[i] = full->dim[i];
+        if (*at == '-') {
+            end = (char *)(uintptr_t)at + 1;
+        } else {
+            slice->start[i] = strtoll(at, &end, 10);
+            if (*end != ',') {
+                return false;
+            }
+            slice->length[i] = strtoll(end + 1, &end, 10);
+        }
+        if (slice->start[i] < 0 || slice->length[i] < 0 ||
+            slice->start[i] > full->dim[i] - slice->length[i]) {
+            return false;
+        }
+        at = *end == ':' ? end : *end == '\0' ? end - 1 : NULL;
+    }
+    return at != NULL;
+}
+
+/* A part of a whole value. */
+static int cut(struct op_call *call,
+               const struct value *whole,
+               const struct bundle_slice *slice,
+               struct value *out)
+{
+    struct crew_shape shape = whole->shape;
+    size_t size = value_element_size(whole->dtype);
+
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = slice->length[i];
+    }
+    if (value_new(out, whole->dtype, &shape, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t k = 0; k < out->n; k++) {
+        int64_t rest = k, from = 0, step = 1;
+
+        for (int i = shape.rank - 1; i >= 0; i--) {
+            from += (rest % shape.dim[i] + slice->start[i]) * step;
+            rest /= shape.dim[i];
+            step *= whole->shape.dim[i];
+        }
+        memcpy((char *)out->data + (size_t)k * size,
+               (const char *)whole->data + (size_t)from * size, size);
+    }
+    return CREW_OK;
+}
+
+static int read_tensor(struct op_call *call,
+                       struct bundle_reader *reader,
+                       const char *name,
+                       const char *slice_text,
+                       struct value *out)
+{
+    const struct bundle_tensor *t = NULL;
+    struct bundle_slice slice;
+    struct value whole = {0};
+
+    if (bundle_lookup(reader, name, &t, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    if (t->dtype == CREW_STRING) {
+        return read_strings(call, reader, t, out);
+    }
+    if (value_new(&whole, t->dtype, &t->shape, call->err) != CREW_OK ||
+        bundle_read(reader, t, whole.data, call->err) != CREW_OK) {
+        value_release(&whole);
+        return crew_err_wrap(call->err, "%s", name);
+    }
+    if (slice_text[0] == '\0') {
+        *out = whole;
+        return CREW_OK;
+    }
+    if (!parse_slice(slice_text, &t->shape, &slice)) {
+        (void)op_fail(call, CREW_INVALID_ARGUMENT,
+                      "%s: cannot take the slice '%.100s'", name, slice_text);
+    } else {
+        (void)cut(call, &whole, &slice, out);
+    }
+    value_release(&whole);
+    return call->err->code;
+}
+
+static char *text_of(const struct value *v, int64_t i)
+{
+    return xasprintf("%.*s", (int)v->str[i].n, v->str[i].data);
+}
+
+static int run_restore(struct op_call *call)
+{
+    const Tensorflow__AttrValue__ListValue *dtypes =
+        op_attr_list(call->node, "dtypes");
+    struct bundle_reader *reader = NULL;
+    char *prefix;
+
+    for (int k = 0; k < 3; k++) {
+        if (op_want_dtype(call, k, CREW_STRING) != CREW_OK) {
+            return call->err->code;
+        }
+    }
+    if (call->in[0].n != 1 || call->in[1].n != call->n_out ||
+        call->in[2].n != call->n_out) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "%d dtypes, but %" PRId64 " names and %" PRId64
+                       " slices",
+                       call->n_out, call->in[1].n, call->in[2].n);
+    }
+    prefix = text_of(&call->in[0], 0);
+    (void)bundle_reader_open(serving_env(call->model), prefix, &reader,
+                             call->err);
+    for (int i = 0; i < call->n_out && call->err->code == CREW_OK; i++) {
+        char *name = text_of(&call->in[1], i), *slice = text_of(&call->in[2], i);
+
+        if (read_tensor(call, reader, name, slice, &call->out[i]) == CREW_OK &&
+            call->out[i].dtype != dtypes->type[i]) {
+            (void)op_fail(call, CREW_INVALID_ARGUMENT,
+                          "tensor %s has dtype %d in the checkpoint, expected "
+                          "%d",
+                          name, call->out[i].dtype, dtypes->type[i]);
+        }
+        free(name);
+        free(slice);
+    }
+    bundle_reader_free(reader);
+    free(prefix);
+    return call->err->code;
+}
+
 const struct serving_op serving_ops_state[] = {
+    {"NoOp", run_nothing, none, 0, 0},
+    {"Const", run_const, NULL, 0, 0},
+    {"Placeholder", run_placeholder, NULL, 0, 0},
+    {"PlaceholderWithDefault", run_share, NULL, 1, 1},
+    {"Identity", run_share, NULL, 1, 1},
+    {"StopGradient", run_share, NULL, 1, 1},
+    {"PreventGradient", run_share, NULL, 1, 1},
+    {"Snapshot", run_share, NULL, 1, 1},
+    {"CheckNumerics", run_share, NULL, 1, 1},
+    {"Assert", run_assert, none, 1, -1},
+    {"VarHandleOp", run_var_handle, NULL, 0, 0},
+    {"ReadVariableOp", run_read, NULL, 1, 1},
+    {"AssignVariableOp", run_assign, none, 2, 2},
+    {"VarIsInitializedOp", run_is_initialized, NULL, 1, 1},
+    {"ResourceGather", run_resource_gather, NULL, 2, 2},
+    {"RestoreV2", run_restore, restore_outputs, 3, 3},
     {NULL, NULL, NULL, 0, 0},
 };
