@@ -297,10 +297,12 @@ static uint64_t from_env(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
+/* A sanitizer tells of all but abort(), and has its own text for signals. */
 static void catch_ends(void)
 {
-    static const int ends[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
+    (void)signal(SIGABRT, on_signal);
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(leave_behind);
         return;
