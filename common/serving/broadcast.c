@@ -13,8 +13,8 @@ const char *tf_shape_text(const struct crew_shape *s, char *buf, size_t size)
 
     buf[0] = '\0';
     for (int i = 0; i < s->rank && len + 1 < size; i++) {
-        int n = snprintf(buf + len, size - len, "%s%" PRId64, i == 0 ? "[" : ",",
-                         s->dim[i]);
+        int n = snprintf(buf + len, size - len, "%s%" PRId64,
+                         i == 0 ? "[" : ",", s->dim[i]);
         len += n > 0 ? (size_t)n : 0;
     }
     if (len + 3 < size) {
@@ -39,7 +39,9 @@ static int incompatible(struct op_call *call, int first, int k)
                    tf_shape_text(&call->in[k].shape, b, sizeof b));
 }
 
-int broadcast_init(struct broadcast *b, struct op_call *call, int first,
+int broadcast_init(struct broadcast *b,
+                   struct op_call *call,
+                   int first,
                    int count)
 {
     *b = (struct broadcast){.count = count, .n = 1};

@@ -18,7 +18,10 @@ struct broadcast {
 };
 /* Over inputs [first, first + count) of the call. Errors: INVALID_ARGUMENT
  * "Incompatible shapes: [2,3] vs. [4]". */
-CREW_MUST_CHECK int broadcast_init(struct broadcast *, struct op_call *, int first, int count);
+CREW_MUST_CHECK int broadcast_init(struct broadcast *,
+                                   struct op_call *,
+                                   int first,
+                                   int count);
 /* To the next element of the result, row-major. */
 void broadcast_next(struct broadcast *);
 

@@ -261,14 +261,16 @@ static int find_op(struct node *n, struct crew_err *err)
     }
     if (n->op == NULL) {
         return crew_err_exit(err, CREW_UNIMPLEMENTED, 65,
-                             "node '%s': op %s is not known here",
-                             n->def->name, n->def->op);
+                             "node '%s': op %s is not known here", n->def->name,
+                             n->def->op);
     }
     return CREW_OK;
 }
 
 /* The data inputs, borrowed. */
-static int gather(const struct run *r, const struct node *n, struct value *in,
+static int gather(const struct run *r,
+                  const struct node *n,
+                  struct value *in,
                   int *n_in)
 {
     *n_in = 0;
@@ -300,8 +302,7 @@ static int gather(const struct run *r, const struct node *n, struct value *in,
 
 static int run_node(struct run *r, struct node *n)
 {
-    struct op_call call = {
-        .node = n->def, .model = r->x->model, .err = r->err};
+    struct op_call call = {.node = n->def, .model = r->x->model, .err = r->err};
     struct value *in;
 
     if (find_op(n, r->err) != CREW_OK) {
@@ -321,8 +322,7 @@ static int run_node(struct run *r, struct node *n)
     call.in = in;
     call.out = n->out;
     if (gather(r, n, in, &call.n_in) == CREW_OK && n->op->run(&call) != 0) {
-        (void)crew_err_wrap(r->err, "node '%s' (%s)", n->def->name,
-                            n->def->op);
+        (void)crew_err_wrap(r->err, "node '%s' (%s)", n->def->name, n->def->op);
     }
     free(in);
     if (r->err->code == CREW_OK && strcmp(n->def->op, "Const") == 0) {

@@ -15,8 +15,9 @@
 
 /* protobuf's own limit; what may be unpacked from it. */
 #define MAX_FILE (2ull << 30)
-static const struct pbguard_limits limits = {
-    .unknown = MAX_FILE, .elements = 512u << 20, .memory = 6ull << 30};
+static const struct pbguard_limits limits = {.unknown = MAX_FILE,
+                                             .elements = 512u << 20,
+                                             .memory = 6ull << 30};
 
 struct asset {
     const char *tensor; /* "node:0"; of the message */
@@ -72,8 +73,7 @@ static bool has_tag(const Tensorflow__MetaGraphDef *m, const char *tag)
 {
     const Tensorflow__MetaGraphDef__MetaInfoDef *info = m->meta_info_def;
 
-    return info != NULL && info->n_tags == 1 &&
-           strcmp(info->tags[0], tag) == 0;
+    return info != NULL && info->n_tags == 1 && strcmp(info->tags[0], tag) == 0;
 }
 
 static int choose_meta_graph(struct serving_model *m, struct crew_err *err)
@@ -124,9 +124,8 @@ static int add_asset(struct serving_model *m,
                              "folder",
                              m->dir, a->filename);
     }
-    if (a->tensor_info == NULL ||
-        a->tensor_info->encoding_case !=
-            TENSORFLOW__TENSOR_INFO__ENCODING_NAME) {
+    if (a->tensor_info == NULL || a->tensor_info->encoding_case !=
+                                      TENSORFLOW__TENSOR_INFO__ENCODING_NAME) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 65,
                              "%s: the asset '%.200s' has no tensor", m->dir,
                              a->filename);
@@ -134,8 +133,8 @@ static int add_asset(struct serving_model *m,
     assets = path_join(m->dir, "assets");
     m->assets =
         xrealloc(m->assets, (size_t)(m->n_assets + 1) * sizeof *m->assets);
-    m->assets[m->n_assets++] = (struct asset){
-        a->tensor_info->name, path_join(assets, a->filename)};
+    m->assets[m->n_assets++] =
+        (struct asset){a->tensor_info->name, path_join(assets, a->filename)};
     free(assets);
     return CREW_OK;
 }
@@ -164,10 +163,10 @@ static int find_assets(struct serving_model *m, struct crew_err *err)
             return crew_err_wrap(err, "%s: saved_model_assets", m->dir);
         }
         m->n_unpacked++;
-        if (add_asset(
-                m,
-                (const Tensorflow__AssetFileDef *)m->unpacked[m->n_unpacked - 1],
-                err) != CREW_OK) {
+        if (add_asset(m,
+                      (const Tensorflow__AssetFileDef *)
+                          m->unpacked[m->n_unpacked - 1],
+                      err) != CREW_OK) {
             return err->code;
         }
     }

@@ -21,8 +21,8 @@ CREW_MUST_CHECK int saved_model_load(struct crew_env *,
                                      struct crew_err *);
 
 /* Load the MetaGraph tagged "serve", read its variables, run its init op.
- * Errors besides saved_model_load's: UNIMPLEMENTED (65) an op that is not known,
- * with its name and node. */
+ * Errors besides saved_model_load's: UNIMPLEMENTED (65) an op that is not
+ * known, with its name and node. */
 CREW_MUST_CHECK int serving_model_open(struct crew_env *,
                                        const char *dir,
                                        CREW_OUT struct serving_model **,
@@ -31,8 +31,10 @@ void serving_model_close(CREW_NULLABLE struct serving_model *);
 
 /* The signature of that key; NULL: none. Borrowed. */
 CREW_NULLABLE const Tensorflow__SignatureDef *serving_signature(
-    const struct serving_model *, const char *key);
-const Tensorflow__MetaGraphDef *serving_meta_graph(const struct serving_model *);
+    const struct serving_model *,
+    const char *key);
+const Tensorflow__MetaGraphDef *serving_meta_graph(
+    const struct serving_model *);
 
 struct serving_feed {
     const char *tensor; /* "node:0" */

@@ -125,10 +125,10 @@ int op_want_rank(struct op_call *call, int in, int rank)
 {
     int got = call->in[in].shape.rank;
 
-    return got == rank ? CREW_OK
-                       : op_fail(call, CREW_INVALID_ARGUMENT,
-                                 "input %d has rank %d, expected %d", in, got,
-                                 rank);
+    return got == rank
+               ? CREW_OK
+               : op_fail(call, CREW_INVALID_ARGUMENT,
+                         "input %d has rank %d, expected %d", in, got, rank);
 }
 
 int op_ints(struct op_call *call, int in, int64_t *list, int most, int *n)

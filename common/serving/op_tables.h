@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The families of ops, a file each; every table ends with a row without name. */
+ * The families of ops, a file each; every table ends with a row without name.
+ */
 #ifndef SERVING_OP_TABLES_H
 #define SERVING_OP_TABLES_H
 
@@ -7,8 +8,10 @@
 
 extern const struct serving_op serving_ops_array[];  /* Reshape, Slice, ... */
 extern const struct serving_op serving_ops_math[];   /* MatMul, AddV2, ... */
+extern const struct serving_op serving_ops_reduce[]; /* Sum, ArgMax, ... */
 extern const struct serving_op serving_ops_nn[];     /* Conv2D, Softmax, ... */
-extern const struct serving_op serving_ops_state[];  /* VarHandleOp, Const, ... */
+extern const struct serving_op
+    serving_ops_state[]; /* VarHandleOp, Const, ... */
 extern const struct serving_op serving_ops_string[]; /* AsString, hashes, ... */
 extern const struct serving_op serving_ops_sparse[]; /* SparseReshape, ... */
 extern const struct serving_op serving_ops_lookup[]; /* HashTableV2, ... */

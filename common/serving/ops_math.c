@@ -10,7 +10,8 @@
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
-/* --------------------------------------------------------- numbers of a value */
+/* --------------------------------------------------------- numbers of a value
+ */
 
 static bool is_integer(int dtype)
 {
@@ -86,7 +87,18 @@ static int begin_binary(struct op_call *call, struct broadcast *b)
 
 /* ------------------------------------------------------------ two operands */
 
-enum arithmetic { ADD, SUB, MUL, DIV, FLOOR_DIV, FLOOR_MOD, MAX, MIN, POW, SQD };
+enum arithmetic {
+    ADD,
+    SUB,
+    MUL,
+    DIV,
+    FLOOR_DIV,
+    FLOOR_MOD,
+    MAX,
+    MIN,
+    POW,
+    SQD
+};
 
 static double of_doubles(enum arithmetic op, double a, double b)
 {
@@ -162,7 +174,9 @@ static int64_t of_ints(enum arithmetic op, int64_t a, int64_t b)
     }
 }
 
-static int run_ints(struct op_call *call, enum arithmetic op, struct broadcast *b)
+static int run_ints(struct op_call *call,
+                    enum arithmetic op,
+                    struct broadcast *b)
 {
     const struct value *in = call->in;
     bool divides = op == DIV || op == FLOOR_DIV || op == FLOOR_MOD;
@@ -204,10 +218,10 @@ static int arithmetic(struct op_call *call, enum arithmetic op)
     return CREW_OK;
 }
 
-#define ARITHMETIC(name, op)                                                   \
-    static int run_##name(struct op_call *call)                                \
-    {                                                                          \
-        return arithmetic(call, op);                                           \
+#define ARITHMETIC(name, op)                    \
+    static int run_##name(struct op_call *call) \
+    {                                           \
+        return arithmetic(call, op);            \
     }
 ARITHMETIC(add, ADD)
 ARITHMETIC(sub, SUB)
@@ -233,7 +247,9 @@ static int order_of_strings(struct value_string a, struct value_string b)
 }
 
 /* -1, 0, 1; 2: not comparable (NaN). */
-static int order(const struct value *a, int64_t i, const struct value *b,
+static int order(const struct value *a,
+                 int64_t i,
+                 const struct value *b,
                  int64_t j)
 {
     if (a->dtype == CREW_STRING) {
@@ -279,16 +295,15 @@ static int compare(struct op_call *call, enum comparison op)
         return op_fail(call, CREW_INVALID_ARGUMENT, "resources do not compare");
     }
     for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
-        call->out[0].b[i] =
-            holds(op, order(&in[0], b.at[0], &in[1], b.at[1]));
+        call->out[0].b[i] = holds(op, order(&in[0], b.at[0], &in[1], b.at[1]));
     }
     return CREW_OK;
 }
 
-#define COMPARISON(name, op)                                                   \
-    static int run_##name(struct op_call *call)                                \
-    {                                                                          \
-        return compare(call, op);                                              \
+#define COMPARISON(name, op)                    \
+    static int run_##name(struct op_call *call) \
+    {                                           \
+        return compare(call, op);               \
     }
 COMPARISON(equal, EQ)
 COMPARISON(not_equal, NE)
@@ -338,7 +353,8 @@ static int run_not(struct op_call *call)
     return CREW_OK;
 }
 
-/* --------------------------------------------------------------- one operand */
+/* --------------------------------------------------------------- one operand
+ */
 
 static int unary(struct op_call *call, double (*f)(double))
 {
@@ -409,10 +425,10 @@ static double f_selu(double x)
     return x < 0.0 ? scale * alpha * expm1(x) : scale * x;
 }
 
-#define UNARY(name, f)                                                         \
-    static int run_##name(struct op_call *call)                                \
-    {                                                                          \
-        return unary(call, f);                                                 \
+#define UNARY(name, f)                          \
+    static int run_##name(struct op_call *call) \
+    {                                           \
+        return unary(call, f);                  \
     }
 UNARY(neg, f_neg)
 UNARY(abs, fabs)
@@ -455,7 +471,8 @@ static int run_leaky_relu(struct op_call *call)
     return CREW_OK;
 }
 
-/* --------------------------------------------------------------- many operands */
+/* --------------------------------------------------------------- many operands
+ */
 
 static int run_add_n(struct op_call *call)
 {
@@ -485,9 +502,9 @@ static int run_add_n(struct op_call *call)
                         of_ints(ADD, get_int(&call->out[0], i),
                                 get_int(&in[k], i)));
             } else {
-                put_double(&call->out[0], i,
-                           get_double(&call->out[0], i) +
-                               get_double(&in[k], i));
+                put_double(
+                    &call->out[0], i,
+                    get_double(&call->out[0], i) + get_double(&in[k], i));
             }
         }
     }
@@ -548,7 +565,9 @@ static int run_cast(struct op_call *call)
 /* -------------------------------------------------------------- selections */
 
 /* Element j of `from` to place i of `to`, both of one dtype. */
-static void copy_element(struct value *to, int64_t i, const struct value *from,
+static void copy_element(struct value *to,
+                         int64_t i,
+                         const struct value *from,
                          int64_t j)
 {
     size_t size = value_element_size(to->dtype);

@@ -22,7 +22,8 @@ static int want_floats(struct op_call *call, int n)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------ matrix products */
+/* ------------------------------------------------------------ matrix products
+ */
 
 static int incompatible(struct op_call *call, const char *what)
 {
@@ -39,7 +40,8 @@ static int matmul(struct op_call *call, bool ta, bool tb)
     struct crew_shape shape;
     int64_t m, k, n;
 
-    if (want_floats(call, 2) != CREW_OK || op_want_rank(call, 0, 2) != CREW_OK ||
+    if (want_floats(call, 2) != CREW_OK ||
+        op_want_rank(call, 0, 2) != CREW_OK ||
         op_want_rank(call, 1, 2) != CREW_OK) {
         return call->err->code;
     }
@@ -73,7 +75,8 @@ static int run_bias_add(struct op_call *call)
 
     (void)op_attr_string(call->node, "data_format", "NHWC", format,
                          sizeof format);
-    if (want_floats(call, 2) != CREW_OK || op_want_rank(call, 1, 1) != CREW_OK) {
+    if (want_floats(call, 2) != CREW_OK ||
+        op_want_rank(call, 1, 1) != CREW_OK) {
         return call->err->code;
     }
     if (strcmp(format, "NHWC") != 0 || x->shape.rank < 1 ||
@@ -89,15 +92,18 @@ static int run_bias_add(struct op_call *call)
     return call->err->code;
 }
 
-/* ------------------------------------------------------------------- windows */
+/* ------------------------------------------------------------------- windows
+ */
 
 struct window {
     int64_t stride_h, stride_w, size_h, size_w; /* size: of a pool */
     bool same;
 };
 
-static bool four(const Tensorflow__NodeDef *node, const char *key,
-                 int64_t *h, int64_t *w)
+static bool four(const Tensorflow__NodeDef *node,
+                 const char *key,
+                 int64_t *h,
+                 int64_t *w)
 {
     const Tensorflow__AttrValue__ListValue *list = op_attr_list(node, key);
 
@@ -146,7 +152,10 @@ static int64_t out_size(int64_t in, int64_t size, int64_t stride, bool same)
     return in < size ? 0 : (in - size) / stride + 1;
 }
 
-static int64_t before(int64_t in, int64_t out, int64_t size, int64_t stride,
+static int64_t before(int64_t in,
+                      int64_t out,
+                      int64_t size,
+                      int64_t stride,
                       bool same)
 {
     int64_t over = (out - 1) * stride + size - in;
@@ -162,22 +171,27 @@ static int convolution(struct op_call *call, bool depthwise)
     struct window w = {0};
     void *scratch = NULL;
 
-    if (want_floats(call, 2) != CREW_OK || op_want_rank(call, 0, 4) != CREW_OK ||
+    if (want_floats(call, 2) != CREW_OK ||
+        op_want_rank(call, 0, 4) != CREW_OK ||
         op_want_rank(call, 1, 4) != CREW_OK ||
         read_window(call, false, &w) != CREW_OK ||
         blas_load(call->err) != CREW_OK) {
         return call->err->code;
     }
     if (xd[3] != fd[2] || x->n == 0 || f->n == 0) {
-        return incompatible(call,
-                            "input and filter must have the same depth");
+        return incompatible(call, "input and filter must have the same depth");
     }
-    struct conv2d_dims d = {
-        .batch = xd[0], .h = xd[1], .w = xd[2], .c_in = xd[3],
-        .kh = fd[0], .kw = fd[1], .c_out = depthwise ? fd[2] * fd[3] : fd[3],
-        .oh = out_size(xd[1], fd[0], w.stride_h, w.same),
-        .ow = out_size(xd[2], fd[1], w.stride_w, w.same),
-        .stride_h = w.stride_h, .stride_w = w.stride_w};
+    struct conv2d_dims d = {.batch = xd[0],
+                            .h = xd[1],
+                            .w = xd[2],
+                            .c_in = xd[3],
+                            .kh = fd[0],
+                            .kw = fd[1],
+                            .c_out = depthwise ? fd[2] * fd[3] : fd[3],
+                            .oh = out_size(xd[1], fd[0], w.stride_h, w.same),
+                            .ow = out_size(xd[2], fd[1], w.stride_w, w.same),
+                            .stride_h = w.stride_h,
+                            .stride_w = w.stride_w};
 
     d.pad_top = before(d.h, d.oh, d.kh, w.stride_h, w.same);
     d.pad_left = before(d.w, d.ow, d.kw, w.stride_w, w.same);
@@ -207,8 +221,12 @@ static int run_depthwise(struct op_call *call)
 }
 
 /* One output pixel of a pool, over the part of its window inside the image. */
-static void pool_pixel(const struct value *x, int64_t b, int64_t top,
-                       int64_t left, const struct window *w, bool max,
+static void pool_pixel(const struct value *x,
+                       int64_t b,
+                       int64_t top,
+                       int64_t left,
+                       const struct window *w,
+                       bool max,
                        float *y)
 {
     int64_t h = x->shape.dim[1], wide = x->shape.dim[2], c = x->shape.dim[3];
@@ -243,7 +261,8 @@ static int pool(struct op_call *call, bool max)
     struct window w = {0};
     int64_t oh, ow, top, left;
 
-    if (want_floats(call, 1) != CREW_OK || op_want_rank(call, 0, 4) != CREW_OK ||
+    if (want_floats(call, 1) != CREW_OK ||
+        op_want_rank(call, 0, 4) != CREW_OK ||
         read_window(call, true, &w) != CREW_OK) {
         return call->err->code;
     }
@@ -273,7 +292,8 @@ static int run_avg_pool(struct op_call *call)
     return pool(call, false);
 }
 
-/* ------------------------------------------------------------- normalisation */
+/* ------------------------------------------------------------- normalisation
+ */
 
 /* Inference only: the given mean and variance. Outputs 1 to 5 are those. */
 static int run_batch_norm(struct op_call *call)
@@ -291,8 +311,9 @@ static int run_batch_norm(struct op_call *call)
     }
     for (int k = 1; k < 5; k++) {
         if (in[k].n != c) {
-            return incompatible(call, "scale, offset, mean and variance must "
-                                      "have as many elements as channels");
+            return incompatible(call,
+                                "scale, offset, mean and variance must "
+                                "have as many elements as channels");
         }
         value_share(&call->out[k], &in[k], &in[k].shape);
     }
@@ -319,7 +340,8 @@ static int six(const Tensorflow__NodeDef *node, struct crew_err *err)
     return 6;
 }
 
-/* ------------------------------------------------------------------- softmax */
+/* ------------------------------------------------------------------- softmax
+ */
 
 static int softmax(struct op_call *call, bool log_of)
 {

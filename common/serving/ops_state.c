@@ -65,7 +65,8 @@ static int run_assert(struct op_call *call)
     return op_fail(call, CREW_INVALID_ARGUMENT, "assertion failed");
 }
 
-/* ----------------------------------------------------------------- variables */
+/* ----------------------------------------------------------------- variables
+ */
 
 /* A handle is a scalar whose pointer is the resource. */
 static int run_var_handle(struct op_call *call)
@@ -98,10 +99,11 @@ static struct serving_resource *variable(struct op_call *call, bool assigned)
         return NULL;
     }
     if (assigned && r->value.dtype == 0) {
-        (void)op_fail(call, CREW_FAILED_PRECONDITION,
-                      "Error while reading resource variable %s: it was never "
-                      "initialized. Fix: the export lacks its variables/ folder",
-                      r->name);
+        (void)op_fail(
+            call, CREW_FAILED_PRECONDITION,
+            "Error while reading resource variable %s: it was never "
+            "initialized. Fix: the export lacks its variables/ folder",
+            r->name);
         return NULL;
     }
     return r;
@@ -185,7 +187,8 @@ static int run_resource_gather(struct op_call *call)
     return CREW_OK;
 }
 
-/* ----------------------------------------------------------------- RestoreV2 */
+/* ----------------------------------------------------------------- RestoreV2
+ */
 
 static int restore_outputs(const Tensorflow__NodeDef *node,
                            struct crew_err *err)
@@ -347,7 +350,8 @@ static int run_restore(struct op_call *call)
     (void)bundle_reader_open(serving_env(call->model), prefix, &reader,
                              call->err);
     for (int i = 0; i < call->n_out && call->err->code == CREW_OK; i++) {
-        char *name = text_of(&call->in[1], i), *slice = text_of(&call->in[2], i);
+        char *name = text_of(&call->in[1], i),
+             *slice = text_of(&call->in[2], i);
 
         if (read_tensor(call, reader, name, slice, &call->out[i]) == CREW_OK &&
             call->out[i].dtype != dtypes->type[i]) {

@@ -149,7 +149,8 @@ void value_release(struct value *v)
     *v = (struct value){0};
 }
 
-/* ---------------------------------------------------------------- TensorProto */
+/* ---------------------------------------------------------------- TensorProto
+ */
 
 int value_shape_from_proto(const Tensorflow__TensorShapeProto *p,
                            struct crew_shape *shape,
@@ -224,12 +225,11 @@ static int strings_from_proto(struct value *out,
         return err->code;
     }
     for (int64_t i = 0; i < n && t->n_string_val > 0; i++) {
-        size_t k = (size_t)i < t->n_string_val ? (size_t)i
-                                               : t->n_string_val - 1;
+        size_t k =
+            (size_t)i < t->n_string_val ? (size_t)i : t->n_string_val - 1;
 
-        ((struct value_string *)list)[i] =
-            (struct value_string){(const char *)t->string_val[k].data,
-                                  t->string_val[k].len};
+        ((struct value_string *)list)[i] = (struct value_string){
+            (const char *)t->string_val[k].data, t->string_val[k].len};
     }
     (void)value_new_strings(out, shape, list, err);
     free(list);

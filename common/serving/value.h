@@ -40,7 +40,8 @@ struct value {
 };
 
 /* Zeroed memory for `shape` (strings: all empty). Owner: caller, value_release.
- * Errors: INVALID_ARGUMENT (shape), RESOURCE_EXHAUSTED above VALUE_MAX_BYTES. */
+ * Errors: INVALID_ARGUMENT (shape), RESOURCE_EXHAUSTED above VALUE_MAX_BYTES.
+ */
 #define VALUE_MAX_BYTES (4ull << 30)
 CREW_MUST_CHECK int value_new(CREW_OUT struct value *,
                               int dtype,
