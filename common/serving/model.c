@@ -385,6 +385,14 @@ const char *serving_asset_path(const struct serving_model *m, const char *name)
     return NULL;
 }
 
+bool serving_path_inside(const struct serving_model *m, const char *path)
+{
+    size_t n = strlen(m->dir);
+
+    return strncmp(path, m->dir, n) == 0 && path[n] == '/' &&
+           strstr(path + n, "/../") == NULL;
+}
+
 struct crew_env *serving_env(const struct serving_model *m)
 {
     return m->env;

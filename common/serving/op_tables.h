@@ -14,7 +14,9 @@ extern const struct serving_op
     serving_ops_state[]; /* VarHandleOp, Const, ... */
 extern const struct serving_op serving_ops_string[]; /* AsString, hashes, ... */
 extern const struct serving_op serving_ops_sparse[]; /* SparseReshape, ... */
-extern const struct serving_op serving_ops_lookup[]; /* HashTableV2, ... */
-extern const struct serving_op serving_ops_parse[];  /* ParseExampleV2, ... */
+extern const struct serving_op serving_ops_segment[]; /* SparseSegmentSum */
+extern const struct serving_op serving_ops_cross[];   /* SparseCross */
+extern const struct serving_op serving_ops_lookup[];  /* HashTableV2, ... */
+extern const struct serving_op serving_ops_parse[];   /* ParseExampleV2, ... */
 
 #endif

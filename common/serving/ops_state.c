@@ -347,8 +347,13 @@ static int run_restore(struct op_call *call)
                        call->n_out, call->in[1].n, call->in[2].n);
     }
     prefix = text_of(&call->in[0], 0);
-    (void)bundle_reader_open(serving_env(call->model), prefix, &reader,
-                             call->err);
+    if (!serving_path_inside(call->model, prefix)) {
+        (void)op_fail(call, CREW_INVALID_ARGUMENT,
+                      "the checkpoint %.200s is not the model's own", prefix);
+    } else {
+        (void)bundle_reader_open(serving_env(call->model), prefix, &reader,
+                                 call->err);
+    }
     for (int i = 0; i < call->n_out && call->err->code == CREW_OK; i++) {
         char *name = text_of(&call->in[1], i),
              *slice = text_of(&call->in[2], i);

@@ -31,6 +31,9 @@ CREW_MUST_CHECK int serving_resource_get(struct serving_model *,
  * tensor of an asset. NULL: it is none. Borrowed. */
 CREW_NULLABLE const char *serving_asset_path(const struct serving_model *,
                                              const char *name);
+/* Is it a path inside the model's folder? Nothing else is read for a model.
+ */
+bool serving_path_inside(const struct serving_model *, const char *path);
 struct crew_env;
 struct crew_env *serving_env(const struct serving_model *);
 
