@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/env.h"
 #include "cli/commands.h"
 #include "summary/event_reader.h"
 #include "base/banned.h"
@@ -16,231 +16,124 @@ static const char usage[] =
     "       crew events dump [--format text|json] FILE|DIR\n\n"
     "FILE is an event file; of DIR all whose name contains `tfevents`, in "
     "order.\n\n"
-    "  ls    files and tags: how many points, first and last step, last value\n"
+    "  ls    a line a tag (kind, points, steps, last value) and a line for "
+    "each "
+    "kind\n"
+    "        of other events (graph, session log, ...)\n"
     "  dump  every event\n\n"
     "A damaged file is shown up to the damage. Exit codes: 0; 65 damaged; 66 "
     "not\n"
     "found; 64 usage.\n"
     "Next: tensorboard --logdir MODEL_DIR\n";
 
-/* ------------------------------------------------------------------- dump */
-
-static void print_value(const Tensorflow__Summary__Value *v)
-{
-    cJSON *json = NULL;
-    char *text;
-
-    switch (v->value_case) {
-        case TENSORFLOW__SUMMARY__VALUE__VALUE_SIMPLE_VALUE:
-            printf(" %s=%.9g", v->tag, (double)v->simple_value);
-            break;
-        case TENSORFLOW__SUMMARY__VALUE__VALUE_HISTO:
-            printf(" %s=histogram(num %.17g, min %.9g, max %.9g)", v->tag,
-                   v->histo->num, v->histo->min, v->histo->max);
-            break;
-        case TENSORFLOW__SUMMARY__VALUE__VALUE_IMAGE:
-            printf(" %s=image(%dx%d)", v->tag, v->image->width,
-                   v->image->height);
-            break;
-        case TENSORFLOW__SUMMARY__VALUE__VALUE_TENSOR:
-            if (v->tensor->n_string_val == 1) {
-                printf(" %s=\"%.*s\"", v->tag,
-                       (int)v->tensor->string_val[0].len,
-                       (const char *)v->tensor->string_val[0].data);
-                break;
-            }
-            json = event_tensor_to_json(v->tensor);
-            text = json != NULL ? cJSON_PrintUnformatted(json) : NULL;
-            printf(" %s=%s", v->tag, text != NULL ? text : "tensor");
-            free(text);
-            cJSON_Delete(json);
-            break;
-        default:
-            printf(" %s", v->tag);
-    }
-}
-
-static void print_text(const Tensorflow__Event *e)
-{
-    static const char *const status[] = {"unspecified", "START", "STOP",
-                                         "CHECKPOINT"};
-    int s;
-
-    printf("%.6f step %lld %s", e->wall_time, (long long)e->step,
-           event_what(e));
-    switch (e->what_case) {
-        case TENSORFLOW__EVENT__WHAT_FILE_VERSION:
-            printf(" %s", e->file_version);
-            break;
-        case TENSORFLOW__EVENT__WHAT_GRAPH_DEF:
-            printf(" %zu bytes", e->graph_def.len);
-            break;
-        case TENSORFLOW__EVENT__WHAT_META_GRAPH_DEF:
-            printf(" %zu bytes", e->meta_graph_def.len);
-            break;
-        case TENSORFLOW__EVENT__WHAT_SESSION_LOG:
-            s = e->session_log->status;
-            printf(" %s %s", s >= 0 && s < 4 ? status[s] : "?",
-                   e->session_log->checkpoint_path);
-            break;
-        case TENSORFLOW__EVENT__WHAT_SUMMARY:
-            for (size_t i = 0; i < e->summary->n_value; i++) {
-                print_value(e->summary->value[i]);
-            }
-            break;
-        default:
-            break;
-    }
-    puts("");
-}
-
-static void print_json(const Tensorflow__Event *e, bool first)
-{
-    cJSON *json = event_to_json(e);
-    char *text = cJSON_PrintUnformatted(json);
-
-    printf("%s\n  %s", first ? "" : ",", text);
-    free(text);
-    cJSON_Delete(json);
-}
-
-/* --------------------------------------------------------------------- ls */
-
-struct tag {
-    char *name;
-    int64_t points, first_step, last_step;
-    double last; /* of a scalar */
-    bool is_scalar;
-};
-
-struct tags {
-    struct tag *at;
-    int n;
-};
-
-static void count_value(struct tags *tags,
-                        const Tensorflow__Summary__Value *v,
-                        int64_t step)
-{
-    struct tag *t = NULL;
-
-    for (int i = 0; i < tags->n && t == NULL; i++) {
-        t = strcmp(tags->at[i].name, v->tag) == 0 ? &tags->at[i] : NULL;
-    }
-    if (t == NULL) {
-        tags->at = xrealloc(tags->at, (size_t)(tags->n + 1) * sizeof *t);
-        t = &tags->at[tags->n++];
-        *t = (struct tag){.name = xstrdup(v->tag), .first_step = step};
-    }
-    t->points++;
-    t->last_step = step;
-    t->is_scalar =
-        v->value_case == TENSORFLOW__SUMMARY__VALUE__VALUE_SIMPLE_VALUE;
-    t->last = t->is_scalar ? (double)v->simple_value : 0;
-}
-
-static void print_tag_json(const struct tag *t, bool first)
-{
-    cJSON *json = cJSON_CreateObject();
-    char *text;
-
-    cJSON_AddStringToObject(json, "tag", t->name);
-    cJSON_AddItemToObject(json, "points",
-                          cJSON_CreateNumber((double)t->points));
-    cJSON_AddItemToObject(json, "first_step",
-                          cJSON_CreateNumber((double)t->first_step));
-    cJSON_AddItemToObject(json, "last_step",
-                          cJSON_CreateNumber((double)t->last_step));
-    if (t->is_scalar) {
-        cJSON_AddItemToObject(json, "last", event_number(t->last, 9));
-    }
-    text = cJSON_PrintUnformatted(json);
-    printf("%s\n  %s", first ? "" : ",", text);
-    free(text);
-    cJSON_Delete(json);
-}
-
-static void print_tags(struct tags *tags, bool json)
-{
-    for (int i = 0; i < tags->n; i++) {
-        struct tag *t = &tags->at[i];
-
-        if (json) {
-            print_tag_json(t, i == 0);
-        } else if (t->is_scalar) {
-            printf("  %-32s %6lld points, steps %lld to %lld, last %.9g\n",
-                   t->name, (long long)t->points, (long long)t->first_step,
-                   (long long)t->last_step, t->last);
-        } else {
-            printf("  %-32s %6lld points, steps %lld to %lld\n", t->name,
-                   (long long)t->points, (long long)t->first_step,
-                   (long long)t->last_step);
-        }
-        free(t->name);
-    }
-    free(tags->at);
-}
-
-/* ---------------------------------------------------------------- a file */
-
 struct arguments {
     const char *path;
     bool json, list;
 };
 
-static int show_events(struct event_reader *r,
-                       const struct arguments *a,
-                       struct crew_err *err)
+static void print_json(cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted(json);
+
+    (void)fputs(text, stdout);
+    free(text);
+    cJSON_Delete(json);
+}
+
+static int dump_events(struct event_reader *r, bool json, struct crew_err *err)
 {
     Tensorflow__Event *e = NULL;
-    struct tags tags = {0};
     bool first = true;
 
     while (event_reader_next(r, &e, err) == CREW_OK) {
-        if (!a->list && a->json) {
-            print_json(e, first);
-        } else if (!a->list) {
-            print_text(e);
-        }
-        if (a->list && e->what_case == TENSORFLOW__EVENT__WHAT_SUMMARY) {
-            for (size_t i = 0; i < e->summary->n_value; i++) {
-                count_value(&tags, e->summary->value[i], e->step);
-            }
+        if (json) {
+            (void)fputs(first ? "\n  " : ",\n  ", stdout);
+            print_json(event_to_json(e));
+        } else {
+            char *text = event_text(e);
+
+            (void)puts(text);
+            free(text);
         }
         tensorflow__event__free_unpacked(e, NULL);
         first = false;
     }
-    print_tags(&tags, a->json);
-    if (err->code == CREW_OUT_OF_RANGE) {
-        *err = (struct crew_err){0};
-    }
     return err->code;
 }
 
+static void list_events(struct event_reader *r,
+                        struct event_list *list,
+                        struct crew_err *err)
+{
+    Tensorflow__Event *e = NULL;
+
+    while (event_reader_next(r, &e, err) == CREW_OK) {
+        event_list_add(list, e);
+        tensorflow__event__free_unpacked(e, NULL);
+    }
+}
+
+static void show_events(struct event_reader *r,
+                        const struct arguments *a,
+                        cJSON *file,
+                        struct crew_err *err)
+{
+    if (!a->list) {
+        (void)dump_events(r, a->json, err);
+        return;
+    }
+
+    struct event_list *list = event_list_new();
+
+    list_events(r, list, err);
+    if (a->json) {
+        event_list_to_json(list, file);
+    } else {
+        event_list_print(list);
+    }
+    event_list_free(list);
+}
+
+/* {"file", "bytes"} and what of it is asked for; events are printed as they are
+ * read, since there may be many. */
 static int show_file(const char *path,
                      const struct arguments *a,
                      struct crew_err *err)
 {
     struct crew_env *env = env_posix();
     struct event_reader *r = NULL;
-    cJSON *name = cJSON_CreateString(path);
-    char *quoted = cJSON_PrintUnformatted(name);
     struct env_stat st;
 
-    if (env->fs->stat(env->fs, path, &st, err) == CREW_OK &&
-        event_reader_open(env, path, &r, err) == CREW_OK) {
-        if (a->json) {
-            printf("{\"file\": %s, \"bytes\": %llu, \"%s\": [", quoted,
-                   (unsigned long long)st.size, a->list ? "tags" : "events");
-        } else {
-            printf("%s\n", path);
-        }
-        (void)show_events(r, a, err);
-        (void)fputs(a->json ? "\n ]}" : "", stdout);
+    if (env->fs->stat(env->fs, path, &st, err) != CREW_OK ||
+        event_reader_open(env, path, &r, err) != CREW_OK) {
+        return err->code;
+    }
+
+    cJSON *file = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(file, "file", path);
+    cJSON_AddNumberToObject(file, "bytes", (double)st.size);
+    if (!a->json) {
+        (void)puts(path);
+        show_events(r, a, NULL, err);
+        cJSON_Delete(file);
+    } else if (a->list) {
+        show_events(r, a, file, err);
+        print_json(file);
+    } else {
+        char *head = cJSON_PrintUnformatted(file);
+
+        head[strlen(head) - 1] = '\0'; /* the brace */
+        (void)printf("%s,\"events\":[", head);
+        free(head);
+        cJSON_Delete(file);
+        show_events(r, a, NULL, err);
+        (void)fputs("\n ]}", stdout);
     }
     event_reader_close(r);
-    free(quoted);
-    cJSON_Delete(name);
+    if (err->code == CREW_OUT_OF_RANGE) {
+        *err = (struct crew_err){0};
+    }
     return err->code;
 }
 

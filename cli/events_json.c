@@ -11,6 +11,7 @@
 #include "checkpoint/value_text.h"
 #include "cli/base64.h"
 #include "cli/events.h"
+#include "io/pbguard.h"
 #include "base/banned.h"
 
 #define MAX_VALUES (1 << 20)
@@ -66,11 +67,20 @@ static cJSON *bytes_to_json(ProtobufCBinaryData bytes)
     return out;
 }
 
+Tensorflow__GraphDef *event_graph(ProtobufCBinaryData bytes)
+{
+    ProtobufCMessage *graph = NULL;
+    struct crew_err ignored = {0};
+
+    (void)pbguard_unpack(&tensorflow__graph_def__descriptor, &pbguard_record,
+                         bytes.data, bytes.len, &graph, &ignored);
+    return (Tensorflow__GraphDef *)graph;
+}
+
 static cJSON *graph_to_json(ProtobufCBinaryData bytes)
 {
     cJSON *out = bytes_to_json(bytes), *nodes;
-    Tensorflow__GraphDef *graph =
-        tensorflow__graph_def__unpack(NULL, bytes.len, bytes.data);
+    Tensorflow__GraphDef *graph = event_graph(bytes);
 
     if (graph == NULL) {
         return out;
@@ -122,6 +132,22 @@ static cJSON *image_to_json(const Tensorflow__Summary__Image *image)
     cJSON_AddItemToObject(out, "png_base64",
                           base64_string(image->encoded_image_string.data,
                                         image->encoded_image_string.len));
+    return out;
+}
+
+static cJSON *audio_to_json(const Tensorflow__Summary__Audio *audio)
+{
+    cJSON *out = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(out, "sample_rate",
+                          event_number((double)audio->sample_rate, 9));
+    cJSON_AddItemToObject(out, "num_channels",
+                          whole_number(audio->num_channels));
+    cJSON_AddItemToObject(out, "length_frames",
+                          whole_number(audio->length_frames));
+    cJSON_AddStringToObject(out, "content_type", audio->content_type);
+    cJSON_AddItemToObject(
+        out, "bytes", whole_number((int64_t)audio->encoded_audio_string.len));
     return out;
 }
 
@@ -267,6 +293,10 @@ static cJSON *value_to_json(const Tensorflow__Summary__Value *v)
             kind = "image";
             cJSON_AddItemToObject(out, kind, image_to_json(v->image));
             break;
+        case TENSORFLOW__SUMMARY__VALUE__VALUE_AUDIO:
+            kind = "audio";
+            cJSON_AddItemToObject(out, kind, audio_to_json(v->audio));
+            break;
         case TENSORFLOW__SUMMARY__VALUE__VALUE_TENSOR:
             kind = "tensor";
             tensor = event_tensor_to_json(v->tensor);
@@ -296,6 +326,10 @@ const char *event_what(const Tensorflow__Event *e)
             return "summary";
         case TENSORFLOW__EVENT__WHAT_SESSION_LOG:
             return "session_log";
+        case TENSORFLOW__EVENT__WHAT_LOG_MESSAGE:
+            return "log_message";
+        case TENSORFLOW__EVENT__WHAT_TAGGED_RUN_METADATA:
+            return "tagged_run_metadata";
         default:
             return "unknown";
     }
@@ -324,6 +358,17 @@ static void add_content(cJSON *out, const Tensorflow__Event *e)
             cJSON_AddStringToObject(part, "checkpoint_path",
                                     e->session_log->checkpoint_path);
             cJSON_AddStringToObject(part, "msg", e->session_log->msg);
+            break;
+        case TENSORFLOW__EVENT__WHAT_LOG_MESSAGE:
+            part = cJSON_AddObjectToObject(out, "log_message");
+            cJSON_AddItemToObject(part, "level",
+                                  whole_number(e->log_message->level));
+            cJSON_AddStringToObject(part, "message", e->log_message->message);
+            break;
+        case TENSORFLOW__EVENT__WHAT_TAGGED_RUN_METADATA:
+            part = bytes_to_json(e->tagged_run_metadata->run_metadata);
+            cJSON_AddStringToObject(part, "tag", e->tagged_run_metadata->tag);
+            cJSON_AddItemToObject(out, "tagged_run_metadata", part);
             break;
         case TENSORFLOW__EVENT__WHAT_SUMMARY:
             part = cJSON_AddArrayToObject(out, "values");

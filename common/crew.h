@@ -764,10 +764,29 @@ CREW_API void crew_spec_export_classify(
 CREW_API void crew_spec_export_regress(struct crew_spec *,
                                        const char *signature,
                                        struct crew_node *value);
-/* A scalar for TensorBoard, written by the chief every save_summary_steps. */
-CREW_API void crew_spec_summary(struct crew_spec *,
+/* For TensorBoard: tf.summary.scalar, histogram, image and text, written in
+ * CREW_TRAIN by the chief every save_summary_steps. Tags live as long as the job
+ * and differ; `loss` is there without a word. */
+CREW_API void crew_spec_summary(struct crew_spec *, /* a scalar */
                                 const char *tag,
                                 struct crew_node *);
+/* Of any numbers. One that is not finite ends training (exit 1). */
+CREW_API void crew_spec_summary_histogram(struct crew_spec *,
+                                          const char *tag,
+                                          struct crew_node *);
+/* A histogram of each variable that there is by now, by its name. */
+CREW_API void crew_spec_summary_variables(struct crew_spec *,
+                                          const struct crew_graph *);
+/* float32 (b, h, w, 1, 3 or 4): the batch's first max_outputs (tf: 3) images, as
+ * <name>/image/0, ... Values are stretched to the range of colours. */
+CREW_API void crew_spec_summary_image(struct crew_spec *,
+                                      const char *name,
+                                      struct crew_node *,
+                                      int64_t max_outputs);
+/* Markdown, written once. */
+CREW_API void crew_spec_summary_text(struct crew_spec *,
+                                     const char *tag,
+                                     const char *text);
 
 /* labels is NULL in CREW_PREDICT. */
 typedef int (*crew_model_fn)(struct crew_graph *graph,

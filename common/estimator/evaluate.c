@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "estimator/graph_event.h"
 #include "estimator/signals.h"
 #include "hooks/events.h"
 #include "metrics/metrics.h"
@@ -308,9 +309,9 @@ static void result_line(const struct item *items,
 }
 
 static void write_events(struct evaluator *e,
+                         const struct session *s,
                          const struct item *items,
                          int n,
-                         int64_t step,
                          const char *prefix)
 {
     struct crew_env *env = e->run->env;
@@ -325,9 +326,10 @@ static void write_events(struct evaluator *e,
     }
 
     if (e->events == NULL) {
-        hook_events_open(env, e->dir, &e->events);
+        hook_events_open(env, e->dir, false, &e->events);
+        graph_event_write(e->events, s->model->graph);
     }
-    hook_event_evaluation(e->events, env, step, scalars, k, prefix);
+    hook_event_evaluation(e->events, s->global_step, scalars, k, prefix);
     free(scalars);
 }
 
@@ -344,7 +346,7 @@ static void report(struct evaluator *e,
     result_line(items, n, s->global_step, result->line, sizeof result->line);
     env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
             (long long)s->global_step, result->line);
-    write_events(e, items, n, s->global_step, prefix);
+    write_events(e, s, items, n, prefix);
     env_log(env, LOG_INFO,
             "Saving 'checkpoint_path' summary for global step %lld: %s",
             (long long)s->global_step, prefix);

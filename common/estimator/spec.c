@@ -92,16 +92,6 @@ void crew_spec_metric(struct crew_spec *spec,
         (struct spec_metric){.key = key, .metric = metric};
 }
 
-void crew_spec_summary(struct crew_spec *spec,
-                       const char *tag,
-                       struct crew_node *node)
-{
-    spec->summaries =
-        grown(spec->summaries, spec->num_summaries, sizeof *spec->summaries);
-    spec->summaries[spec->num_summaries++] =
-        (struct spec_prediction){.key = tag, .node = node};
-}
-
 void crew_spec_hook(struct crew_spec *spec,
                     const struct crew_hook_ops *ops,
                     void *self,
@@ -112,9 +102,9 @@ void crew_spec_hook(struct crew_spec *spec,
         (struct spec_hook){.ops = ops, .self = self, .chief_only = chief_only};
 }
 
-static int check_scalar(const struct crew_node *node,
-                        const char *what,
-                        struct crew_err *err)
+int spec_check_scalar(const struct crew_node *node,
+                      const char *what,
+                      struct crew_err *err)
 {
     const struct crew_shape *shape = node_shape(node);
     char text[128];
@@ -139,7 +129,7 @@ static int check_loss(const struct crew_spec *spec, struct crew_err *err)
     if (spec->loss == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1, "Missing loss.");
     }
-    return check_scalar(spec->loss, "Loss", err);
+    return spec_check_scalar(spec->loss, "Loss", err);
 }
 
 int spec_check(const struct crew_spec *spec,
@@ -164,11 +154,5 @@ int spec_check(const struct crew_spec *spec,
                              "Missing train_op. Call crew_spec_minimize() in "
                              "the model function");
     }
-    for (int i = 0; i < spec->num_summaries; i++) {
-        if (check_scalar(spec->summaries[i].node, "A summary", err) !=
-            CREW_OK) {
-            return crew_err_wrap(err, "summary '%s'", spec->summaries[i].key);
-        }
-    }
-    return CREW_OK;
+    return spec_check_summaries(spec, err);
 }

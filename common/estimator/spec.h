@@ -6,6 +6,7 @@
 
 #include "export/saved_model.h"
 #include "graph/graph.h"
+#include "hooks/hooks.h"
 
 struct spec_prediction {
     const char *key; /* the job's literal */
@@ -22,6 +23,13 @@ struct spec_export {
     struct export_tensor *outputs; /* owned */
     int num_outputs;               /* 0: all predictions */
 };
+struct spec_summary {
+    enum hook_summary_kind kind;
+    const char *tag;        /* the job's literal, or a variable's name */
+    struct crew_node *node; /* NULL: of a text */
+    const char *text;       /* of a text */
+    int64_t max_outputs;    /* of images */
+};
 struct spec_hook {
     const struct crew_hook_ops *ops;
     void *self; /* owned; NULL once a hook list has it */
@@ -33,7 +41,7 @@ struct crew_spec {
     int num_predictions;
     struct spec_metric *metrics;
     int num_metrics;
-    struct spec_prediction *summaries;
+    struct spec_summary *summaries;
     int num_summaries;
     struct spec_hook *hooks;
     int num_hooks;
@@ -57,5 +65,12 @@ CREW_MUST_CHECK int spec_check(const struct crew_spec *,
 /* Is there a default among the exports? spec_check asks it. */
 CREW_MUST_CHECK int spec_check_exports(const struct crew_spec *,
                                        struct crew_err *);
+
+/* Parts of it, for spec.c and spec_summary.c. */
+CREW_MUST_CHECK int spec_check_summaries(const struct crew_spec *,
+                                         struct crew_err *);
+CREW_MUST_CHECK int spec_check_scalar(const struct crew_node *,
+                                      const char *what,
+                                      struct crew_err *);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "checkpoint/crewdir.h"
+#include "estimator/graph_event.h"
 #include "estimator/progress.h"
 #include "estimator/signals.h"
 #include "hooks/events.h"
@@ -45,7 +46,8 @@ static int open_trainer(struct training *t, struct crew_err *err)
     return trainer_cluster_open(&t->options, &t->trainer, err);
 }
 
-/* The graph made ready: the loss and the model's scalars are fetched. */
+/* The graph made ready: the loss is fetched and, where summaries are written,
+ * what they are of. */
 static int make_plan(struct training *t,
                      int64_t max_batch,
                      struct crew_err *err)
@@ -53,11 +55,13 @@ static int make_plan(struct training *t,
     const struct crew_spec *spec = t->model->spec;
     struct crew_node **fetches =
         xcalloc((size_t)spec->num_summaries + 1, sizeof *fetches);
+    bool writes = t->is_chief && t->run->rc.save_summary_steps > 0;
     int n = 0;
 
     fetches[n++] = spec->loss;
-    for (int i = 0; i < spec->num_summaries; i++) {
-        if (spec->summaries[i].node != spec->loss) {
+    for (int i = 0; writes && i < spec->num_summaries; i++) {
+        if (spec->summaries[i].node != NULL &&
+            spec->summaries[i].node != spec->loss) {
             fetches[n++] = spec->summaries[i].node;
         }
     }
@@ -129,20 +133,20 @@ int training_open(struct training *t,
 
 /* -------------------------------------------------------------------- hooks */
 
-static const char *summary_tag(void *self, int i)
+static struct hook_summary get_summary(void *self, int i)
 {
     const struct training *t = self;
+    const struct spec_summary *s = &t->model->spec->summaries[i];
+    struct hook_summary out = {.kind = s->kind,
+                               .tag = s->tag,
+                               .text = s->text,
+                               .max_outputs = s->max_outputs};
 
-    return t->model->spec->summaries[i].key;
-}
-
-static float summary_value(void *self, int i)
-{
-    const struct training *t = self;
-    struct crew_shape shape;
-
-    return *(const float *)plan_value(
-        t->plan, t->model->spec->summaries[i].node, &shape);
+    if (s->node != NULL) {
+        out.dtype = node_dtype(s->node);
+        out.data = plan_value(t->plan, s->node, &out.shape);
+    }
+    return out;
 }
 
 static void last_evaluation(void *self, char *line, size_t size, int64_t *step)
@@ -176,13 +180,12 @@ static void add_spec_hooks(struct training *t, bool chief_only)
 static void add_hooks(struct training *t)
 {
     struct run *run = t->run;
-    struct hook_scalars scalars = {.n = t->model->spec->num_summaries,
-                                   .tag = summary_tag,
-                                   .value = summary_value,
-                                   .self = t};
+    struct hook_summaries summaries = {
+        .n = t->model->spec->num_summaries, .get = get_summary, .self = t};
 
     if (t->is_chief) {
-        hook_events_open(run->env, run->model_dir, &t->events);
+        hook_events_open(run->env, run->model_dir, true, &t->events);
+        graph_event_write(t->events, t->model->graph);
         training_add_saver(t);
         add_spec_hooks(t, true);
         if (run->rc.log_step_count_steps > 0) {
@@ -191,7 +194,7 @@ static void add_hooks(struct training *t)
         }
         if (run->rc.save_summary_steps > 0) {
             hook_add_summary(&t->hooks, run->env, run->rc.save_summary_steps,
-                             t->events, scalars);
+                             t->events, summaries);
         }
     }
     if (run->rc.log_step_count_steps > 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Events, with failures turned into warnings. */
+ * Events, with what happens to them as warnings. */
 #include "hooks/events.h"
 
 #include <stdlib.h>
@@ -7,88 +7,80 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-/* The writer reports a failure once and is quiet from then on, so this warns
- * once. */
-static void warn(struct crew_env *env, int code, const struct crew_err *err)
+static void warn(void *self, const char *text)
 {
-    if (code != CREW_OK) {
+    env_log(self, LOG_WARN, "TensorBoard: %s. Training goes on.", text);
+}
+
+void hook_events_open(struct crew_env *env,
+                      const char *dir,
+                      bool threaded,
+                      struct event_writer **events)
+{
+    struct event_notice notice = {.told = warn, .self = env};
+    struct crew_err err = {0};
+
+    if (event_writer_open(env, dir, notice, events, &err) != CREW_OK) {
         env_log(env, LOG_WARN,
-                "Events are not written any more: %s. Training goes on.",
-                err->msg);
+                "TensorBoard: %s: events are not written. Training goes on.",
+                err.msg);
+    } else if (threaded) {
+        event_writer_start(*events);
     }
 }
 
 void hook_event_scalar(struct event_writer *events,
-                       struct crew_env *env,
                        int64_t step,
                        const char *tag,
                        float value)
 {
-    struct event_scalar scalar = {.tag = tag, .value = value};
-    struct crew_err err = {0};
-
     if (events != NULL) {
-        warn(env, event_scalars(events, step, &scalar, 1, &err), &err);
+        event_write_scalar(events, step, tag, value);
     }
 }
 
-void hook_event_start(struct event_writer *events,
-                      struct crew_env *env,
-                      int64_t step)
+void hook_event_start(struct event_writer *events, int64_t step)
 {
-    struct crew_err err = {0};
-
     if (events != NULL) {
-        warn(env,
-             event_session_log(events, step, EVENT_SESSION_START, NULL, &err),
-             &err);
+        event_write_session(events, step, EVENT_SESSION_START, NULL);
     }
 }
 
 void hook_event_checkpoint(struct event_writer *events,
-                           struct crew_env *env,
                            int64_t step,
                            const char *model_dir)
 {
-    struct crew_err err = {0};
     char *path;
 
     if (events == NULL) {
         return;
     }
     path = path_join(model_dir, "model.ckpt");
-    warn(env,
-         event_session_log(events, step, EVENT_SESSION_CHECKPOINT, path, &err),
-         &err);
+    event_write_session(events, step, EVENT_SESSION_CHECKPOINT, path);
+    event_writer_sync(events);
     free(path);
 }
 
 void hook_event_evaluation(struct event_writer *events,
-                           struct crew_env *env,
                            int64_t step,
                            const struct event_scalar *scalars,
                            int n,
                            const char *checkpoint_path)
 {
-    struct crew_err err = {0};
-    int code;
+    struct event_summary *summary;
 
     if (events == NULL) {
         return;
     }
-    code = event_scalars(events, step, scalars, n, &err);
-    if (code == CREW_OK) {
-        code =
-            event_text(events, step, "checkpoint_path", checkpoint_path, &err);
+    summary = event_summary_new();
+    for (int i = 0; i < n; i++) {
+        event_add_scalar(summary, scalars[i].tag, scalars[i].value);
     }
-    warn(env, code, &err);
-}
+    event_write_summary(events, step, summary);
+    event_summary_free(summary);
 
-void hook_events_open(struct crew_env *env,
-                      const char *dir,
-                      struct event_writer **events)
-{
-    struct crew_err err = {0};
-
-    warn(env, event_writer_open(env, dir, events, &err), &err);
+    summary = event_summary_new();
+    event_add_string(summary, "checkpoint_path", checkpoint_path);
+    event_write_summary(events, step, summary);
+    event_summary_free(summary);
 }

@@ -7,32 +7,34 @@
 
 #include "hooks/hooks.h"
 
+/* The folder's writer, which may be a thread's work (while training runs);
+ * *events stays NULL, after a warning, if it cannot be made. */
+void hook_events_open(struct crew_env *,
+                      const char *dir,
+                      bool threaded,
+                      CREW_OUT struct event_writer **events);
+
 void hook_event_scalar(CREW_NULLABLE struct event_writer *,
-                       struct crew_env *,
                        int64_t step,
                        const char *tag,
                        float value);
 /* SessionLog START. */
-void hook_event_start(CREW_NULLABLE struct event_writer *,
-                      struct crew_env *,
-                      int64_t step);
-/* SessionLog CHECKPOINT with "<model_dir>/model.ckpt". */
+void hook_event_start(CREW_NULLABLE struct event_writer *, int64_t step);
+/* SessionLog CHECKPOINT with "<model_dir>/model.ckpt"; what was written so far
+ * is to be as safe as the checkpoint is. */
 void hook_event_checkpoint(CREW_NULLABLE struct event_writer *,
-                           struct crew_env *,
                            int64_t step,
                            const char *model_dir);
 
+struct event_scalar {
+    const char *tag;
+    float value;
+};
 /* One evaluation: its scalars as one event, then checkpoint_path. */
 void hook_event_evaluation(CREW_NULLABLE struct event_writer *,
-                           struct crew_env *,
                            int64_t step,
                            const struct event_scalar *,
                            int n,
                            const char *checkpoint_path);
-/* The folder's writer; *events stays NULL, after a warning, if it cannot be
- * made. */
-void hook_events_open(struct crew_env *,
-                      const char *dir,
-                      CREW_OUT struct event_writer **events);
 
 #endif

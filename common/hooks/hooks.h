@@ -75,19 +75,37 @@ void hook_add_step_counter(struct hook_list *,
 /* StopAtStepHook with last_step. */
 void hook_add_stop_at_step(struct hook_list *, int64_t last_step);
 
-/* SummarySaverHook: on the first step and then every n global steps, `loss` and
- * the model's own scalars. value() is asked after the step has run. */
-struct hook_scalars {
+/* SummarySaverHook: on the first step and then every n global steps, the
+ * model's own summaries and, unless one of them has that tag, `loss`; as one
+ * event. A histogram of what is not finite ends training, as in TensorFlow. */
+enum hook_summary_kind {
+    HOOK_SCALAR = 0, /* float32 */
+    HOOK_HISTOGRAM,  /* any numbers */
+    HOOK_IMAGE,      /* float32 (b, h, w, c) */
+    HOOK_TEXT        /* written once */
+};
+/* Borrowed until the next step. */
+struct hook_summary {
+    enum hook_summary_kind kind;
+    const char *tag;
+    const char *text;
+    int64_t max_outputs; /* of images */
+    enum crew_dtype dtype;
+    struct crew_shape shape; /* the batch filled in */
+    const void *data;
+};
+struct hook_summaries {
     int n;
-    const char *(*tag)(void *self, int i);
-    float (*value)(void *self, int i);
+    /* Summary i, asked for after a step has run; tag and kind are always the
+     * same. */
+    struct hook_summary (*get)(void *self, int i);
     void *self;
 };
 void hook_add_summary(struct hook_list *,
                       struct crew_env *,
                       int64_t every_n,
                       struct event_writer *,
-                      struct hook_scalars);
+                      struct hook_summaries);
 
 /* CheckpointSaverHook. What saving means is the host's. */
 struct saver_ops {

@@ -80,10 +80,8 @@ static int step_counter_after_run(void *self,
     double rate = (double)steps / secs;
 
     env_log(h->env, LOG_INFO, "global_step/sec: %g", rate);
-    if (h->events != NULL) {
-        hook_event_scalar(h->events, h->env, ctx->global_step,
-                          "global_step/sec", (float)rate);
-    }
+    hook_event_scalar(h->events, ctx->global_step, "global_step/sec",
+                      (float)rate);
     return CREW_OK;
 }
 

@@ -41,7 +41,7 @@ static int announce_and_write(struct saver *h,
     }
     h->saved_step = step;
     (void)hook_timer_update(&h->timer, step, env->now_ns(env), NULL, NULL);
-    hook_event_checkpoint(h->o.events, env, step, h->o.model_dir);
+    hook_event_checkpoint(h->o.events, step, h->o.model_dir);
     env_log(env, LOG_INFO,
             "Calling checkpoint listeners after saving checkpoint %lld...",
             (long long)step);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/pbguard.h"
 #include "io/tfrecord.h"
 
 #include "base/banned.h"
@@ -54,7 +55,7 @@ int event_reader_next(struct event_reader *r,
                       Tensorflow__Event **out,
                       struct crew_err *err)
 {
-    Tensorflow__Event *event;
+    ProtobufCMessage *event;
     uint64_t offset = r->records.offset;
 
     if (tfrecord_next(&r->records, err) != CREW_OK) {
@@ -62,14 +63,13 @@ int event_reader_next(struct event_reader *r,
                    ? err->code
                    : crew_err_wrap(err, "%s", r->path);
     }
-    event = tensorflow__event__unpack(NULL, r->records.record.len,
-                                      (const uint8_t *)r->records.record.data);
-    if (event == NULL) {
-        return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                             "%s: the record at %llu is no event", r->path,
+    if (pbguard_unpack(&tensorflow__event__descriptor, &pbguard_record,
+                       (const uint8_t *)r->records.record.data,
+                       r->records.record.len, &event, err) != CREW_OK) {
+        return crew_err_wrap(err, "%s: the record at %llu is no event", r->path,
                              (unsigned long long)offset);
     }
-    *out = event;
+    *out = (Tensorflow__Event *)event;
     return CREW_OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Event files: what is written is read back; TensorFlow's own events, packed
- * again, have the same bytes; a full disk is told once and stops nothing. */
+ * Event files: what is written is read back, whatever it is; TensorFlow's own
+ * events, packed again, have the same bytes; damage is told where it is. */
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "base/banned.h"
 
 static struct crew_env *env;
+static const struct event_notice nobody;
 
 static void setup(void)
 {
@@ -32,8 +33,8 @@ static struct event_writer *open_writer(const char *dir)
     struct event_writer *w = NULL;
     struct crew_err err = {0};
 
-    ck_assert_msg(event_writer_open(env, dir, &w, &err) == CREW_OK, "%s",
-                  err.msg);
+    ck_assert_msg(event_writer_open(env, dir, nobody, &w, &err) == CREW_OK,
+                  "%s", err.msg);
     return w;
 }
 
@@ -87,37 +88,33 @@ static void expect_log(struct event_reader *r,
     tensorflow__event__free_unpacked(e, NULL);
 }
 
-START_TEST(what_is_written_is_read_back)
+static const Tensorflow__Summary__Value *only_value(const Tensorflow__Event *e)
 {
-    static const struct event_scalar scalars[] = {{"accuracy", 0.75f},
-                                                  {"loss", 0.0f}};
-    struct event_writer *w = open_writer("/m/eval");
-    struct event_reader *r = NULL;
-    Tensorflow__Event *e = NULL;
-    struct crew_err err = {0};
-    char *path;
+    ck_assert_int_eq(e->what_case, TENSORFLOW__EVENT__WHAT_SUMMARY);
+    ck_assert_uint_eq(e->summary->n_value, 1);
+    return e->summary->value[0];
+}
 
-    ck_assert_int_eq(event_graph(w, (const uint8_t *)"\x0a\x00", 2, &err),
-                     CREW_OK);
-    ck_assert_int_eq(event_session_log(w, 7, EVENT_SESSION_START, NULL, &err),
-                     CREW_OK);
-    ck_assert_int_eq(event_scalars(w, 500, scalars, 2, &err), CREW_OK);
-    ck_assert_int_eq(
-        event_text(w, 500, "checkpoint_path", "/m/model.ckpt-500", &err),
-        CREW_OK);
-    ck_assert_int_eq(event_session_log(w, 500, EVENT_SESSION_CHECKPOINT,
-                                       "/m/model.ckpt", &err),
-                     CREW_OK);
-    path = only_file("/m/eval"); /* while it is being written */
-    ck_assert_int_eq(event_reader_open(env, path, &r, &err), CREW_OK);
-    expect_first(r);
+/* One event of the evaluation's kind: scalars, then a string. */
+static void write_evaluation(struct event_writer *w)
+{
+    struct event_summary *s = event_summary_new();
 
-    e = next(r);
-    ck_assert_uint_eq(e->graph_def.len, 2);
-    tensorflow__event__free_unpacked(e, NULL);
-    expect_log(r, 7, 1, "");
+    event_add_scalar(s, "accuracy", 0.75f);
+    event_add_scalar(s, "loss", 0.0f);
+    event_write_summary(w, 500, s);
+    event_summary_free(s);
+    s = event_summary_new();
+    event_add_string(s, "checkpoint_path", "/m/model.ckpt-500");
+    event_write_summary(w, 500, s);
+    event_summary_free(s);
+}
 
-    e = next(r);
+static void expect_evaluation(struct event_reader *r)
+{
+    Tensorflow__Event *e = next(r);
+    const Tensorflow__Summary__Value *v;
+
     ck_assert_int_eq(e->step, 500);
     ck_assert_uint_eq(e->summary->n_value, 2);
     ck_assert_str_eq(e->summary->value[0]->tag, "accuracy");
@@ -129,19 +126,97 @@ START_TEST(what_is_written_is_read_back)
     tensorflow__event__free_unpacked(e, NULL);
 
     e = next(r);
-    ck_assert_str_eq(e->summary->value[0]->tag, "checkpoint_path");
-    ck_assert_ptr_null(e->summary->value[0]->metadata);
-    ck_assert_int_eq(e->summary->value[0]->tensor->dtype, CREW_STRING);
-    ck_assert_uint_eq(e->summary->value[0]->tensor->string_val[0].len, 17);
-    ck_assert_mem_eq(e->summary->value[0]->tensor->string_val[0].data,
-                     "/m/model.ckpt-500", 17);
+    v = only_value(e);
+    ck_assert_str_eq(v->tag, "checkpoint_path");
+    ck_assert_ptr_null(v->metadata);
+    ck_assert_int_eq(v->tensor->dtype, CREW_STRING);
+    ck_assert_uint_eq(v->tensor->string_val[0].len, 17);
+    ck_assert_mem_eq(v->tensor->string_val[0].data, "/m/model.ckpt-500", 17);
     tensorflow__event__free_unpacked(e, NULL);
-    expect_log(r, 500, 3, "/m/model.ckpt");
+}
+
+static void expect_graphs(struct event_reader *r)
+{
+    Tensorflow__Event *e = next(r);
+
+    ck_assert_int_eq(e->what_case, TENSORFLOW__EVENT__WHAT_GRAPH_DEF);
+    ck_assert_uint_eq(e->graph_def.len, 2);
+    tensorflow__event__free_unpacked(e, NULL);
+    e = next(r); /* MetaGraphDef { graph_def: those 2 bytes } */
+    ck_assert_int_eq(e->what_case, TENSORFLOW__EVENT__WHAT_META_GRAPH_DEF);
+    ck_assert_uint_eq(e->meta_graph_def.len, 4);
+    ck_assert_mem_eq(e->meta_graph_def.data, "\x12\x02\x0a\x00", 4);
+    tensorflow__event__free_unpacked(e, NULL);
+}
+
+static void expect_end(struct event_reader *r)
+{
+    Tensorflow__Event *e = NULL;
+    struct crew_err err = {0};
 
     ck_assert_int_eq(event_reader_next(r, &e, &err), CREW_OUT_OF_RANGE);
     event_reader_close(r);
+}
+
+START_TEST(what_is_written_is_read_back)
+{
+    struct event_writer *w = open_writer("/m/eval");
+    struct event_reader *r = NULL;
+    Tensorflow__Event *e = NULL;
+    struct crew_err err = {0};
+    char *path;
+
+    event_write_graph(w, "\x0a\x00", 2);
+    event_write_session(w, 7, EVENT_SESSION_START, NULL);
+    write_evaluation(w);
+    event_write_session(w, 500, EVENT_SESSION_CHECKPOINT, "/m/model.ckpt");
+    event_write_run_metadata(w, 501, "step_501", "\x0a\x00", 2);
+    event_write_log(w, 502, 30, "the disk is nearly full");
+    event_write_scalar(w, 503, "global_step/sec", -0.5f);
+
+    path = only_file("/m/eval"); /* while it is being written */
+    ck_assert_int_eq(event_reader_open(env, path, &r, &err), CREW_OK);
+    expect_first(r);
+    expect_graphs(r);
+    expect_log(r, 7, 1, "");
+    expect_evaluation(r);
+    expect_log(r, 500, 3, "/m/model.ckpt");
+
+    e = next(r);
+    ck_assert_str_eq(e->tagged_run_metadata->tag, "step_501");
+    ck_assert_uint_eq(e->tagged_run_metadata->run_metadata.len, 2);
+    tensorflow__event__free_unpacked(e, NULL);
+    e = next(r);
+    ck_assert_int_eq(e->log_message->level, 30);
+    ck_assert_str_eq(e->log_message->message, "the disk is nearly full");
+    tensorflow__event__free_unpacked(e, NULL);
+    e = next(r);
+    ck_assert_int_eq(e->step, 503);
+    ck_assert(only_value(e)->simple_value == -0.5f);
+    tensorflow__event__free_unpacked(e, NULL);
+
+    expect_end(r);
     event_writer_close(w);
     free(path);
+}
+END_TEST
+
+/* Texts have the plugin's name; a table its shape. */
+START_TEST(texts_are_tensors_of_the_plugin)
+{
+    static const char *const cells[] = {"a", "b", "c", "na\xc3\xafve"};
+    const struct crew_shape table = crew_shape2(2, 2);
+    struct event_summary *s = event_summary_new();
+    const Tensorflow__Summary__Value *v;
+
+    event_add_text(s, "table", &table, cells);
+    v = event_summary_message(s)->value[0];
+    ck_assert_str_eq(v->metadata->plugin_data->plugin_name, "text");
+    ck_assert_uint_eq(v->tensor->tensor_shape->n_dim, 2);
+    ck_assert_int_eq(v->tensor->tensor_shape->dim[1]->size, 2);
+    ck_assert_uint_eq(v->tensor->n_string_val, 4);
+    ck_assert_uint_eq(v->tensor->string_val[3].len, 6);
+    event_summary_free(s);
 }
 END_TEST
 
@@ -173,22 +248,6 @@ START_TEST(names_are_as_tensorboard_wants)
 }
 END_TEST
 
-START_TEST(a_full_disk_is_told_once)
-{
-    static const struct event_scalar scalar = {"loss", 1};
-    struct event_writer *w = open_writer("/m");
-    struct crew_err err = {0}, later = {0};
-
-    env_mem_fail_at(env, 1, CREW_RESOURCE_EXHAUSTED, true);
-    ck_assert_int_eq(event_scalars(w, 1, &scalar, 1, &err),
-                     CREW_RESOURCE_EXHAUSTED);
-    ck_assert_ptr_nonnull(strstr(err.msg, "no more events are written"));
-    ck_assert_int_eq(event_scalars(w, 2, &scalar, 1, &later), CREW_OK);
-    event_writer_close(w);
-    env_mem_fail_at(env, 0, 0, false);
-}
-END_TEST
-
 START_TEST(a_writer_that_cannot_begin_is_an_error)
 {
     bool fired = true;
@@ -198,7 +257,7 @@ START_TEST(a_writer_that_cannot_begin_is_an_error)
         struct crew_err err = {0};
 
         env_mem_fail_at(env, n, CREW_PERMISSION_DENIED, true);
-        (void)event_writer_open(env, "/m/eval", &w, &err);
+        (void)event_writer_open(env, "/m/eval", nobody, &w, &err);
         fired = env_mem_fail_fired(env);
         env_mem_fail_at(env, 0, 0, false);
         ck_assert_int_eq(err.code, fired ? CREW_PERMISSION_DENIED : CREW_OK);
@@ -233,9 +292,44 @@ START_TEST(a_record_that_is_no_event_is_damage)
     ck_assert_int_eq(fs_replace_file(env, "/f", b.data, b.len, &err), CREW_OK);
     ck_assert_int_eq(event_reader_open(env, "/f", &r, &err), CREW_OK);
     ck_assert_int_eq(event_reader_next(r, &e, &err), CREW_DATA_LOSS);
-    ck_assert_str_eq(err.msg, "/f: the record at 0 is no event");
+    ck_assert_ptr_nonnull(
+        strstr(err.msg, "/f: the record at 0 is no event: message Event: "));
+    ck_assert_int_eq(crew_err_exit_code(&err), 65);
     event_reader_close(r);
     strbuf_release(&b);
+}
+END_TEST
+
+/* A file that was cut or spoiled is read up to there. */
+START_TEST(damage_comes_after_what_is_good)
+{
+    struct event_writer *w = open_writer("/m");
+    char *path = only_file("/m"), *bytes = NULL;
+    struct event_reader *r = NULL;
+    Tensorflow__Event *e = NULL;
+    struct crew_err err = {0};
+    size_t n = 0;
+
+    event_write_scalar(w, 1, "loss", 1);
+    event_write_scalar(w, 2, "loss", 2);
+    event_writer_close(w);
+    ck_assert_int_eq(fs_read_file(env, path, 4096, &bytes, &n, &err), CREW_OK);
+    bytes[n - 6] ^= 1; /* in the payload of the last */
+    ck_assert_int_eq(
+        fs_replace_file(env, path, bytes, n - (_i == 0 ? 0 : 2), &err),
+        CREW_OK);
+    ck_assert_int_eq(event_reader_open(env, path, &r, &err), CREW_OK);
+    expect_first(r);
+    e = next(r);
+    ck_assert_int_eq(e->step, 1);
+    tensorflow__event__free_unpacked(e, NULL);
+    ck_assert_int_eq(event_reader_next(r, &e, &err), CREW_DATA_LOSS);
+    ck_assert_ptr_nonnull(strstr(
+        err.msg, _i == 0 ? "corrupted record at" : "truncated record at"));
+    ck_assert_int_eq(crew_err_exit_code(&err), 65);
+    event_reader_close(r);
+    free(bytes);
+    free(path);
 }
 END_TEST
 
@@ -287,7 +381,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_is_written_is_read_back);
     tcase_add_test(tc, names_are_as_tensorboard_wants);
-    tcase_add_test(tc, a_full_disk_is_told_once);
+    tcase_add_test(tc, texts_are_tensors_of_the_plugin);
+    tcase_add_loop_test(tc, damage_comes_after_what_is_good, 0, 2);
     tcase_add_test(tc, a_writer_that_cannot_begin_is_an_error);
     tcase_add_test(tc, no_event_file_is_not_found);
     tcase_add_test(tc, a_record_that_is_no_event_is_damage);
