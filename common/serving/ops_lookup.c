@@ -477,10 +477,9 @@ static int check_attributes(struct op_call *call,
                             const struct serving_table *t)
 {
     if (l->key_index < WHOLE_LINE || l->value_index < WHOLE_LINE ||
-        l->vocab_size < -1 || l->vocab_size == 0 || t->n > 0) {
+        l->vocab_size < -1 || l->vocab_size == 0) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
-                       "key_index, value_index or vocab_size is out of range, "
-                       "or the table has been filled before");
+                       "key_index, value_index or vocab_size is out of range");
     }
     if ((l->key_index == LINE_NUMBER && t->key_dtype != CREW_INT64) ||
         (l->value_index == LINE_NUMBER && t->value_dtype != CREW_INT64)) {
@@ -499,6 +498,7 @@ static int run_from_file(struct op_call *call)
                       .value_index = op_attr_int(call->node, "value_index", -1),
                       .vocab_size = op_attr_int(call->node, "vocab_size", -1),
                       .offset = op_attr_int(call->node, "offset", 0)};
+    int64_t before = t != NULL ? t->n : 0;
     char delimiter[8], *path, *text = NULL;
     size_t n = 0;
 
@@ -522,6 +522,10 @@ static int run_from_file(struct op_call *call)
     } else if (fs_read_file(serving_env(call->model), path, MAX_FILE, &text, &n,
                             call->err) == CREW_OK) {
         (void)add_file(&l, t, text, n);
+        if (call->err->code == CREW_OK && before > 0 && t->n != before) {
+            (void)op_fail(call, CREW_FAILED_PRECONDITION,
+                          "Table was already initialized with different data.");
+        }
     }
     free(text);
     free(path);
