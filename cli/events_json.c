@@ -15,6 +15,7 @@
 #include "base/banned.h"
 
 #define MAX_VALUES (1 << 20)
+#define MAX_STRING_BYTES ((size_t)256 << 20)
 
 cJSON *event_number(double v, int digits)
 {
@@ -213,13 +214,23 @@ static bool get_shape(const Tensorflow__TensorProto *t,
     return shape_count(shape, n, &bad) == CREW_OK && *n <= MAX_VALUES;
 }
 
+/* The last string stands for all that are missing: a small file must not become
+ * a huge text. */
+static bool strings_fit(const Tensorflow__TensorProto *t, int64_t n)
+{
+    size_t last =
+        t->n_string_val > 0 ? t->string_val[t->n_string_val - 1].len : 0;
+
+    return last == 0 || (size_t)n <= MAX_STRING_BYTES / last;
+}
+
 cJSON *event_tensor_to_json(const Tensorflow__TensorProto *t)
 {
     cJSON *out, *dims, *values;
     struct crew_shape shape;
     int64_t n;
 
-    if (!get_shape(t, &shape, &n)) {
+    if (!get_shape(t, &shape, &n) || !strings_fit(t, n)) {
         return NULL;
     }
     out = cJSON_CreateObject();

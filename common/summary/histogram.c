@@ -26,22 +26,23 @@ struct histogram {
     double limit[BUCKETS];
     double count[BUCKETS];
     double min, max, num, sum, sum_squares;
-    uint64_t first_cell;
-    uint16_t below[CELLS]; /* positive limits that are below the cell */
+    /* A cell is an eighth of an octave: numbers that share their exponent and
+     * the first three bits of their fraction. */
+    uint64_t first_cell;               /* of FIRST_LIMIT */
+    uint16_t below[CELLS];             /* positive limits below a cell */
+    uint64_t limit_bits[POSITIVE + 1]; /* positive limits, then DBL_MAX */
 };
 
-/* An eighth of an octave, for positive numbers. */
-static uint64_t cell_of(double x)
+static uint64_t bits_of(double x)
 {
     uint64_t bits;
 
     memcpy(&bits, &x, sizeof bits);
-    return bits >> 49;
+    return bits;
 }
 
-static double cell_begin(uint64_t cell)
+static double of_bits(uint64_t bits)
 {
-    uint64_t bits = cell << 49;
     double x;
 
     memcpy(&x, &bits, sizeof x);
@@ -65,9 +66,12 @@ struct histogram *histogram_new(void)
     h->limit[0] = -DBL_MAX;
     h->limit[BUCKETS - 1] = DBL_MAX;
 
-    h->first_cell = cell_of(FIRST_LIMIT);
+    for (int i = 0; i <= POSITIVE; i++) {
+        h->limit_bits[i] = bits_of(positive[i]);
+    }
+    h->first_cell = bits_of(FIRST_LIMIT) >> 49;
     for (int i = 0; i < CELLS; i++) {
-        double begin = cell_begin(h->first_cell + (uint64_t)i);
+        double begin = of_bits((h->first_cell + (uint64_t)i) << 49);
 
         while (below < POSITIVE && positive[below] < begin) {
             below++;
@@ -84,72 +88,82 @@ void histogram_free(struct histogram *h)
     free(h);
 }
 
-/* How many positive limits are below x > 0, or not above it. */
-static int limits_below(const struct histogram *h, double x, bool or_equal)
+/* The first bucket whose limit is above x. Of equal sign, doubles are in the
+ * order of their bits; an eighth of an octave has two limits at most. No branch
+ * here depends on x as long as it is neither tiny nor huge. */
+static size_t bucket_of(const struct histogram *h, double x)
 {
-    const double *positive = &h->limit[ZERO + 1];
-    uint64_t cell = cell_of(x);
-    int n;
+    size_t positive = x >= 0, n = 0;
+    uint64_t size = bits_of(fabs(x)), cell = (size >> 49) - h->first_cell;
 
-    if (x < FIRST_LIMIT) {
-        return 0;
+    if (size >= h->limit_bits[0]) {
+        n = POSITIVE;
     }
-    if (cell - h->first_cell >= CELLS) {
-        return POSITIVE;
+    if (cell < CELLS && n > 0) {
+        n = h->below[cell];
+        n += h->limit_bits[n] < size + positive;
+        n += h->limit_bits[n] < size + positive;
     }
-    n = h->below[cell - h->first_cell];
-    while (n < POSITIVE &&
-           (positive[n] < x || (or_equal && positive[n] <= x))) {
-        n++;
-    }
-    return n;
+    return positive ? ZERO + 1 + n : ZERO - n;
 }
 
-/* The first bucket whose limit is above x. */
-static int bucket_of(const struct histogram *h, double x)
+static void add(struct histogram *h, const double *x, int64_t n)
 {
-    return x < 0 ? ZERO - limits_below(h, -x, false)
-                 : ZERO + 1 + limits_below(h, x, true);
+    double min = h->min, max = h->max;
+    double sum = h->sum, sum_squares = h->sum_squares;
+
+    for (int64_t i = 0; i < n; i++) {
+        h->count[bucket_of(h, x[i])] += 1;
+        min = min > x[i] ? x[i] : min;
+        max = max < x[i] ? x[i] : max;
+        sum += x[i];
+        sum_squares += x[i] * x[i];
+    }
+    h->min = min;
+    h->max = max;
+    h->num += (double)n;
+    h->sum = sum;
+    h->sum_squares = sum_squares;
 }
 
-static void add(struct histogram *h, double x)
-{
-    h->count[bucket_of(h, x)] += 1;
-    h->min = h->min > x ? x : h->min;
-    h->max = h->max < x ? x : h->max;
-    h->num += 1;
-    h->sum += x;
-    h->sum_squares += x * x;
-}
+/* ------------------------------------------------------------------- values */
 
-/* Value i as a double; denormal: to be flushed to 0, as with DAZ set. */
-static double value_at(enum crew_dtype dtype,
-                       const void *values,
-                       int64_t i,
-                       bool *denormal)
-{
-    double x;
+enum { CHUNK = 256 };
 
-    *denormal = false;
+#define TO_DOUBLES(type, to, from, n)                \
+    for (int64_t i = 0; i < (n); i++) {              \
+        (to)[i] = (double)((const type *)(from))[i]; \
+    }
+
+/* Values `at` to at + n as doubles. Returns the smallest number of the dtype
+ * that is not denormal. */
+static double read_values(enum crew_dtype dtype,
+                          const void *values,
+                          int64_t at,
+                          int64_t n,
+                          double to[CHUNK])
+{
     switch (dtype) {
         case CREW_FLOAT:
-            x = (double)((const float *)values)[i];
-            *denormal = fabs(x) < (double)FLT_MIN;
-            return x;
+            TO_DOUBLES(float, to, (const float *)values + at, n);
+            return (double)FLT_MIN;
         case CREW_DOUBLE:
-            x = ((const double *)values)[i];
-            *denormal = fabs(x) < DBL_MIN;
-            return x;
+            TO_DOUBLES(double, to, (const double *)values + at, n);
+            return DBL_MIN;
         case CREW_INT32:
-            return (double)((const int32_t *)values)[i];
+            TO_DOUBLES(int32_t, to, (const int32_t *)values + at, n);
+            break;
         case CREW_INT64:
-            return (double)((const int64_t *)values)[i];
+            TO_DOUBLES(int64_t, to, (const int64_t *)values + at, n);
+            break;
         case CREW_UINT8:
-            return (double)((const uint8_t *)values)[i];
+            TO_DOUBLES(uint8_t, to, (const uint8_t *)values + at, n);
+            break;
         default:
             INVARIANT(dtype == CREW_BOOL);
-            return ((const bool *)values)[i] ? 1 : 0;
+            TO_DOUBLES(bool, to, (const bool *)values + at, n);
     }
+    return 0;
 }
 
 static int not_finite(double x, const char *tag, struct crew_err *err)
@@ -160,6 +174,39 @@ static int not_finite(double x, const char *tag, struct crew_err *err)
                          tag);
 }
 
+/* Chunk after chunk of values, all finite. Returns how many; 0 at the end or
+ * after an error. */
+struct chunks {
+    enum crew_dtype dtype;
+    const void *values;
+    int64_t at, n;
+    const char *tag;
+    double x[CHUNK];
+    double smallest; /* that is not denormal */
+};
+
+static int64_t next_chunk(struct chunks *c, struct crew_err *err)
+{
+    int64_t n = c->n - c->at < CHUNK ? c->n - c->at : CHUNK;
+    double total = 0;
+
+    if (n <= 0) {
+        return 0;
+    }
+    c->smallest = read_values(c->dtype, c->values, c->at, n, c->x);
+    c->at += n;
+    for (int64_t i = 0; i < n; i++) {
+        total += c->x[i] * 0; /* NaN if any is not finite */
+    }
+    for (int64_t i = 0; isnan(total) && i < n; i++) {
+        if (!isfinite(c->x[i])) {
+            (void)not_finite(c->x[i], c->tag, err);
+            return 0;
+        }
+    }
+    return n;
+}
+
 int histogram_add(struct histogram *h,
                   enum crew_dtype dtype,
                   const void *values,
@@ -167,16 +214,16 @@ int histogram_add(struct histogram *h,
                   const char *tag,
                   struct crew_err *err)
 {
-    for (int64_t i = 0; i < n; i++) {
-        bool denormal;
-        double x = value_at(dtype, values, i, &denormal);
+    struct chunks c = {.dtype = dtype, .values = values, .n = n, .tag = tag};
+    int64_t count;
 
-        if (!isfinite(x)) {
-            return not_finite(x, tag, err);
+    while ((count = next_chunk(&c, err)) > 0) {
+        for (int64_t i = 0; i < count; i++) {
+            c.x[i] = fabs(c.x[i]) < c.smallest ? copysign(0, c.x[i]) : c.x[i];
         }
-        add(h, denormal ? copysign(0, x) : x);
+        add(h, c.x, count);
     }
-    return CREW_OK;
+    return err->code;
 }
 
 Tensorflow__HistogramProto *histogram_proto(const struct histogram *h)
@@ -215,6 +262,24 @@ static void fill_equal(double rows[HISTOGRAM_ROWS][3], double x, int64_t n)
     rows[HISTOGRAM_ROWS - 1][2] = (double)n;
 }
 
+static int find_range(struct chunks c,
+                      double *min,
+                      double *max,
+                      struct crew_err *err)
+{
+    int64_t count;
+
+    *min = DBL_MAX;
+    *max = -DBL_MAX;
+    while ((count = next_chunk(&c, err)) > 0) {
+        for (int64_t i = 0; i < count; i++) {
+            *min = c.x[i] < *min ? c.x[i] : *min;
+            *max = c.x[i] > *max ? c.x[i] : *max;
+        }
+    }
+    return err->code;
+}
+
 int histogram_rows(enum crew_dtype dtype,
                    const void *values,
                    int64_t n,
@@ -222,21 +287,16 @@ int histogram_rows(enum crew_dtype dtype,
                    double rows[HISTOGRAM_ROWS][3],
                    struct crew_err *err)
 {
-    double min = DBL_MAX, max = -DBL_MAX, range, width;
-    bool denormal;
+    struct chunks c = {.dtype = dtype, .values = values, .n = n, .tag = tag};
+    double min, max, range, width;
+    int64_t count;
 
-    for (int64_t i = 0; i < n; i++) {
-        double x = value_at(dtype, values, i, &denormal);
-
-        if (!isfinite(x)) {
-            return not_finite(x, tag, err);
-        }
-        min = x < min ? x : min;
-        max = x > max ? x : max;
+    if (find_range(c, &min, &max, err) != CREW_OK) {
+        return err->code;
     }
     range = max - min;
     width = range / HISTOGRAM_ROWS;
-    if (n == 0 || width <= 0 || !isfinite(range)) {
+    if (n == 0 || !(width > 0) || !isfinite(range)) {
         fill_equal(rows, n == 0 ? 0 : min, n);
         return CREW_OK;
     }
@@ -245,11 +305,12 @@ int histogram_rows(enum crew_dtype dtype,
         rows[r][1] = r + 1 < HISTOGRAM_ROWS ? (r + 1) * width + min : max;
         rows[r][2] = 0;
     }
-    for (int64_t i = 0; i < n; i++) {
-        double row =
-            floor((value_at(dtype, values, i, &denormal) - min) / width);
+    while ((count = next_chunk(&c, err)) > 0) {
+        for (int64_t i = 0; i < count; i++) {
+            double row = floor((c.x[i] - min) / width);
 
-        rows[row < HISTOGRAM_ROWS ? (int)row : HISTOGRAM_ROWS - 1][2] += 1;
+            rows[row < HISTOGRAM_ROWS ? (int)row : HISTOGRAM_ROWS - 1][2] += 1;
+        }
     }
-    return CREW_OK;
+    return err->code;
 }
