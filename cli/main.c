@@ -19,6 +19,9 @@ static const struct command {
     {"tf-config", cmd_tf_config, "what a TF_CONFIG means here"},
     {"ckpt", cmd_ckpt, "list, show, verify and compare checkpoints"},
     {"events", cmd_events, "show event files"},
+    {"export", cmd_export, "write a checkpoint as a SavedModel"},
+    {"saved-model", cmd_saved_model, "show and run SavedModels"},
+    {"predict", cmd_predict, "an export's predictions for a file of inputs"},
     {"health", cmd_health, "ask a running process how it is"},
 };
 
@@ -26,7 +29,7 @@ static void usage(FILE *out)
 {
     (void)fputs("usage: crew COMMAND [options]\n\n", out);
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        (void)fprintf(out, "  %-10s %s\n", commands[i].name,
+        (void)fprintf(out, "  %-11s %s\n", commands[i].name,
                       commands[i].summary);
     }
     (void)fputs(
