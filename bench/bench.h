@@ -30,6 +30,7 @@ struct bench_row {
 /* Tables of rows, one a topic, each ended by a row without a name. */
 extern const struct bench_row bench_compute_rows[];
 extern const struct bench_row bench_transport_rows[];
+extern const struct bench_row bench_parse_rows[];
 
 /* Seconds on the monotonic clock. */
 double bench_now(void);

@@ -18,6 +18,7 @@
 static const struct bench_row* const tables[] = {
     bench_compute_rows,
     bench_transport_rows,
+    bench_parse_rows,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -39,6 +39,8 @@ static const char *key_of(const struct parse_run *run,
 /* -------------------------------------------------------------------- values
  */
 
+/* TensorFlow skips what it counts without a look at whether it is there, and
+ * notices when it writes. */
 static int64_t bytes_list(struct wire *w, struct example_bytes *out)
 {
     int64_t count = 0;
@@ -47,7 +49,11 @@ static int64_t bytes_list(struct wire *w, struct example_bytes *out)
         const uint8_t *data;
         uint32_t n;
 
-        if (!wire_expect(w, TAG_BYTES_1) || !wire_bytes(w, &data, &n)) {
+        if (!wire_expect(w, TAG_BYTES_1) || !wire_read32(w, &n)) {
+            return -1;
+        }
+        data = w->p;
+        if (!wire_skip(w, n) && out != NULL) {
             return -1;
         }
         if (out != NULL) {
@@ -375,12 +381,12 @@ static int dense_row(struct parse_run *run, int f, uint8_t *to)
                (size_t)feature->stride * feature->size);
         return CREW_OK;
     }
-    if (n != feature->stride) {
+    w.p = p->data;
+    if (n != feature->stride ||
+        (n > 0 && feature_values(&w, feature->tag, to) < 0)) {
         return FAIL(run, "Unexpected number of elements in example %s",
                     parse_name(run, name, sizeof name));
     }
-    w.p = p->data;
-    (void)feature_values(&w, feature->tag, to);
     return CREW_OK;
 }
 
@@ -422,6 +428,7 @@ static int context_many(struct parse_run *run, int f)
     struct parse_column *c = &run->out->column[f];
     bool sparse = feature->is.kind == PARSE_VAR_LEN;
     int64_t at = 0;
+    char key[300];
 
     if (fit_values(run, f, s->n) != CREW_OK ||
         fit_ints(run, &s->split_buffer, run->batch + 1) != CREW_OK ||
@@ -440,6 +447,11 @@ static int context_many(struct parse_run *run, int f)
                       : feature_values(&w, feature->tag,
                                        s->values + (size_t)at * feature->size);
 
+        if (n < 0) {
+            return FAIL(run,
+                        "Unexpected total number of elements in feature %s",
+                        key_of(run, f, key, sizeof key));
+        }
         for (int64_t k = 0; sparse && k < n; k++) {
             s->indices[2 * (at + k)] = e;
             s->indices[2 * (at + k) + 1] = k;
@@ -483,6 +495,9 @@ static int list_rows(struct parse_run *run, int f, uint8_t *to, int64_t *rows)
         int64_t n = next_step(&w, feature->tag, to + (size_t)at * feature->size,
                               &broken);
 
+        if (n < 0) {
+            return step_error(run, f, *rows, true);
+        }
         if (n != feature->stride) {
             return FAIL(run,
                         "Name: %s, Key: %s, Index: %lld.  Number of values != "
@@ -537,7 +552,7 @@ static int list_dense(struct parse_run *run, int f)
 }
 
 /* Values, indices or splits of one example; *at, *step: so far. Returns the
- * most values of a step. */
+ * most values of a step, -1 after an error. */
 static int64_t list_steps(struct parse_run *run,
                           int f,
                           int64_t e,
@@ -555,6 +570,11 @@ static int64_t list_steps(struct parse_run *run,
         int64_t n = next_step(&w, feature->tag,
                               s->values + (size_t)*at * feature->size, &broken);
 
+        if (n < 0) {
+            run->i = e;
+            (void)step_error(run, f, row, true);
+            return -1;
+        }
         for (int64_t k = 0; feature->is.kind == PARSE_VAR_LEN && k < n; k++) {
             int64_t *index = s->indices + 3 * (*at + k);
 
@@ -590,6 +610,9 @@ static int list_many(struct parse_run *run, int f)
     for (int64_t e = 0; e < run->batch; e++) {
         int64_t most = list_steps(run, f, e, &at, &step);
 
+        if (most < 0) {
+            return run->err->code;
+        }
         outer[e + 1] = step;
         rows = step - outer[e] > rows ? step - outer[e] : rows;
         columns = most > columns ? most : columns;
