@@ -30,6 +30,14 @@ static void add_plain(struct strbuf *out, const void *text, size_t n)
     strbuf_addstr(out, n > TEXT_MOST ? "..." : "");
 }
 
+static char *taken(struct strbuf *b)
+{
+    char *text = strbuf_detach(b);
+
+    strbuf_release(b);
+    return text;
+}
+
 static const char *plugin_of(const Tensorflow__Summary__Value *v)
 {
     return v->metadata != NULL && v->metadata->plugin_data != NULL
@@ -211,7 +219,7 @@ char *event_value_text(const Tensorflow__Summary__Value *v, const char *kind)
         default:
             break;
     }
-    return strbuf_detach(&out);
+    return taken(&out);
 }
 
 /* ---------------------------------------------------------------- an event */
@@ -298,5 +306,5 @@ char *event_text(const Tensorflow__Event *e)
     strbuf_addf(&out, "%.6f step %lld %s", e->wall_time, (long long)e->step,
                 event_what(e));
     add_content(&out, e);
-    return strbuf_detach(&out);
+    return taken(&out);
 }
