@@ -10,6 +10,7 @@
 static _Thread_local int64_t fail_countdown;
 static _Thread_local bool fail_for_ever;
 static _Thread_local bool fail_fired;
+static _Thread_local size_t most_bytes; /* 0: no limit */
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -67,6 +68,11 @@ char *xasprintf(const char *fmt, ...)
     return text;
 }
 
+void mem_limit(size_t bytes)
+{
+    most_bytes = bytes;
+}
+
 void mem_fail_at(int64_t n, bool for_ever)
 {
     fail_countdown = n;
@@ -106,7 +112,9 @@ int mem_try(size_t count,
                             count, size);
     }
     bytes = (bytes + 63) & ~(size_t)63;
-    p = must_fail() ? NULL : aligned_alloc(64, bytes > 0 ? bytes : 64);
+    p = must_fail() || (most_bytes > 0 && bytes > most_bytes)
+            ? NULL
+            : aligned_alloc(64, bytes > 0 ? bytes : 64);
     if (p == NULL) {
         return crew_err_set(err, CREW_RESOURCE_EXHAUSTED,
                             "%s: no memory for %zu bytes", what, bytes);

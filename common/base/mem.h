@@ -31,4 +31,7 @@ CREW_MUST_CHECK int mem_try(size_t count,
 void mem_fail_at(int64_t n, bool for_ever);
 bool mem_fail_fired(void);
 
+/* Fuzzers: refuse every mem_try of more than so many bytes; 0: no limit. */
+void mem_limit(size_t bytes);
+
 #endif
