@@ -54,6 +54,19 @@ START_TEST(all_kinds_are_taken)
 }
 END_TEST
 
+START_TEST(images_are_grey_or_coloured)
+{
+    struct crew_err err = {0};
+
+    crew_spec_summary_image(
+        spec, "x", graph_input(g, "y", CREW_FLOAT, crew_shape4(-1, 4, 4, _i)),
+        1);
+    ck_assert_int_eq(
+        spec_check(spec, CREW_TRAIN, &err),
+        _i == 1 || _i == 3 || _i == 4 ? CREW_OK : CREW_INVALID_ARGUMENT);
+}
+END_TEST
+
 static void no_scalar(void)
 {
     crew_spec_summary(spec, "x", x);
@@ -188,6 +201,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, all_kinds_are_taken);
+    tcase_add_loop_test(tc, images_are_grey_or_coloured, 1, 6);
     tcase_add_loop_test(tc, misuse_is_told, 0,
                         (int)(sizeof misuses / sizeof misuses[0]));
     tcase_add_test(tc, the_graph_is_shown_whole);

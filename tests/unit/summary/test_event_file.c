@@ -122,6 +122,23 @@ START_TEST(a_full_disk_is_told_once_and_got_over)
 }
 END_TEST
 
+/* A new file is made, but its first record does not fit: it goes again. */
+START_TEST(a_file_without_its_first_record_is_removed)
+{
+    struct event_writer *w = open_in("/m");
+
+    env_mem_fail_at(env, 1, CREW_RESOURCE_EXHAUSTED, false);
+    event_write_scalar(w, 1, "loss", 1);
+    env_mem_advance(env, 61000000000u);
+    env_mem_fail_at(env, 2, CREW_RESOURCE_EXHAUSTED, false); /* create, write */
+    event_write_scalar(w, 2, "loss", 1);
+    ck_assert(env_mem_fail_fired(env));
+    env_mem_fail_at(env, 0, 0, false);
+    expect_steps(0, 1, "brain.Event:2 ", true);
+    event_writer_close(w);
+}
+END_TEST
+
 /* Every operation from the second event on, failing once: the writer goes on
  * and what it leaves can be read. */
 START_TEST(any_failure_is_survived)
@@ -367,6 +384,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_full_disk_is_told_once_and_got_over);
+    tcase_add_test(tc, a_file_without_its_first_record_is_removed);
     tcase_add_test(tc, any_failure_is_survived);
     tcase_add_test(tc, a_stalled_disk_holds_nobody_up);
     tcase_add_test(tc, one_huge_event_fits);
