@@ -106,6 +106,7 @@ static int show_file(const char *path,
 
     if (env->fs->stat(env->fs, path, &st, err) != CREW_OK ||
         event_reader_open(env, path, &r, err) != CREW_OK) {
+        (void)fputs(a->json ? "null" : "", stdout);
         return err->code;
     }
 

@@ -54,12 +54,14 @@ struct histogram *histogram_new(void)
     struct histogram *h = xcalloc(1, sizeof *h);
     double *positive = &h->limit[ZERO + 1];
     uint16_t below = 0;
+    double v = FIRST_LIMIT;
     int n = 0;
 
-    for (double v = FIRST_LIMIT; v < LAST_LIMIT; v *= 1.1) {
+    while (v < LAST_LIMIT) {
         INVARIANT(n < POSITIVE);
         positive[n] = v;
         h->limit[ZERO - 1 - n] = -v;
+        v *= 1.1;
         n++;
     }
     INVARIANT(n == POSITIVE);

@@ -13,11 +13,12 @@
 /* TensorFlow's limits by its own words. */
 static int all_limits(double *limits)
 {
-    double v[800];
+    double v[800], x = 1e-12;
     int n = 0, k = 0;
 
-    for (double x = 1e-12; x < 1e20; x *= 1.1) {
+    while (x < 1e20) {
         v[n++] = x;
+        x *= 1.1;
     }
     limits[k++] = -DBL_MAX;
     for (int i = n - 1; i >= 0; i--) {
