@@ -98,11 +98,6 @@ static bool skip_group(struct wire *w, uint32_t number)
     return true;
 }
 
-static struct wire wire_of(const uint8_t *data, size_t n)
-{
-    return (struct wire){data, data + n};
-}
-
 /* ---------------------------------------------------------------------- lists
  */
 
@@ -413,7 +408,8 @@ unsound:
     return crew_err_exit(err, CREW_DATA_LOSS, 65,
                          "no tf.Example: the field at byte %zu of %zu is "
                          "damaged. Fix: is this a file of Examples?",
-                         (size_t)(bad - (const uint8_t *)message), n);
+                         n > 0 ? (size_t)(bad - (const uint8_t *)message) : 0,
+                         n);
 }
 
 void example_map_release(struct example_map *map)

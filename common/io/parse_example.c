@@ -171,6 +171,9 @@ static int begin_slot(struct parse_run *run, int f)
     }
     if (buffer_fit(&s->split_buffer,
                    ((size_t)run->batch + 1) * sizeof *s->splits, 0,
+                   run->err) != CREW_OK ||
+        buffer_fit(&s->value_buffer, 1, 0, run->err) != CREW_OK ||
+        buffer_fit(&s->index_buffer, feature->is.kind == PARSE_VAR_LEN, 0,
                    run->err) != CREW_OK) {
         return run->err->code;
     }

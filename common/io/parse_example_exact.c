@@ -262,8 +262,7 @@ static enum parse_outcome read_features(struct parse_run *run,
 static int read_structure(struct parse_run *run, size_t *count)
 {
     const struct example_bytes *s = &run->serialized[run->i];
-    const uint8_t *data = (const uint8_t *)s->data;
-    struct wire w = {data, data + s->n};
+    struct wire w = wire_of(s->data, s->n);
     enum parse_outcome got = s->n > INT32_MAX ? PARSE_IRREGULAR : PARSE_DONE;
     char text[960];
 

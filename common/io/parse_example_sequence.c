@@ -186,8 +186,7 @@ static int find_protos(struct parse_run *run)
     memset(run->out->entries.data, 0, places * sizeof(struct proto));
     for (run->i = 0; run->i < run->batch; run->i++) {
         const struct example_bytes *s = &run->serialized[run->i];
-        const uint8_t *data = (const uint8_t *)s->data;
-        struct wire w = {data, data + s->n};
+        struct wire w = wire_of(s->data, s->n);
         bool good = s->n <= INT32_MAX;
 
         while (good && !wire_at_end(&w)) {
@@ -219,7 +218,7 @@ static int count_context(struct parse_run *run, int f)
     }
     for (run->i = 0; run->i < run->batch; run->i++) {
         struct proto *p = proto_of(run, f, run->i);
-        struct wire w = {p->data, p->data + p->n};
+        struct wire w = wire_of(p->data, p->n);
         int64_t n = p->n == 0 ? 0 : feature_values(&w, feature->tag, NULL);
 
         if (n < 0) {
@@ -284,7 +283,7 @@ static int count_list(struct parse_run *run, int f)
 
     for (run->i = 0; run->i < run->batch; run->i++) {
         struct proto *p = proto_of(run, f, run->i);
-        struct wire w = {p->data, p->data + p->n};
+        struct wire w = wire_of(p->data, p->n);
         int64_t values = 0, rows = 0;
 
         while (!wire_at_end(&w)) {
@@ -362,7 +361,7 @@ static int dense_row(struct parse_run *run, int f, uint8_t *to)
 {
     const struct spec_feature *feature = &run->spec->feature[f];
     const struct proto *p = proto_of(run, f, run->i);
-    struct wire w = {p->data, p->data + p->n};
+    struct wire w = wire_of(p->data, p->n);
     char key[300], name[300];
     int64_t n = 0;
 
@@ -441,7 +440,7 @@ static int context_many(struct parse_run *run, int f)
     s->splits[0] = 0;
     for (int64_t e = 0; e < run->batch; e++) {
         struct proto *p = proto_of(run, f, e);
-        struct wire w = {p->data, p->data + p->n};
+        struct wire w = wire_of(p->data, p->n);
         int64_t n =
             p->n == 0 ? 0
                       : feature_values(&w, feature->tag,
@@ -477,7 +476,7 @@ static int list_rows(struct parse_run *run, int f, uint8_t *to, int64_t *rows)
 {
     const struct spec_feature *feature = &run->spec->feature[f];
     const struct proto *p = proto_of(run, f, run->i);
-    struct wire w = {p->data, p->data + p->n};
+    struct wire w = wire_of(p->data, p->n);
     char key[250], name[250], shape[120];
     int64_t at = 0;
 
@@ -562,7 +561,7 @@ static int64_t list_steps(struct parse_run *run,
     const struct spec_feature *feature = &run->spec->feature[f];
     const struct proto *p = proto_of(run, f, e);
     struct slot *s = &run->out->slot[f];
-    struct wire w = {p->data, p->data + p->n};
+    struct wire w = wire_of(p->data, p->n);
     int64_t row = 0, most = 0;
 
     for (; !wire_at_end(&w); row++) {

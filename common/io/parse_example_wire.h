@@ -84,6 +84,15 @@ struct wire {
     const uint8_t *p, *limit;
 };
 
+/* n bytes; data may be NULL when n is 0. */
+static inline struct wire wire_of(const void *data, size_t n)
+{
+    static const uint8_t none = 0;
+    const uint8_t *p = n > 0 ? data : &none;
+
+    return (struct wire){p, p + n};
+}
+
 static inline bool wire_at_end(const struct wire *w)
 {
     return w->p == w->limit;
