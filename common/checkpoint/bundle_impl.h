@@ -19,6 +19,9 @@ struct bundle_reader {
     int n;
 };
 
+/* A row's value, guarded; NULL when it is no entry. Owner: caller. */
+CREW_NULLABLE Tensorflow__BundleEntryProto *bundle_unpack_entry(
+    const struct table_entry *);
 /* DATA_LOSS, exit 65: "<prefix>: <what> <name>". */
 int bundle_damaged(const struct bundle_reader *,
                    struct crew_err *,

@@ -295,9 +295,7 @@ static Tensorflow__BundleEntryProto *slice_entry(struct bundle_reader *r,
     row = table_find(r->table, key.data, key.len);
     strbuf_release(&key);
     if (row >= 0) {
-        const struct table_entry *bytes = table_entry(r->table, row);
-        e = tensorflow__bundle_entry_proto__unpack(NULL, bytes->value_len,
-                                                   bytes->value);
+        e = bundle_unpack_entry(table_entry(r->table, row));
     }
     if (e == NULL) {
         bundle_damaged(r, err, "a slice is missing of", t->name);

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "io/pbguard.h"
 
 #include "base/banned.h"
 
@@ -103,12 +104,23 @@ int bundle_check_entry(const struct bundle_reader *r,
     return CREW_OK;
 }
 
+Tensorflow__BundleEntryProto *bundle_unpack_entry(const struct table_entry *row)
+{
+    ProtobufCMessage *message = NULL;
+    struct crew_err ignored = {0};
+
+    return pbguard_unpack(&tensorflow__bundle_entry_proto__descriptor,
+                          &pbguard_record, row->value, row->value_len, &message,
+                          &ignored) == CREW_OK
+               ? (Tensorflow__BundleEntryProto *)message
+               : NULL;
+}
+
 static int add_tensor(struct bundle_reader *r,
                       const struct table_entry *row,
                       struct crew_err *err)
 {
-    Tensorflow__BundleEntryProto *e = tensorflow__bundle_entry_proto__unpack(
-        NULL, row->value_len, row->value);
+    Tensorflow__BundleEntryProto *e = bundle_unpack_entry(row);
     struct bundle_tensor *t = &r->tensors[r->n];
     char *name = xmalloc(row->key_len + 1);
     int64_t count;
@@ -144,7 +156,9 @@ static int add_tensor(struct bundle_reader *r,
     return CREW_OK;
 fail:
     free(name);
-    tensorflow__bundle_entry_proto__free_unpacked(e, NULL);
+    if (e != NULL) {
+        tensorflow__bundle_entry_proto__free_unpacked(e, NULL);
+    }
     return err->code;
 }
 
@@ -152,14 +166,19 @@ static int read_header(struct bundle_reader *r, struct crew_err *err)
 {
     int64_t at = table_find(r->table, "", 0);
     Tensorflow__BundleHeaderProto *h = NULL;
+    ProtobufCMessage *message = NULL;
+    struct crew_err ignored = {0};
     const struct table_entry *row;
 
     if (at < 0) {
         return bundle_damaged(r, err, "no header in the index", "");
     }
     row = table_entry(r->table, at);
-    h = tensorflow__bundle_header_proto__unpack(NULL, row->value_len,
-                                                row->value);
+    if (pbguard_unpack(&tensorflow__bundle_header_proto__descriptor,
+                       &pbguard_record, row->value, row->value_len, &message,
+                       &ignored) == CREW_OK) {
+        h = (Tensorflow__BundleHeaderProto *)message;
+    }
     if (h == NULL || h->num_shards < 1 || h->num_shards > MAX_SHARDS) {
         bundle_damaged(r, err, "bad header in the index", "");
     } else if (h->endianness != 0) {
@@ -169,7 +188,9 @@ static int read_header(struct bundle_reader *r, struct crew_err *err)
     } else {
         r->num_shards = h->num_shards;
     }
-    tensorflow__bundle_header_proto__free_unpacked(h, NULL);
+    if (h != NULL) {
+        tensorflow__bundle_header_proto__free_unpacked(h, NULL);
+    }
     return err->code;
 }
 
