@@ -222,6 +222,28 @@ static int prepare_model_dir(struct run *run, struct crew_err *err)
     return CREW_OK;
 }
 
+int run_prepare_job(struct run *run,
+                    const struct crew_job *job,
+                    const char *program,
+                    struct crew_err *err)
+{
+    if (job == NULL && run->opt.job == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "which model? give --job LIB.so");
+    }
+    run->job = job;
+    if (blas_load(err) != CREW_OK ||
+        (job != NULL ? job_check(job, program, err)
+                     : job_load(run->opt.job, &run->job, err)) != CREW_OK ||
+        load_params(run, err) != CREW_OK || configure(run, err) != CREW_OK ||
+        run_dry_build(run, err) != CREW_OK ||
+        params_status(run->params, err) != CREW_OK ||
+        params_unused(run->params, err) != CREW_OK) {
+        return err->code;
+    }
+    return CREW_OK;
+}
+
 static int prepare(struct run *run,
                    int role,
                    const struct crew_job *job,
@@ -234,18 +256,7 @@ static int prepare(struct run *run,
     if (run->tf != NULL && run->tf->role == ROLE_PS) {
         return CREW_OK;
     }
-    if (job == NULL && run->opt.job == NULL) {
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
-                             "what to train? give --job LIB.so");
-    }
-    run->job = job;
-    if (blas_load(err) != CREW_OK ||
-        (job != NULL ? job_check(job, program, err)
-                     : job_load(run->opt.job, &run->job, err)) != CREW_OK ||
-        load_params(run, err) != CREW_OK || configure(run, err) != CREW_OK ||
-        run_dry_build(run, err) != CREW_OK ||
-        params_status(run->params, err) != CREW_OK ||
-        params_unused(run->params, err) != CREW_OK) {
+    if (run_prepare_job(run, job, program, err) != CREW_OK) {
         return err->code;
     }
     return prepare_model_dir(run, err);
@@ -278,7 +289,7 @@ static int dispatch(struct run *run, int argc, char **argv)
     }
 }
 
-static int set_log_level(const struct options *o, struct crew_err *err)
+int run_set_log_level(const struct options *o, struct crew_err *err)
 {
     enum env_level level = o->quiet ? LOG_WARN : LOG_INFO;
 
@@ -291,7 +302,7 @@ static int set_log_level(const struct options *o, struct crew_err *err)
     return CREW_OK;
 }
 
-static void release(struct run *run)
+void run_release(struct run *run)
 {
     run_forget_exports(run);
     params_free(run->params);
@@ -312,7 +323,7 @@ static int role_main(int role,
 
     log_set_who(program);
     if (options_parse(argc, argv, job == NULL, &run.opt, &err) != CREW_OK ||
-        set_log_level(&run.opt, &err) != CREW_OK) {
+        run_set_log_level(&run.opt, &err) != CREW_OK) {
         (void)fprintf(stderr, "%s: %s\n", program, err.msg);
         code = crew_err_exit_code(&err);
     } else if (run.opt.help) {
@@ -325,7 +336,7 @@ static int role_main(int role,
                    ? dispatch(&run, argc, argv)
                    : run_fail(run.env, &err);
     }
-    release(&run);
+    run_release(&run);
     return code;
 }
 

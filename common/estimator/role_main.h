@@ -13,6 +13,17 @@
  * crew-ps beside this one). Returns the exit code. */
 CREW_API int crew_role_main(int role, int argc, char **argv);
 
+/* Estimator.export_saved_model: export a checkpoint of a job to a new folder
+ * below `dir` and print its path. argv: the options of `crew run` (TF_CONFIG is
+ * not looked at). checkpoint_path NULL: the newest of --model-dir. exporter: the
+ * name of the EvalSpec's exporter whose options count; NULL: the first one's.
+ * Returns the exit code; 66 without a checkpoint. */
+int role_export(int argc,
+                char **argv,
+                const char *dir,
+                CREW_NULLABLE const char *checkpoint_path,
+                CREW_NULLABLE const char *exporter);
+
 /* --version: the release, the libraries and the kernels. */
 void role_print_version(const char *program);
 

@@ -35,6 +35,16 @@ struct run {
 };
 void run_forget_exports(struct run *);
 
+/* Load what a job needs (libraries, --job unless `job` is given, parameters),
+ * configure it and build it dry. Nothing is written or connected. */
+CREW_MUST_CHECK int run_prepare_job(struct run *,
+                                    CREW_NULLABLE const struct crew_job *job,
+                                    const char *program,
+                                    struct crew_err *);
+CREW_MUST_CHECK int run_set_log_level(const struct options *,
+                                      struct crew_err *);
+void run_release(struct run *);
+
 /* The job's input for a mode: made, checked, batched, seeded for this trainer.
  * No file is opened. Owner: caller, dataset_free(). */
 CREW_MUST_CHECK int run_open_input(struct run *,

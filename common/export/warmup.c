@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/example.h"
 #include "io/tfrecord.h"
 #include "io/varint.h"
 #include "tensor/tensor.h"
@@ -67,7 +68,7 @@ static int64_t integer_at(const struct export_feature *f,
                                              : ((const int64_t *)data)[i];
 }
 
-/* The i-th value as a number, before the receiver's scale. */
+/* The i-th value as it is before the receiver's cast and scale. */
 static double value_at(const struct export_feature *f,
                        const void *data,
                        int64_t i)
@@ -92,63 +93,53 @@ static int64_t whole(const struct export_feature *f,
     return (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
 }
 
-/* tensorflow.Feature: bytes_list=1, float_list=2, int64_list=3. */
-static void put_feature(struct strbuf *out,
+/* The values of a row from the i-th on, spelt as the receiver reads them. */
+static void add_feature(struct example_writer *w,
                         const struct export_feature *f,
                         const void *data,
                         int64_t row)
 {
-    int64_t n = row_count(f);
-    struct strbuf values, list;
+    size_t n = (size_t)row_count(f);
+    int64_t first = row * (int64_t)n;
+    float *floats = xcalloc(n + 1, sizeof *floats);
+    int64_t *ints = xcalloc(n + 1, sizeof *ints);
+    char *bytes = xcalloc(n + 1, 1);
 
-    strbuf_init(&values);
-    strbuf_init(&list);
-    for (int64_t i = row * n; i < (row + 1) * n; i++) {
+    for (size_t k = 0; k < n; k++) {
         if (f->wire == CREW_FLOAT) {
-            float v = (float)value_at(f, data, i);
-
-            strbuf_add(&values, &v, sizeof v);
-        } else if (f->wire == CREW_INT64) {
-            varint_put(&values, (uint64_t)whole(f, data, i));
+            floats[k] = (float)value_at(f, data, first + (int64_t)k);
         } else {
-            unsigned char v = (unsigned char)whole(f, data, i);
-
-            strbuf_add(&values, &v, sizeof v);
+            ints[k] = whole(f, data, first + (int64_t)k);
+            bytes[k] = (char)ints[k];
         }
     }
-    put_message(&list, 1, &values);
-    put_message(out,
-                f->wire == CREW_FLOAT ? 2 : (f->wire == CREW_INT64 ? 3 : 1),
-                &list);
-    strbuf_release(&list);
-    strbuf_release(&values);
+    if (f->wire == CREW_FLOAT) {
+        example_add_floats(w, f->key, floats, n);
+    } else if (f->wire == CREW_INT64) {
+        example_add_ints(w, f->key, ints, n);
+    } else {
+        example_add_bytes(w, f->key, &(struct example_bytes){bytes, n}, 1);
+    }
+    free(bytes);
+    free(ints);
+    free(floats);
 }
 
-/* tensorflow.Example{features=1{feature=1 map}}. */
 static void put_example(struct strbuf *out,
                         const struct export_request *q,
                         const void *const *data,
                         int64_t row)
 {
-    struct strbuf features, entry, feature;
+    struct example_writer w;
 
-    strbuf_init(&features);
-    strbuf_init(&entry);
-    strbuf_init(&feature);
+    example_writer_init(&w);
     for (int i = 0; i < q->n_features; i++) {
-        const struct export_feature *f = &q->features[i];
-
-        if (f->node != NULL) {
-            put_text(&entry, 1, f->key);
-            put_feature(&feature, f, data[i], row);
-            put_message(&entry, 2, &feature);
-            put_message(&features, 1, &entry);
+        if (q->features[i].node != NULL) {
+            add_feature(&w, &q->features[i], data[i], row);
         }
     }
-    put_message(out, 1, &features);
-    strbuf_release(&feature);
-    strbuf_release(&entry);
-    strbuf_release(&features);
+    example_writer_finish(&w, out);
+    example_writer_release(&w);
 }
 
 /* ----------------------------------------------------------------- tensors */
