@@ -169,6 +169,58 @@ START_TEST(any_order_gives_the_same)
 }
 END_TEST
 
+/* Keys of every length that differ in one place, in the order that was not
+ * guessed. */
+START_TEST(guesses_are_checked)
+{
+    struct parse_output *out = parse_output_new();
+    static const float values[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    char key[2][150];
+
+    for (size_t n = 1; n < sizeof key[0]; n++) {
+        struct parse_feature f[2];
+        struct example_bytes each[4];
+        struct strbuf bytes[4];
+        struct crew_err err = {0};
+        struct parse_spec *spec = NULL;
+
+        for (int k = 0; k < 2; k++) {
+            memset(key[k], 'k', n);
+            key[k][n] = '\0';
+            key[k][n % 3 == 0   ? 0
+                   : n % 3 == 1 ? n / 2
+                                : n - 1] = (char)('0' + k);
+            f[k] = feature(key[k], PARSE_FIXED, CREW_FLOAT);
+            f[k].shape = crew_shape1(3);
+        }
+        for (int i = 0; i < 4; i++) {
+            int first = i / 2 == i % 2; /* 1, 0, 0, 1 */
+            struct example_writer w;
+
+            example_writer_init(&w);
+            example_add_floats(&w, key[first], values[first], 3);
+            example_add_floats(&w, key[1 - first], values[1 - first], 3);
+            strbuf_init(&bytes[i]);
+            example_writer_finish(&w, &bytes[i]);
+            example_writer_release(&w);
+            each[i] = (struct example_bytes){bytes[i].data, bytes[i].len};
+        }
+        ck_assert_int_eq(parse_spec_new(f, 2, &spec, &err), CREW_OK);
+        ck_assert_int_eq(parse_example_batch(spec, each, NULL, 0, 4, out, &err),
+                         CREW_OK);
+        for (int i = 0; i < 4; i++) {
+            const struct parse_column *c = parse_output_columns(out);
+
+            ck_assert_mem_eq(c[0].floats + 3 * i, values[0], sizeof values[0]);
+            ck_assert_mem_eq(c[1].floats + 3 * i, values[1], sizeof values[1]);
+            strbuf_release(&bytes[i]);
+        }
+        parse_spec_free(spec);
+    }
+    parse_output_free(out);
+}
+END_TEST
+
 /* Once the buffers are large enough nothing is allocated, also when lists are
  * unpacked or the exact path is taken. */
 START_TEST(a_second_batch_allocates_nothing)
@@ -474,6 +526,7 @@ int main(void)
     TCase *tc = tcase_create("parse_example");
 
     tcase_add_test(tc, any_order_gives_the_same);
+    tcase_add_test(tc, guesses_are_checked);
     tcase_add_test(tc, a_second_batch_allocates_nothing);
     tcase_add_test(tc, every_allocation_may_fail);
     tcase_add_test(tc, an_output_serves_many_specs);
