@@ -192,8 +192,12 @@ static void print_batch(const struct job *job)
         parse_output_add_json(&to, job->spec, job->out);
         strbuf_addstr(&to, "\n");
     } else {
-        strbuf_addf(&to, "records %lld to %lld\n", (long long)job->before,
-                    (long long)job->before + (long long)job->n - 1);
+        if (job->n == 0) {
+            strbuf_addstr(&to, "no records\n");
+        } else {
+            strbuf_addf(&to, "records %lld to %lld\n", (long long)job->before,
+                        (long long)job->before + (long long)job->n - 1);
+        }
         for (int i = 0; i < parse_spec_count(job->spec); i++) {
             strbuf_addstr(&to, "  ");
             print_column(&to, parse_spec_feature(job->spec, i), &c[i]);
@@ -216,9 +220,8 @@ static int parse_records(struct job *job, struct crew_err *err)
     }
     if (parse_example_batch(job->spec, job->serialized, NULL, 0,
                             (int64_t)job->n, job->out, err) != CREW_OK) {
-        return job->before == 0 ? err->code
-                                : crew_err_wrap(err, "records from %lld on",
-                                                (long long)job->before);
+        return crew_err_wrap(err, "%s: records from %lld on", job->args.file,
+                             (long long)job->before);
     }
     print_batch(job);
     job->before += (int64_t)job->n;
