@@ -7,6 +7,7 @@
 #include "serving/op.h"
 
 extern const struct serving_op serving_ops_array[];  /* Reshape, Slice, ... */
+extern const struct serving_op serving_ops_place[];  /* Slice, GatherV2, ... */
 extern const struct serving_op serving_ops_math[];   /* MatMul, AddV2, ... */
 extern const struct serving_op serving_ops_reduce[]; /* Sum, ArgMax, ... */
 extern const struct serving_op serving_ops_nn[];     /* Conv2D, Softmax, ... */

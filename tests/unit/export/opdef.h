@@ -212,7 +212,7 @@ static inline const Tensorflow__NodeDef *opdef_producer(
 
     *output = input[0] == '^' ? -1 : 0;
     if (name[length] == ':') {
-        *output = atoi(name + length + 1);
+        *output = (int)strtol(name + length + 1, NULL, 10);
     }
     for (size_t i = 0; i < n; i++) {
         if (strlen(g->node[i]->name) == length &&
