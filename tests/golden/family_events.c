@@ -159,7 +159,7 @@ static void *fed_values(const cJSON *array, enum crew_dtype *dtype, int64_t *n)
 static uint8_t *png_pixels(const Tensorflow__Summary__Image *image)
 {
     const uint8_t *png = image->encoded_image_string.data + 8 + 25; /* IDAT */
-    size_t row = (size_t)(image->width * image->colorspace);
+    size_t row = (size_t)image->width * (size_t)image->colorspace;
     size_t height = (size_t)image->height;
     uLongf size = (uLongf)(height * (row + 1));
     uint8_t *rows = xmalloc(size), *out = xmalloc(size);
