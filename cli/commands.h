@@ -11,6 +11,7 @@ int cmd_tf_config(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_records(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_saved_model(int argc, char **argv);
 int cmd_predict(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct command {
     {"tf-config", cmd_tf_config, "what a TF_CONFIG means here"},
     {"ckpt", cmd_ckpt, "list, show, verify and compare checkpoints"},
     {"events", cmd_events, "show event files"},
+    {"records", cmd_records, "list, show, verify and parse TFRecord files"},
     {"export", cmd_export, "write a checkpoint as a SavedModel"},
     {"saved-model", cmd_saved_model, "show and run SavedModels"},
     {"predict", cmd_predict, "an export's predictions for a file of inputs"},
