@@ -7,301 +7,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "io/parse_example_impl.h"
-#include "io/parse_example_wire.h"
+#include "io/parse_example_steps.h"
 #include "base/banned.h"
-
-/* Where a feature's bytes are in an example. */
-struct proto {
-    const uint8_t *data;
-    size_t n;
-    bool present;
-};
-
-static struct proto *proto_of(const struct parse_run *run, int f, int64_t e)
-{
-    return (struct proto *)run->out->entries.data + f * run->batch + e;
-}
-
-static const char *key_of(const struct parse_run *run,
-                          int f,
-                          char *buf,
-                          size_t size)
-{
-    const struct example_bytes *key = &run->spec->feature[f].is.key;
-
-    return parse_text(key->data, key->n, buf, size);
-}
-
-#define FAIL(run, ...) \
-    crew_err_exit((run)->err, CREW_INVALID_ARGUMENT, 65, __VA_ARGS__)
-
-/* -------------------------------------------------------------------- values
- */
-
-/* TensorFlow skips what it counts without a look at whether it is there, and
- * notices when it writes. */
-static int64_t bytes_list(struct wire *w, struct example_bytes *out)
-{
-    int64_t count = 0;
-
-    for (; !wire_at_end(w); count++) {
-        const uint8_t *data;
-        uint32_t n;
-
-        if (!wire_expect(w, TAG_BYTES_1) || !wire_read32(w, &n)) {
-            return -1;
-        }
-        data = w->p;
-        if (!wire_skip(w, n) && out != NULL) {
-            return -1;
-        }
-        if (out != NULL) {
-            out[count] = (struct example_bytes){(const char *)data, n};
-        }
-    }
-    return count;
-}
-
-/* One number, or false. */
-static bool number(struct wire *w, uint8_t kind, int64_t i, void *out)
-{
-    uint64_t v;
-
-    if (kind == TAG_BYTES_3) {
-        if (!wire_read64(w, &v)) {
-            return false;
-        }
-        if (out != NULL) {
-            ((int64_t *)out)[i] = (int64_t)v;
-        }
-        return true;
-    }
-    if (w->limit - w->p < 4) {
-        return false;
-    }
-    if (out != NULL) {
-        memcpy((float *)out + i, w->p, 4);
-    }
-    w->p += 4;
-    return true;
-}
-
-static int64_t number_list(struct wire *w, uint8_t kind, void *out)
-{
-    uint8_t single = kind == TAG_BYTES_3 ? TAG_VARINT_1 : TAG_FIXED32_1;
-    int64_t count = 0;
-    uint32_t n;
-
-    if (wire_expect(w, TAG_BYTES_1)) { /* packed */
-        const uint8_t *outer;
-
-        if (!wire_read32(w, &n)) {
-            return -1;
-        }
-        outer = wire_push(w, n);
-        for (; !wire_at_end(w); count++) {
-            if (!number(w, kind, count, out)) {
-                return -1;
-            }
-        }
-        w->limit = outer;
-        return count;
-    }
-    do {
-        if (!wire_expect(w, single) || !number(w, kind, count, out)) {
-            return -1;
-        }
-        count++;
-    } while (!wire_at_end(w));
-    return count;
-}
-
-/* The Feature at w: how many values, -1 if it cannot be read as `kind`; out
- * NULL: only count. */
-static int64_t feature_values(struct wire *w, uint8_t kind, void *out)
-{
-    const uint8_t *outer;
-    int64_t count;
-    uint32_t n;
-
-    if (!wire_expect(w, kind) || !wire_read32(w, &n)) {
-        return -1;
-    }
-    if (n == 0) {
-        return 0;
-    }
-    outer = wire_push(w, n);
-    count =
-        kind == TAG_BYTES_1 ? bytes_list(w, out) : number_list(w, kind, out);
-    w->limit = outer;
-    return count;
-}
-
-/* ----------------------------------------------------------------- structure
- */
-
-/* The entries of a map; those that the spec has go to their places. */
-static bool read_map(struct parse_run *run,
-                     struct wire *w,
-                     const struct key_table *table)
-{
-    const uint8_t *outer, *inner, *key, *value;
-    uint32_t n, key_n;
-    int f;
-
-    if (!wire_read32(w, &n)) {
-        return false;
-    }
-    outer = wire_push(w, n);
-    while (!wire_at_end(w)) {
-        if (!wire_expect(w, TAG_BYTES_1) || !wire_read32(w, &n)) {
-            return false;
-        }
-        inner = wire_push(w, n);
-        if (!wire_expect(w, TAG_BYTES_1) || !wire_bytes(w, &key, &key_n) ||
-            !wire_expect(w, TAG_BYTES_2) || !wire_bytes(w, &value, &n) ||
-            !wire_at_end(w)) {
-            return false;
-        }
-        w->limit = inner;
-        f = spec_find(run->spec, table, key, key_n);
-        if (f >= 0) {
-            *proto_of(run, f, run->i) = (struct proto){value, n, true};
-        }
-    }
-    w->limit = outer;
-    return true;
-}
-
-static int find_protos(struct parse_run *run)
-{
-    size_t places = (size_t)run->spec->n * (size_t)run->batch;
-    char name[400];
-
-    if (buffer_fit(&run->out->entries, places * sizeof(struct proto), 0,
-                   run->err) != CREW_OK) {
-        return run->err->code;
-    }
-    memset(run->out->entries.data, 0, places * sizeof(struct proto));
-    for (run->i = 0; run->i < run->batch; run->i++) {
-        const struct example_bytes *s = &run->serialized[run->i];
-        struct wire w = wire_of(s->data, s->n);
-        bool good = s->n <= INT32_MAX;
-
-        while (good && !wire_at_end(&w)) {
-            good = wire_expect(&w, TAG_BYTES_1)
-                       ? read_map(run, &w, &run->spec->context)
-                   : wire_expect(&w, TAG_BYTES_2)
-                       ? read_map(run, &w, &run->spec->lists)
-                       : wire_skip_field(&w);
-        }
-        if (!good) {
-            return FAIL(run, "Invalid protocol message input, example id: %s",
-                        parse_name(run, name, sizeof name));
-        }
-    }
-    return CREW_OK;
-}
-
-/* ------------------------------------------------------------------ counting
- * slot.n: values in all; slot.longest: most of an example; slot.cap: rows. */
-
-static int count_context(struct parse_run *run, int f)
-{
-    const struct spec_feature *feature = &run->spec->feature[f];
-    struct slot *s = &run->out->slot[f];
-    char key[300], name[300];
-
-    if (feature->is.kind == PARSE_FIXED) {
-        s->longest = feature->is.num_default;
-    }
-    for (run->i = 0; run->i < run->batch; run->i++) {
-        struct proto *p = proto_of(run, f, run->i);
-        struct wire w = wire_of(p->data, p->n);
-        int64_t n = p->n == 0 ? 0 : feature_values(&w, feature->tag, NULL);
-
-        if (n < 0) {
-            return FAIL(run,
-                        "Name: %s, Context feature: %s.  Data types don't "
-                        "match. Expected type: %s",
-                        parse_name(run, name, sizeof name),
-                        key_of(run, f, key, sizeof key),
-                        parse_dtype_text(feature->is.dtype));
-        }
-        s->n += n;
-        s->longest = n > s->longest ? n : s->longest;
-    }
-    return CREW_OK;
-}
-
-/* The next step of a feature list: its number of values, or -1 (*broken: the
- * list is no message at all). */
-static int64_t next_step(struct wire *w, uint8_t kind, void *out, bool *broken)
-{
-    const uint8_t *outer;
-    int64_t count = 0;
-    uint32_t n;
-
-    *broken = !wire_expect(w, TAG_BYTES_1) || !wire_read32(w, &n) || n == 1;
-    if (*broken) {
-        return -1;
-    }
-    if (n == 2) { /* an empty list of the kind */
-        if (!wire_expect(w, kind) || !wire_read32(w, &n) || n != 0) {
-            return -1;
-        }
-    } else if (n > 2) {
-        outer = wire_push(w, n);
-        count = feature_values(w, kind, out);
-        w->limit = outer;
-    }
-    return count;
-}
-
-static int step_error(struct parse_run *run, int f, int64_t row, bool broken)
-{
-    char key[300], name[300];
-
-    (void)parse_name(run, name, sizeof name);
-    (void)key_of(run, f, key, sizeof key);
-    if (broken) {
-        return FAIL(run, "Error in sequence feature %s in example %s", key,
-                    name);
-    }
-    return FAIL(run,
-                "Name: %s, Feature list: %s, Index: %lld.  Data types don't "
-                "match. Expected type: %s",
-                name, key, (long long)row,
-                parse_dtype_text(run->spec->feature[f].is.dtype));
-}
-
-static int count_list(struct parse_run *run, int f)
-{
-    const struct spec_feature *feature = &run->spec->feature[f];
-    struct slot *s = &run->out->slot[f];
-
-    for (run->i = 0; run->i < run->batch; run->i++) {
-        struct proto *p = proto_of(run, f, run->i);
-        struct wire w = wire_of(p->data, p->n);
-        int64_t values = 0, rows = 0;
-
-        while (!wire_at_end(&w)) {
-            bool broken;
-            int64_t n = next_step(&w, feature->tag, NULL, &broken);
-
-            if (n < 0) {
-                return step_error(run, f, rows, broken);
-            }
-            values += n;
-            rows++;
-        }
-        s->n += values;
-        s->cap += rows;
-        s->longest = values > s->longest ? values : s->longest;
-    }
-    return CREW_OK;
-}
 
 /* ------------------------------------------------------------------- writing
  */
@@ -360,20 +67,21 @@ static void add_dims(struct parse_column *c, const struct crew_shape *shape)
 static int dense_row(struct parse_run *run, int f, uint8_t *to)
 {
     const struct spec_feature *feature = &run->spec->feature[f];
-    const struct proto *p = proto_of(run, f, run->i);
+    const struct step_proto *p = steps_proto(run, f, run->i);
     struct wire w = wire_of(p->data, p->n);
     char key[300], name[300];
     int64_t n = 0;
 
     if (p->n > 0) {
-        n = feature_values(&w, feature->tag, NULL);
+        n = steps_feature(&w, feature->tag, NULL);
     }
     if (!p->present && feature->is.num_default == 0) {
-        return FAIL(run,
-                    "Feature: %s (data type: %s) is required but could not be "
-                    "found.",
-                    key_of(run, f, key, sizeof key),
-                    parse_dtype_text(feature->is.dtype));
+        return STEPS_FAIL(
+            run,
+            "Feature: %s (data type: %s) is required but could not be "
+            "found.",
+            steps_key(run, f, key, sizeof key),
+            parse_dtype_text(feature->is.dtype));
     }
     if (!p->present) {
         memcpy(to, feature->is.default_values,
@@ -382,9 +90,9 @@ static int dense_row(struct parse_run *run, int f, uint8_t *to)
     }
     w.p = p->data;
     if (n != feature->stride ||
-        (n > 0 && feature_values(&w, feature->tag, to) < 0)) {
-        return FAIL(run, "Unexpected number of elements in example %s",
-                    parse_name(run, name, sizeof name));
+        (n > 0 && steps_feature(&w, feature->tag, to) < 0)) {
+        return STEPS_FAIL(run, "Unexpected number of elements in example %s",
+                          parse_name(run, name, sizeof name));
     }
     return CREW_OK;
 }
@@ -397,11 +105,11 @@ static int context_dense(struct parse_run *run, int f)
     char key[300];
 
     if (s->longest != feature->stride) {
-        return FAIL(run,
-                    "Inconsistent max number of elements for feature %s: "
-                    "expected %lld, but found %lld",
-                    key_of(run, f, key, sizeof key), (long long)feature->stride,
-                    (long long)s->longest);
+        return STEPS_FAIL(run,
+                          "Inconsistent max number of elements for feature %s: "
+                          "expected %lld, but found %lld",
+                          steps_key(run, f, key, sizeof key),
+                          (long long)feature->stride, (long long)s->longest);
     }
     if (fit_values(run, f, times(run->batch, feature->stride)) != CREW_OK) {
         return run->err->code;
@@ -439,17 +147,17 @@ static int context_many(struct parse_run *run, int f)
     s->splits = s->split_buffer.data;
     s->splits[0] = 0;
     for (int64_t e = 0; e < run->batch; e++) {
-        struct proto *p = proto_of(run, f, e);
+        struct step_proto *p = steps_proto(run, f, e);
         struct wire w = wire_of(p->data, p->n);
-        int64_t n =
-            p->n == 0 ? 0
-                      : feature_values(&w, feature->tag,
-                                       s->values + (size_t)at * feature->size);
+        int64_t n = p->n == 0
+                        ? 0
+                        : steps_feature(&w, feature->tag,
+                                        s->values + (size_t)at * feature->size);
 
         if (n < 0) {
-            return FAIL(run,
-                        "Unexpected total number of elements in feature %s",
-                        key_of(run, f, key, sizeof key));
+            return STEPS_FAIL(
+                run, "Unexpected total number of elements in feature %s",
+                steps_key(run, f, key, sizeof key));
         }
         for (int64_t k = 0; sparse && k < n; k++) {
             s->indices[2 * (at + k)] = e;
@@ -475,37 +183,39 @@ static int context_many(struct parse_run *run, int f)
 static int list_rows(struct parse_run *run, int f, uint8_t *to, int64_t *rows)
 {
     const struct spec_feature *feature = &run->spec->feature[f];
-    const struct proto *p = proto_of(run, f, run->i);
+    const struct step_proto *p = steps_proto(run, f, run->i);
     struct wire w = wire_of(p->data, p->n);
     char key[250], name[250], shape[120];
     int64_t at = 0;
 
     if (!p->present && !feature->is.may_be_missing) {
-        return FAIL(run,
-                    "Name: %s, Feature list '%s' is required but could not be "
-                    "found.  Did you mean to include it in "
-                    "feature_list_dense_missing_assumed_empty or "
-                    "feature_list_dense_defaults?",
-                    parse_name(run, name, sizeof name),
-                    key_of(run, f, key, sizeof key));
+        return STEPS_FAIL(
+            run,
+            "Name: %s, Feature list '%s' is required but could not be "
+            "found.  Did you mean to include it in "
+            "feature_list_dense_missing_assumed_empty or "
+            "feature_list_dense_defaults?",
+            parse_name(run, name, sizeof name),
+            steps_key(run, f, key, sizeof key));
     }
     for (*rows = 0; !wire_at_end(&w); (*rows)++) {
         bool broken;
-        int64_t n = next_step(&w, feature->tag, to + (size_t)at * feature->size,
-                              &broken);
+        int64_t n = steps_next(&w, feature->tag,
+                               to + (size_t)at * feature->size, &broken);
 
         if (n < 0) {
-            return step_error(run, f, *rows, true);
+            return steps_error(run, f, *rows, true);
         }
         if (n != feature->stride) {
-            return FAIL(run,
-                        "Name: %s, Key: %s, Index: %lld.  Number of values != "
-                        "expected.  values size: %lld but output shape: %s",
-                        parse_name(run, name, sizeof name),
-                        key_of(run, f, key, sizeof key), (long long)*rows,
-                        (long long)n,
-                        parse_shape_text(&feature->is.shape, false, shape,
-                                         sizeof shape));
+            return STEPS_FAIL(
+                run,
+                "Name: %s, Key: %s, Index: %lld.  Number of values != "
+                "expected.  values size: %lld but output shape: %s",
+                parse_name(run, name, sizeof name),
+                steps_key(run, f, key, sizeof key), (long long)*rows,
+                (long long)n,
+                parse_shape_text(&feature->is.shape, false, shape,
+                                 sizeof shape));
         }
         at += n;
     }
@@ -523,12 +233,12 @@ static int list_dense(struct parse_run *run, int f)
     int64_t *lengths;
 
     if (s->longest % feature->stride != 0) {
-        return FAIL(
+        return STEPS_FAIL(
             run,
             "Feature list '%s' has an unexpected number of values.  "
             "Total values size: %lld is not consistent with output "
             "shape: %s",
-            key_of(run, f, key, sizeof key), (long long)s->longest,
+            steps_key(run, f, key, sizeof key), (long long)s->longest,
             parse_shape_text(&feature->is.shape, true, shape, sizeof shape));
     }
     if (fit_values(run, f, times(run->batch, s->longest)) != CREW_OK ||
@@ -559,19 +269,19 @@ static int64_t list_steps(struct parse_run *run,
                           int64_t *step)
 {
     const struct spec_feature *feature = &run->spec->feature[f];
-    const struct proto *p = proto_of(run, f, e);
+    const struct step_proto *p = steps_proto(run, f, e);
     struct slot *s = &run->out->slot[f];
     struct wire w = wire_of(p->data, p->n);
     int64_t row = 0, most = 0;
 
     for (; !wire_at_end(&w); row++) {
         bool broken;
-        int64_t n = next_step(&w, feature->tag,
-                              s->values + (size_t)*at * feature->size, &broken);
+        int64_t n = steps_next(
+            &w, feature->tag, s->values + (size_t)*at * feature->size, &broken);
 
         if (n < 0) {
             run->i = e;
-            (void)step_error(run, f, row, true);
+            (void)steps_error(run, f, row, true);
             return -1;
         }
         for (int64_t k = 0; feature->is.kind == PARSE_VAR_LEN && k < n; k++) {
@@ -663,17 +373,12 @@ static int parse_sequences(struct parse_run *run)
     const struct parse_spec *spec = run->spec;
 
     if (output_fit(run->out, spec->n, run->err) != CREW_OK ||
-        find_protos(run) != CREW_OK) {
+        steps_find(run) != CREW_OK) {
         return run->err->code;
     }
     for (int f = 0; f < spec->n; f++) {
-        struct slot *s = &run->out->slot[f];
-        int rc;
-
-        s->n = s->longest = s->cap = 0;
-        rc = f < spec->num_context ? count_context(run, f) : count_list(run, f);
-        if (rc != CREW_OK) {
-            return rc;
+        if (steps_count(run, f) != CREW_OK) {
+            return run->err->code;
         }
     }
     if (write_columns(run, 0, spec->num_context) != CREW_OK ||
@@ -703,9 +408,10 @@ int parse_sequence_batch(const struct parse_spec *spec,
     PRE(spec->sequence && batch >= 0);
     out->ready = false;
     if (names != NULL && num_names != batch) {
-        return FAIL(&run,
-                    "example_names must be empty or have the correct number "
-                    "of elements");
+        return STEPS_FAIL(
+            &run,
+            "example_names must be empty or have the correct number "
+            "of elements");
     }
     return parse_sequences(&run);
 }
