@@ -1,328 +1,350 @@
 /* SPDX-License-Identifier: Apache-2.0
- * crew records: what is in TFRecord files. */
+ * crew records: what is in TFRecord files, and whether they are whole. */
+#include "cli/records.h"
+
+#include <cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "checkpoint/sha256.h"
-#include "cli/base64.h"
 #include "cli/commands.h"
-#include "cli/events.h"
 #include "cli/records_parse.h"
-#include "io/example.h"
-#include "io/tfrecord.h"
 #include "base/banned.h"
 
 static const char usage[] =
-    "usage: crew records ls     [options] FILE...\n"
-    "       crew records dump   [options] FILE...\n"
-    "       crew records verify [options] FILE...\n"
-    "       crew records parse  --spec SPEC FILE   (see its --help)\n\n"
-    "  ls      how many records and bytes, the shortest and the longest\n"
-    "  dump    every record: its length, and the features of a tf.Example\n"
-    "  verify  checks both CRCs of every record\n\n"
-    "  --compression auto|none|gzip|zlib  by the first bytes if not given\n"
-    "  --max-bad-records N   leave out up to N records whose payload is "
-    "damaged\n"
-    "  --format text|json    json: length, sha256, base64 of up to 64 bytes\n\n"
-    "Exit codes: 0; 64 usage; 65 a damaged file; 66 no such file.\n"
-    "Next: crew records parse --spec SPEC FILE\n";
+    "usage: crew records ls|dump|verify [options] FILE...\n"
+    "       crew records parse --spec SPEC FILE\n\n"
+    "  ls      how many records and bytes, the shortest and the longest "
+    "(json: of each\n"
+    "          record length, sha256 and up to 64 bytes in base64)\n"
+    "  dump    every record: the features of a tf.Example, else its bytes "
+    "(json: and all\n"
+    "          bytes in base64; text: the first values and bytes)\n"
+    "  verify  check both CRCs of every record; counts bad ones to the end\n"
+    "  parse   through parse_example; see crew records parse --help\n\n"
+    "  --compression auto|none|gzip|zlib\n"
+    "                         of the whole file (default: auto, by its first "
+    "bytes)\n"
+    "  --max-bad-records N    leave out up to N records a file whose payload "
+    "has a\n"
+    "                         wrong CRC (default: 0). One whose length has a "
+    "wrong CRC\n"
+    "                         cannot be left out: where it ends is unknown\n"
+    "  --format text|json     (default: text)\n\n"
+    "A damaged file is shown up to the damage, the other files all the same. "
+    "Exit\n"
+    "codes: 0; 64 usage; 65 damaged; 66 not found; 74 it cannot be read.\n"
+    "Next: crew records parse --spec '{\"x\": {\"type\": \"VarLenFeature\", "
+    "\"dtype\":\n"
+    "\"float32\"}}' FILE\n";
 
-enum { MOST_BASE64 = 64, MOST_VALUES = 8 };
+enum what { LS, DUMP, VERIFY };
 
 struct arguments {
-    const char *command;
+    enum what what;
     struct tfrecord_options options;
     bool json;
-    char **files;
-    int n_files;
+    char **files; /* borrowed from argv */
+    int n;
 };
 
-/* -------------------------------------------------------------------- a record
+/* What came of a file. */
+struct outcome {
+    uint64_t records, bytes, shortest, longest; /* of payloads */
+    int64_t bad;
+    enum tfrecord_compression compression;
+    char warning[160]; /* what TensorFlow does not mind */
+    struct crew_err err;
+};
+
+/* -------------------------------------------------------------------- printing
  */
 
-static void print_bytes(const struct example_bytes *b)
+static void print_string(const char *text)
 {
-    putchar('"');
-    for (size_t i = 0; i < b->n && i < 40; i++) {
-        unsigned char c = (unsigned char)b->data[i];
+    cJSON *json = cJSON_CreateString(text);
+    char *quoted = cJSON_PrintUnformatted(json);
 
-        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
-            printf("\\x%02x", c);
-        } else {
-            putchar(c);
-        }
-    }
-    printf("\"%s", b->n > 40 ? "..." : "");
-}
-
-static void print_feature(const struct example_entry *e)
-{
-    static const char *const kinds[] = {"none", "bytes", "float", "int64"};
-
-    printf("    ");
-    print_bytes(&e->key);
-    printf(" %s [%zu]", kinds[e->kind], e->n);
-    for (size_t i = 0; i < e->n && i < MOST_VALUES; i++) {
-        putchar(' ');
-        if (e->kind == EXAMPLE_BYTES) {
-            print_bytes(&e->value.bytes[i]);
-        } else if (e->kind == EXAMPLE_FLOAT) {
-            printf("%.9g", (double)e->value.floats[i]);
-        } else {
-            printf("%" PRId64, e->value.ints[i]);
-        }
-    }
-    puts(e->n > MOST_VALUES ? " ..." : "");
-}
-
-/* A record that is no tf.Example is shown by its length alone. */
-static void print_record(int64_t i, const struct tfrecord_view *r)
-{
-    struct example_map map;
-    struct crew_err err = {0};
-
-    printf("  record %" PRId64 ", %zu bytes\n", i, r->len);
-    if (r->len == 0 ||
-        example_map_read(r->data, r->len, &map, &err) != CREW_OK) {
-        return;
-    }
-    for (size_t k = 0; k < map.n; k++) {
-        print_feature(&map.entry[k]);
-    }
-    example_map_release(&map);
-}
-
-static cJSON *feature_json(const struct example_entry *e)
-{
-    static const char *const kinds[] = {NULL, "bytes", "float", "int64"};
-    cJSON *json = cJSON_CreateObject(), *values;
-    struct strbuf text;
-
-    if (e->kind == EXAMPLE_NONE) {
-        cJSON_AddNullToObject(json, "kind");
-    } else {
-        cJSON_AddStringToObject(json, "kind", kinds[e->kind]);
-    }
-    values = cJSON_AddArrayToObject(json, "values");
-    for (size_t i = 0; i < e->n; i++) {
-        if (e->kind == EXAMPLE_FLOAT) {
-            cJSON_AddItemToArray(values,
-                                 event_number((double)e->value.floats[i], 9));
-            continue;
-        }
-        strbuf_init(&text);
-        if (e->kind == EXAMPLE_BYTES) {
-            base64_add(&text, e->value.bytes[i].data, e->value.bytes[i].n);
-            cJSON_AddItemToArray(values, cJSON_CreateString(text.data));
-        } else {
-            strbuf_addf(&text, "%" PRId64, e->value.ints[i]);
-            cJSON_AddItemToArray(values, cJSON_CreateRaw(text.data));
-        }
-        strbuf_release(&text);
-    }
-    return json;
-}
-
-static void add_features(cJSON *json, const struct tfrecord_view *r)
-{
-    struct example_map map;
-    struct crew_err err = {0};
-    cJSON *features;
-
-    if (r->len == 0 ||
-        example_map_read(r->data, r->len, &map, &err) != CREW_OK) {
-        return;
-    }
-    features = cJSON_AddObjectToObject(json, "features");
-    for (size_t k = 0; k < map.n; k++) {
-        char *key =
-            xasprintf("%.*s", (int)map.entry[k].key.n, map.entry[k].key.data);
-
-        cJSON_AddItemToObject(features, key, feature_json(&map.entry[k]));
-        free(key);
-    }
-    example_map_release(&map);
-}
-
-static void print_json(const struct tfrecord_view *r, bool first)
-{
-    cJSON *json = cJSON_CreateObject();
-    struct strbuf base64;
-    struct sha256 sum;
-    char hex[65], *text;
-
-    sha256_init(&sum);
-    sha256_add(&sum, r->data, r->len);
-    sha256_hex(&sum, hex);
-    cJSON_AddNumberToObject(json, "length", (double)r->len);
-    cJSON_AddStringToObject(json, "sha256", hex);
-    if (r->len <= MOST_BASE64) {
-        strbuf_init(&base64);
-        base64_add(&base64, r->data, r->len);
-        cJSON_AddStringToObject(json, "base64", base64.data);
-        strbuf_release(&base64);
-    }
-    add_features(json, r);
-    text = cJSON_PrintUnformatted(json);
-    printf("%s\n  %s", first ? "" : ",", text);
-    free(text);
+    (void)fputs(quoted != NULL ? quoted : "null", stdout);
+    free(quoted);
     cJSON_Delete(json);
 }
 
-/* --------------------------------------------------------------------- a file
- */
-
-struct totals {
-    int64_t records;
-    uint64_t bytes, shortest, longest;
-};
-
-static void count(struct totals *t, size_t n)
+static void begin_file(const struct arguments *a,
+                       const char *path,
+                       enum tfrecord_compression compression,
+                       uint64_t bytes)
 {
-    t->shortest = t->records == 0 || n < t->shortest ? n : t->shortest;
-    t->longest = n > t->longest ? n : t->longest;
-    t->bytes += n;
-    t->records++;
-}
+    /* TensorFlow's own names in JSON. */
+    static const char *const python[] = {"", "", "GZIP", "ZLIB"};
 
-static void print_totals(const struct arguments *a,
-                         const struct totals *t,
-                         const struct tfrecord_reader *r)
-{
-    const char *kind = tfrecord_compression_name(tfrecord_compression(r));
-
-    if (a->json) {
-        printf("%s], \"num_records\": %" PRId64 ", \"payload_bytes\": %" PRIu64
-               ", \"shortest\": %" PRIu64 ", \"longest\": %" PRIu64
-               ", \"bad_records\": %" PRId64 ", \"compression\": \"%s\"}",
-               t->records > 0 ? "\n " : "", t->records, t->bytes, t->shortest,
-               t->longest, r->bad_records, kind);
+    if (!a->json) {
+        puts(path);
         return;
     }
-    printf("  %" PRId64 " records, %" PRIu64 " bytes of payload, %" PRIu64
-           " to %" PRIu64 " each, compression %s\n",
-           t->records, t->bytes, t->shortest, t->longest, kind);
-    if (r->bad_records > 0) {
-        printf("  %" PRId64 " damaged records were left out\n", r->bad_records);
-    }
-    if (tfrecord_unfinished(r)) {
-        puts("  the compressed stream has no end: records may be missing");
+    printf(",\"compression\":\"%s\",\"bytes\":%" PRIu64, python[compression],
+           bytes);
+    if (a->what != VERIFY) {
+        printf(",\"records\":[");
     }
 }
 
-static int show_file(const struct arguments *a,
-                     const char *path,
-                     struct crew_err *err)
+static void print_record(const struct arguments *a,
+                         const struct tfrecord_reader *r,
+                         struct strbuf *line)
 {
-    bool dump = strcmp(a->command, "dump") == 0;
-    struct tfrecord_reader r;
-    struct totals t = {0};
-
-    if (tfrecord_reader_open(&r, env_posix(), path, &a->options, err) !=
-        CREW_OK) {
-        tfrecord_reader_release(&r);
-        return err->code;
-    }
+    strbuf_reset(line);
     if (a->json) {
-        cJSON *name = cJSON_CreateString(path);
-        char *text = cJSON_PrintUnformatted(name);
-
-        printf("{\"file\": %s, \"records\": [", text);
-        free(text);
-        cJSON_Delete(name);
+        strbuf_addstr(line, r->num_records > 1 ? ",\n  " : "\n  ");
+        records_add_json(line, a->what == DUMP, &r->record);
     } else {
-        printf("%s\n", path);
+        records_add_text(line, r->num_records - 1,
+                         r->offset - r->record.len - 16, &r->record);
     }
-    while (tfrecord_next(&r, err) == CREW_OK) {
-        if (dump && a->json) {
-            print_json(&r.record, t.records == 0);
-        } else if (dump) {
-            print_record(t.records, &r.record);
+    (void)fwrite(line->data, 1, line->len, stdout);
+}
+
+/* The error as TensorFlow has it: its class, and its text without our path. */
+static void print_error_json(const char *path, const struct crew_err *err)
+{
+    const char *text = err->msg;
+    size_t n = strlen(path);
+
+    if (strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0) {
+        text += n + 2;
+    }
+    printf("{\"type\":\"%s\",\"message\":",
+           err->code == CREW_DATA_LOSS   ? "DataLossError"
+           : err->code == CREW_NOT_FOUND ? "NotFoundError"
+                                         : crew_code_name(err->code));
+    print_string(text);
+    printf("}");
+}
+
+static void end_json(const struct arguments *a, const struct outcome *o)
+{
+    if (a->what != VERIFY) {
+        printf(o->records > 0 ? "\n ]" : "]");
+    }
+    printf(",\"records_ok\":%" PRIu64 ",\"bad_records\":%" PRId64
+           ",\"payload_bytes\":%" PRIu64 ",\"shortest\":%" PRIu64
+           ",\"longest\":%" PRIu64,
+           o->records, o->bad, o->bytes, o->shortest, o->longest);
+    if (o->warning[0] != '\0') {
+        printf(",\"warning\":");
+        print_string(o->warning);
+    }
+}
+
+static void end_text(const struct arguments *a, const struct outcome *o)
+{
+    printf("  %" PRIu64 " records, %" PRIu64 " bytes of payload, %" PRIu64
+           " to %" PRIu64 " each, compression %s\n",
+           o->records, o->bytes, o->shortest, o->longest,
+           tfrecord_compression_name(o->compression));
+    if (o->bad > 0) {
+        printf("  %" PRId64 " damaged records were left out\n", o->bad);
+    }
+    if (a->what == VERIFY && o->err.code == CREW_OK) {
+        puts("  ok");
+    }
+}
+
+/* ----------------------------------------------------------------------- files
+ */
+
+/* Ends that TensorFlow takes for the end, though something is missing. */
+static void find_warning(const struct tfrecord_reader *r, struct outcome *o)
+{
+    size_t left = tfrecord_left_over(r);
+
+    if (tfrecord_unfinished(r)) {
+        (void)snprintf(o->warning, sizeof o->warning,
+                       "the %s stream is cut short: records may be missing at "
+                       "the end",
+                       tfrecord_compression_name(tfrecord_compression(r)));
+    } else if (left > 0) {
+        (void)snprintf(o->warning, sizeof o->warning,
+                       "%zu bytes at the end, too few for a record: it may "
+                       "have been cut short",
+                       left);
+    }
+}
+
+static void count(struct outcome *o, size_t n)
+{
+    o->shortest = o->records == 0 || n < o->shortest ? n : o->shortest;
+    o->longest = n > o->longest ? n : o->longest;
+    o->bytes += n;
+    o->records++;
+}
+
+static void read_records(const struct arguments *a,
+                         struct tfrecord_reader *r,
+                         struct outcome *o)
+{
+    bool each = a->what == DUMP || (a->what == LS && a->json);
+    struct strbuf line;
+
+    strbuf_init(&line);
+    while (tfrecord_next(r, &o->err) == CREW_OK) {
+        count(o, r->record.len);
+        if (each) {
+            print_record(a, r, &line);
         }
-        count(&t, r.record.len);
     }
-    print_totals(a, &t, &r);
+    strbuf_release(&line);
+    o->bad = r->bad_records;
+    if (o->err.code != CREW_OUT_OF_RANGE) {
+        return;
+    }
+    o->err = (struct crew_err){0};
+    find_warning(r, o);
+    if (o->bad > a->options.max_bad_records) { /* verify counts them all */
+        (void)crew_err_exit(&o->err, CREW_DATA_LOSS, 65,
+                            "%s: corrupted record at %" PRIu64, r->path,
+                            r->first_bad);
+    }
+}
+
+static void show_file(const struct arguments *a,
+                      const char *path,
+                      struct outcome *o)
+{
+    struct crew_env *env = env_posix();
+    struct tfrecord_options options = a->options;
+    struct tfrecord_reader r;
+    struct env_stat st;
+
+    if (a->what == VERIFY) {
+        options.max_bad_records = INT64_MAX;
+    }
+    if (tfrecord_reader_open(&r, env, path, &options, &o->err) == CREW_OK &&
+        env->fs->stat(env->fs, path, &st, &o->err) == CREW_OK) {
+        o->compression = tfrecord_compression(&r);
+        begin_file(a, path, o->compression, st.size);
+        read_records(a, &r, o);
+        (a->json ? end_json : end_text)(a, o);
+    }
     tfrecord_reader_release(&r);
-    if (err->code == CREW_OUT_OF_RANGE) {
-        *err = (struct crew_err){0};
-    }
-    return err->code;
 }
 
 /* Every file is shown, also after a damaged one; the first error counts. */
-static int show(const struct arguments *a, struct crew_err *err)
+static int show(const struct arguments *a)
 {
-    (void)fputs(a->json ? "{\"files\": [\n " : "", stdout);
-    for (int i = 0; i < a->n_files; i++) {
-        struct crew_err bad = {0};
+    int exit_code = 0;
 
-        (void)fputs(i > 0 && a->json ? ",\n " : "", stdout);
-        if (show_file(a, a->files[i], &bad) != CREW_OK) {
-            (void)fflush(stdout);
-            (void)fprintf(stderr, "crew records: %s\n", bad.msg);
-            *err = err->code == CREW_OK ? bad : *err;
-        } else if (strcmp(a->command, "verify") == 0 && !a->json) {
-            puts("  ok");
+    (void)fputs(a->json ? "{\"files\": [" : "", stdout);
+    for (int i = 0; i < a->n; i++) {
+        const char *path = a->files[i];
+        struct outcome o = {0};
+
+        if (a->json) {
+            (void)fputs(i == 0 ? "\n {\"file\":" : ",\n {\"file\":", stdout);
+            print_string(path);
+        }
+        show_file(a, path, &o);
+        if (a->json) {
+            printf(",\"error\":");
+            if (o.err.code == CREW_OK) {
+                printf("null");
+            } else {
+                print_error_json(path, &o.err);
+            }
+            printf("}");
+        }
+        (void)fflush(stdout);
+        if (o.warning[0] != '\0') {
+            (void)fprintf(stderr, "crew records: %s: warning: %s\n", path,
+                          o.warning);
+        }
+        if (o.err.code != CREW_OK) {
+            (void)fprintf(stderr, "crew records: %s\n", o.err.msg);
+            exit_code = exit_code != 0 ? exit_code : crew_err_exit_code(&o.err);
         }
     }
     (void)fputs(a->json ? "\n]}\n" : "", stdout);
-    return err->code;
+    return exit_code;
 }
 
-/* ----------------------------------------------------------------- arguments
+/* ------------------------------------------------------------------- arguments
  */
 
-static bool take_option(struct arguments *a,
-                        const char *name,
-                        const char *value)
+static int complain(const char *what, const char *value)
 {
-    struct crew_err err = {0};
+    (void)fprintf(stderr, "crew records: %s '%s'; see crew records --help\n",
+                  what, value);
+    return 64;
+}
+
+static int parse_number(const char *text, int64_t *n)
+{
     char *end;
 
+    errno = 0;
+    *n = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *n >= 0
+               ? 0
+               : complain("--max-bad-records wants a number from 0 on, not",
+                          text);
+}
+
+/* The option at argv[*i] and its value. */
+static int parse_option(int argc, char **argv, int *i, struct arguments *a)
+{
+    const char *name = argv[*i], *value = *i + 1 < argc ? argv[*i + 1] : "";
+    struct crew_err err = {0};
+
+    *i += 1;
     if (strcmp(name, "--compression") == 0) {
         return tfrecord_compression_of(value, &a->options.compression, &err) ==
-               CREW_OK;
+                       CREW_OK
+                   ? 0
+                   : complain("--compression is auto, none, gzip or zlib, not",
+                              value);
     }
     if (strcmp(name, "--max-bad-records") == 0) {
-        a->options.max_bad_records = strtoll(value, &end, 10);
-        return *value != '\0' && *end == '\0' &&
-               a->options.max_bad_records >= 0;
+        return parse_number(value, &a->options.max_bad_records);
     }
     if (strcmp(name, "--format") == 0) {
         a->json = strcmp(value, "json") == 0;
-        return a->json || strcmp(value, "text") == 0;
+        return a->json || strcmp(value, "text") == 0
+                   ? 0
+                   : complain("--format is text or json, not", value);
     }
-    return false;
+    return complain("unknown option", name);
 }
 
-static bool parse(int argc, char **argv, struct arguments *a)
+/* Files are moved to the front of argv. */
+static int parse(int argc, char **argv, struct arguments *a)
 {
-    if (argc < 2 ||
-        (strcmp(argv[1], "ls") != 0 && strcmp(argv[1], "dump") != 0 &&
-         strcmp(argv[1], "verify") != 0)) {
-        return false;
+    static const char *const verbs[] = {"ls", "dump", "verify"};
+    const char *verb = argc > 1 ? argv[1] : "";
+    int what = 0;
+
+    while (what < 3 && strcmp(verb, verbs[what]) != 0) {
+        what++;
     }
-    a->command = argv[1];
+    if (what == 3) {
+        return complain("the command is ls, dump, verify or parse, not", verb);
+    }
+    a->what = (enum what)what;
     a->files = argv + 2;
     for (int i = 2; i < argc; i++) {
         if (argv[i][0] != '-') {
-            a->files[a->n_files++] = argv[i];
-        } else if (i + 1 >= argc || !take_option(a, argv[i], argv[i + 1])) {
-            return false;
-        } else {
-            i++;
+            a->files[a->n++] = argv[i];
+        } else if (parse_option(argc, argv, &i, a) != 0) {
+            return 64;
         }
     }
-    return a->n_files > 0;
+    return a->n > 0 ? 0 : complain("no file is named for", verb);
 }
 
 int cmd_records(int argc, char **argv)
 {
     struct arguments a = {0};
-    struct crew_err err = {0};
 
     if (argc > 1 && strcmp(argv[1], "parse") == 0) {
         return records_parse(argc - 1, argv + 1);
@@ -333,9 +355,5 @@ int cmd_records(int argc, char **argv)
             return 0;
         }
     }
-    if (!parse(argc, argv, &a)) {
-        (void)fputs(usage, stderr);
-        return 64;
-    }
-    return show(&a, &err) == CREW_OK ? 0 : crew_err_exit_code(&err);
+    return parse(argc, argv, &a) != 0 ? 64 : show(&a);
 }

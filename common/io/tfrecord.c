@@ -117,6 +117,11 @@ bool tfrecord_unfinished(const struct tfrecord_reader *r)
     return tfrecord_source_unfinished(&r->source);
 }
 
+size_t tfrecord_left_over(const struct tfrecord_reader *r)
+{
+    return r->source.end - r->source.begin;
+}
+
 enum tfrecord_compression tfrecord_compression(const struct tfrecord_reader *r)
 {
     return r->options.compression;
@@ -187,14 +192,15 @@ static int take(struct tfrecord_reader *r,
     if (!*ok && r->bad_records >= r->options.max_bad_records) {
         return bad_payload(r, err);
     }
+    if (!*ok && r->bad_records++ == 0) {
+        r->first_bad = r->offset + HEAD;
+    }
     s->begin += HEAD + length + TAIL;
     r->offset += HEAD + length + TAIL;
     if (*ok) {
         r->record.data = (const char *)payload;
         r->record.len = length;
         r->num_records++;
-    } else {
-        r->bad_records++;
     }
     return CREW_OK;
 }

@@ -63,6 +63,7 @@ struct tfrecord_reader {
     uint64_t offset;      /* of the next record, in the uncompressed stream */
     uint64_t num_records; /* read so far, without bad ones */
     int64_t bad_records;  /* left out so far */
+    uint64_t first_bad;   /* where the payload of the first of them begins */
     struct tfrecord_options options;
     struct tfrecord_source source;
     char *path; /* owned; of tfrecord_reader_open */
@@ -93,6 +94,8 @@ CREW_MUST_CHECK int tfrecord_next(struct tfrecord_reader *, struct crew_err *);
 /* After the end: a compressed stream lacks its own end, so records may have
  * been lost. TensorFlow does not mind. */
 bool tfrecord_unfinished(const struct tfrecord_reader *);
+/* After the end: bytes that are too few for a record, 0 to 11. */
+size_t tfrecord_left_over(const struct tfrecord_reader *);
 /* What is being read: never TFRECORD_AUTO. */
 enum tfrecord_compression tfrecord_compression(const struct tfrecord_reader *);
 
