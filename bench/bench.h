@@ -31,6 +31,7 @@ struct bench_row {
 extern const struct bench_row bench_compute_rows[];
 extern const struct bench_row bench_transport_rows[];
 extern const struct bench_row bench_parse_rows[];
+extern const struct bench_row bench_records_rows[];
 extern const struct bench_row bench_ckpt_rows[];
 
 /* Seconds on the monotonic clock. */
