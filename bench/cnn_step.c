@@ -201,10 +201,11 @@ static void step(void* self)
     static float* const no_slots[OPTIM_MAX_SLOTS];
     struct crew_optimizer sgd = crew_gradient_descent(0.001);
     struct optim_powers powers = optim_powers_initial(&sgd);
+    struct optim_step now = optim_step_at(&sgd, &powers, 0);
     forward(n);
     backward(n);
     for (int v = 0; v < VARS; v++) {
-        optim_apply(&sgd, &powers, var_sizes[v], n->var[v], no_slots,
+        optim_apply(&sgd, &now, var_sizes[v], n->var[v], no_slots,
                     n->grad[v]);
     }
     n->step++;

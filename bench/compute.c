@@ -65,7 +65,8 @@ static void apply_once(void* self)
 {
     struct arrays* s = self;
     float* const slots[OPTIM_MAX_SLOTS] = {s->a[2], s->a[3]};
-    optim_apply(&s->optimizer, &s->powers, PARAMETERS, s->a[0], slots, s->a[1]);
+    struct optim_step now = optim_step_at(&s->optimizer, &s->powers, 0);
+    optim_apply(&s->optimizer, &now, PARAMETERS, s->a[0], slots, s->a[1]);
 }
 
 /* Bytes moved to and from memory: memcpy 2 arrays, gradient descent 3, Adam 7.

@@ -47,7 +47,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes. A job built against another
  * number is refused when it is loaded. */
-#define CREW_ABI_VERSION 1
+#define CREW_ABI_VERSION 2
 
 /* The library's release, e.g. "0.1.0". Owner: the library. */
 CREW_API const char *crew_version(void);
@@ -689,20 +689,148 @@ CREW_API struct crew_metric *crew_metric_weighted(struct crew_metric *m,
 
 /* -------------------------------------------------------------- optimizers */
 
+/* How the learning rate goes with global_step: tf.train's decays, by value. A
+ * zeroed one means that it stays. The step is the one that the trainer was told
+ * with the right to its step, so that on a cluster the rate goes with the
+ * cluster's steps, whoever makes them. */
+enum crew_schedule_kind {
+    CREW_SCHEDULE_NONE = 0,
+    CREW_EXPONENTIAL_DECAY,
+    CREW_NATURAL_EXP_DECAY,
+    CREW_INVERSE_TIME_DECAY,
+    CREW_POLYNOMIAL_DECAY,
+    CREW_PIECEWISE_CONSTANT,
+    CREW_COSINE_DECAY,
+    CREW_COSINE_DECAY_RESTARTS,
+    CREW_LINEAR_COSINE_DECAY,
+    CREW_NOISY_LINEAR_COSINE_DECAY
+};
+#define CREW_MAX_BOUNDARIES 16
+struct crew_schedule {
+    enum crew_schedule_kind kind;
+    int64_t decay_steps; /* of restarts: first_decay_steps */
+    float decay_rate;
+    bool staircase;
+    float end_learning_rate, power; /* polynomial */
+    bool cycle;
+    float alpha, beta, num_periods;          /* cosines */
+    float t_mul, m_mul;                      /* restarts */
+    float initial_variance, variance_decay;  /* noisy */
+    int32_t num_boundaries;                  /* piecewise */
+    int64_t boundaries[CREW_MAX_BOUNDARIES];
+    float values[CREW_MAX_BOUNDARIES + 1];
+};
+CREW_API struct crew_schedule crew_exponential_decay(int64_t decay_steps,
+                                                     double decay_rate,
+                                                     bool staircase);
+CREW_API struct crew_schedule crew_natural_exp_decay(int64_t decay_steps,
+                                                     double decay_rate,
+                                                     bool staircase);
+CREW_API struct crew_schedule crew_inverse_time_decay(int64_t decay_steps,
+                                                      double decay_rate,
+                                                      bool staircase);
+/* TensorFlow's end_learning_rate is 0.0001, its power 1. */
+CREW_API struct crew_schedule crew_polynomial_decay(int64_t decay_steps,
+                                                    double end_learning_rate,
+                                                    double power,
+                                                    bool cycle);
+/* values[i] up to and with step boundaries[i], values[n] above: n + 1 values
+ * instead of the optimizer's own rate. n <= CREW_MAX_BOUNDARIES. */
+CREW_API struct crew_schedule crew_piecewise_constant(const int64_t *boundaries,
+                                                      const double *values,
+                                                      int n);
+CREW_API struct crew_schedule crew_cosine_decay(int64_t decay_steps,
+                                                double alpha);
+/* t_mul 2, m_mul 1, alpha 0 there. */
+CREW_API struct crew_schedule crew_cosine_decay_restarts(
+    int64_t first_decay_steps,
+    double t_mul,
+    double m_mul,
+    double alpha);
+/* num_periods 0.5, alpha 0, beta 0.001. */
+CREW_API struct crew_schedule crew_linear_cosine_decay(int64_t decay_steps,
+                                                       double num_periods,
+                                                       double alpha,
+                                                       double beta);
+/* The same with noise, drawn from the step alone, so that all trainers have the
+ * same. initial_variance 1, variance_decay 0.55. */
+CREW_API struct crew_schedule crew_noisy_linear_cosine_decay(
+    int64_t decay_steps,
+    double initial_variance,
+    double variance_decay,
+    double num_periods,
+    double alpha,
+    double beta);
+
+/* What is done to a trainer's gradients before they leave it. A zeroed one means
+ * nothing. The global norm is that of all gradients of the optimizer: then none
+ * leaves before backward has ended. */
+enum crew_clip_kind {
+    CREW_CLIP_NONE = 0,
+    CREW_CLIP_BY_VALUE,
+    CREW_CLIP_BY_NORM,
+    CREW_CLIP_BY_AVERAGE_NORM,
+    CREW_CLIP_BY_GLOBAL_NORM
+};
+struct crew_clip {
+    enum crew_clip_kind kind;
+    float min, max; /* by value */
+    float norm;
+    bool along_axis; /* by norm: each vector along `axis` alone */
+    int32_t axis;
+};
+CREW_API struct crew_clip crew_clip_by_value(double min, double max);
+CREW_API struct crew_clip crew_clip_by_norm(double norm);
+CREW_API struct crew_clip crew_clip_by_average_norm(double norm);
+CREW_API struct crew_clip crew_clip_by_global_norm(double norm);
+
+/* tf.train.ExponentialMovingAverage of what the optimizer trains, kept beside it
+ * as "<variable>/ExponentialMovingAverage" and moved after every step. A decay
+ * of 0 means none. (TensorFlow's zero_debias does nothing for variables.) */
+struct crew_moving_average {
+    float decay;
+    bool num_updates; /* min(decay, (1 + global_step) / (10 + global_step)) */
+    bool evaluate;    /* the averages are evaluated and exported */
+};
+
 enum crew_optimizer_kind {
     CREW_GRADIENT_DESCENT = 1,
     CREW_MOMENTUM = 2,
-    CREW_ADAM = 3
+    CREW_ADAM = 3,
+    CREW_ADAGRAD,
+    CREW_ADADELTA,
+    CREW_RMSPROP,
+    CREW_FTRL,
+    CREW_ADAMW,
+    CREW_PROXIMAL_GRADIENT_DESCENT,
+    CREW_PROXIMAL_ADAGRAD,
+    CREW_ADAGRAD_DA
 };
 
-/* An update rule with its constants. It runs where the variable lives: on its
- * parameter server, or in the process when there is none. */
+/* An update rule with its constants, by tf.train's names. It runs where the
+ * variable lives: on its parameter server, or in the process when there is none.
+ * Make it with one of the functions, which fill in TensorFlow's defaults, then
+ * change what shall differ. A kind uses the constants it has in TensorFlow. */
 struct crew_optimizer {
     enum crew_optimizer_kind kind;
     float learning_rate;
-    float momentum;
+    float momentum; /* Momentum, RMSProp */
     bool use_nesterov;
-    float beta1, beta2, epsilon;
+    float beta1, beta2; /* Adam, AdamW */
+    float epsilon;      /* Adam, AdamW, Adadelta, RMSProp; of Adagrad: 0, as
+                           in Keras outside the root */
+    float decay;        /* RMSProp; Adadelta's rho */
+    bool centered;      /* RMSProp */
+    float initial_accumulator_value; /* the Adagrads, Ftrl */
+    float l1, l2;       /* Ftrl, proximal, AdagradDA: regularization strength */
+    float l2_shrinkage, beta, learning_rate_power; /* Ftrl */
+    float weight_decay;                            /* AdamW */
+    /* Adam, rows of a table: leave the other rows alone, instead of moving all
+     * of them in every step as TensorFlow does. */
+    bool lazy;
+    struct crew_schedule schedule;
+    struct crew_clip clip;
+    struct crew_moving_average average;
 };
 CREW_API struct crew_optimizer crew_gradient_descent(double learning_rate);
 CREW_API struct crew_optimizer crew_momentum(double learning_rate,
@@ -710,6 +838,32 @@ CREW_API struct crew_optimizer crew_momentum(double learning_rate,
                                              bool use_nesterov);
 /* beta1 0.9, beta2 0.999, epsilon 1e-8: TensorFlow's AdamOptimizer. */
 CREW_API struct crew_optimizer crew_adam(double learning_rate);
+/* Decoupled weight decay as in Keras: v -= learning_rate * weight_decay * v
+ * before Adam's step. epsilon 1e-7. */
+CREW_API struct crew_optimizer crew_adamw(double learning_rate,
+                                          double weight_decay);
+/* initial_accumulator_value 0.1. */
+CREW_API struct crew_optimizer crew_adagrad(double learning_rate);
+/* rho 0.95, epsilon 1e-8; TensorFlow's rate is 0.001. */
+CREW_API struct crew_optimizer crew_adadelta(double learning_rate);
+/* decay 0.9, momentum 0, epsilon 1e-10, not centered. */
+CREW_API struct crew_optimizer crew_rmsprop(double learning_rate);
+/* learning_rate_power -0.5, initial_accumulator_value 0.1, all else 0. */
+CREW_API struct crew_optimizer crew_ftrl(double learning_rate);
+CREW_API struct crew_optimizer crew_proximal_gradient_descent(
+    double learning_rate,
+    double l1,
+    double l2);
+/* initial_accumulator_value 0.1. */
+CREW_API struct crew_optimizer crew_proximal_adagrad(double learning_rate,
+                                                     double l1,
+                                                     double l2);
+CREW_API struct crew_optimizer crew_adagrad_da(double learning_rate,
+                                               double l1,
+                                               double l2);
+/* The rate at a step, by the optimizer's schedule. */
+CREW_API double crew_learning_rate(const struct crew_optimizer *,
+                                   int64_t global_step);
 
 /* ----------------------------------------------------------- EstimatorSpec */
 

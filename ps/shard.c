@@ -210,7 +210,8 @@ bool shard_apply(struct shard *s,
     if (!first_time(s, g, member, seq)) {
         return false;
     }
-    optim_apply(&s->optimizer, &g->powers, g->count, g->value, g->slot, grad);
+    struct optim_step step = optim_step_at(&s->optimizer, &g->powers, 0);
+    optim_apply(&s->optimizer, &step, g->count, g->value, g->slot, grad);
     optim_powers_advance(&s->optimizer, &g->powers);
     return true;
 }

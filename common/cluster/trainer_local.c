@@ -103,9 +103,11 @@ static int finish_step(struct trainer *t,
     if (rc != CREW_OK) {
         return rc;
     }
+    struct optim_step step =
+        optim_step_at(l->o->optimizer, &l->powers, l->global_step);
     for (int i = 0; i < l->o->num_vars; i++) {
         const struct trainer_var *v = &l->o->vars[i];
-        optim_apply(l->o->optimizer, &l->powers, v->n, v->value, v->slot,
+        optim_apply(l->o->optimizer, &step, v->n, v->value, v->slot,
                     l->grads[i]);
     }
     optim_powers_advance(l->o->optimizer, &l->powers);

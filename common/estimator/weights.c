@@ -84,8 +84,8 @@ void weights_init(struct weights *s,
 
         graph_init_var(graph_var(graph, i), seed, v->value);
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
-            for (int64_t j = 0; v->slot[k] != NULL && j < v->n; j++) {
-                v->slot[k][j] = optim_slot_initial(&s->optimizer, k);
+            if (v->slot[k] != NULL) {
+                optim_slot_init(&s->optimizer, k, v->n, v->value, v->slot[k]);
             }
         }
     }
@@ -126,7 +126,7 @@ void weights_table_init(struct weights_table *t,
             }
         }
     }
-    if (s->optimizer.kind == CREW_ADAM) {
+    if (s->optimizer.kind != 0 && optim_has_powers(&s->optimizer)) {
         add_entry(t, xstrdup("beta1_power"), CREW_FLOAT, &scalar,
                   &s->powers.beta1_power);
         add_entry(t, xstrdup("beta2_power"), CREW_FLOAT, &scalar,

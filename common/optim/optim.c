@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- *
- * The update rules of TensorFlow's training_ops.cc, in float32 and in its order
- * of operations, so that a run continued from its checkpoint goes on as it
- * would have there. */
+ * What the update rules are called, what they keep and which constants they
+ * take; the arithmetic is in rules.c and rows.c. */
 #include "optim/optim.h"
 
 #include <math.h>
@@ -12,251 +10,401 @@
 
 #include "base/banned.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OPTIM_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OPTIM_SANITIZED 1
-#endif
-#endif
+#define MAX_OWN_SLOTS 3
+#define MAX_CONSTANTS 7
 
-/* One body, compiled for each vector length; the loader picks one. Sanitizers
- * instrument functions that the loader would call too early. */
-#if defined(__x86_64__) && !defined(OPTIM_SANITIZED)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
+/* What a constant must be, beside finite. */
+enum range { ANY = 0, NOT_NEGATIVE, POSITIVE, NOT_POSITIVE, BELOW_ONE };
 
-struct crew_optimizer crew_gradient_descent(double learning_rate)
-{
-    return (struct crew_optimizer){
-        .kind = CREW_GRADIENT_DESCENT,
-        .learning_rate = (float)learning_rate,
-    };
-}
+struct constant {
+    const char *name; /* NULL: the list is over */
+    size_t offset;
+    enum range range;
+};
+#define CONSTANT(name, range)                               \
+    {                                                       \
+#name, offsetof(struct crew_optimizer, name), range \
+    }
+#define RATE CONSTANT(learning_rate, ANY)
+/* Where something is divided by the rate. */
+#define POSITIVE_RATE CONSTANT(learning_rate, POSITIVE)
+#define ACCUMULATOR CONSTANT(initial_accumulator_value, POSITIVE)
 
-struct crew_optimizer crew_momentum(double learning_rate,
-                                    double momentum,
-                                    bool use_nesterov)
-{
-    return (struct crew_optimizer){
-        .kind = CREW_MOMENTUM,
-        .learning_rate = (float)learning_rate,
-        .momentum = (float)momentum,
-        .use_nesterov = use_nesterov,
-    };
-}
+/* How a slot begins. */
+enum start { ZEROS = 0, ONES, ACCUMULATED };
 
-struct crew_optimizer crew_adam(double learning_rate)
-{
-    return (struct crew_optimizer){
-        .kind = CREW_ADAM,
-        .learning_rate = (float)learning_rate,
-        .beta1 = 0.9f,
-        .beta2 = 0.999f,
-        .epsilon = 1e-8f,
-    };
-}
-
-/* What differs between rules, beside the arithmetic. */
+/* What differs between rules, beside the arithmetic. Slot k is the name and,
+ * but for the first, _k. */
 struct rule {
-    const char* name;
-    int num_slots;
-    const char* slot_names[OPTIM_MAX_SLOTS];
+    const char *name;
+    const char *slot_names[MAX_OWN_SLOTS];
+    enum start start[MAX_OWN_SLOTS];
+    struct constant constants[MAX_CONSTANTS + 1];
 };
 
-static const struct rule* rule_of(enum crew_optimizer_kind kind)
+static const struct rule rules[] = {
+    [CREW_GRADIENT_DESCENT] = {.name = "GradientDescent", .constants = {RATE}},
+    [CREW_MOMENTUM] = {.name = "Momentum",
+                       .slot_names = {"Momentum"},
+                       .constants = {RATE, CONSTANT(momentum, ANY)}},
+    [CREW_ADAM] = {.name = "Adam",
+                   .slot_names = {"Adam", "Adam_1"},
+                   .constants = {RATE, CONSTANT(beta1, BELOW_ONE),
+                                 CONSTANT(beta2, BELOW_ONE),
+                                 CONSTANT(epsilon, ANY)}},
+    [CREW_ADAGRAD] = {.name = "Adagrad",
+                      .slot_names = {"Adagrad"},
+                      .start = {ACCUMULATED},
+                      .constants = {RATE, ACCUMULATOR,
+                                    CONSTANT(epsilon, NOT_NEGATIVE)}},
+    [CREW_ADADELTA] = {.name = "Adadelta",
+                       .slot_names = {"Adadelta", "Adadelta_1"},
+                       .constants = {RATE, CONSTANT(decay, ANY),
+                                     CONSTANT(epsilon, POSITIVE)}},
+    [CREW_RMSPROP] = {.name = "RMSProp",
+                      .slot_names = {"RMSProp", "RMSProp_1", "RMSProp_2"},
+                      .start = {ONES},
+                      .constants = {RATE, CONSTANT(decay, ANY),
+                                    CONSTANT(momentum, ANY),
+                                    CONSTANT(epsilon, NOT_NEGATIVE)}},
+    [CREW_FTRL] = {.name = "Ftrl",
+                   .slot_names = {"Ftrl", "Ftrl_1"},
+                   .start = {ACCUMULATED},
+                   .constants = {POSITIVE_RATE,
+                                 CONSTANT(initial_accumulator_value,
+                                          NOT_NEGATIVE),
+                                 CONSTANT(l1, NOT_NEGATIVE),
+                                 CONSTANT(l2, NOT_NEGATIVE),
+                                 CONSTANT(l2_shrinkage, NOT_NEGATIVE),
+                                 CONSTANT(beta, NOT_NEGATIVE),
+                                 CONSTANT(learning_rate_power, NOT_POSITIVE)}},
+    [CREW_ADAMW] = {.name = "AdamW",
+                    .slot_names = {"AdamW", "AdamW_1"},
+                    .constants = {RATE, CONSTANT(beta1, BELOW_ONE),
+                                  CONSTANT(beta2, BELOW_ONE),
+                                  CONSTANT(epsilon, ANY),
+                                  CONSTANT(weight_decay, NOT_NEGATIVE)}},
+    [CREW_PROXIMAL_GRADIENT_DESCENT] =
+        {.name = "ProximalGradientDescent",
+         .constants = {RATE, CONSTANT(l1, NOT_NEGATIVE),
+                       CONSTANT(l2, NOT_NEGATIVE)}},
+    [CREW_PROXIMAL_ADAGRAD] = {.name = "ProximalAdagrad",
+                               .slot_names = {"ProximalAdagrad"},
+                               .start = {ACCUMULATED},
+                               .constants = {RATE, ACCUMULATOR,
+                                             CONSTANT(l1, NOT_NEGATIVE),
+                                             CONSTANT(l2, NOT_NEGATIVE)}},
+    [CREW_ADAGRAD_DA] = {.name = "AdagradDA",
+                         .slot_names = {"AdagradDA", "AdagradDA_1"},
+                         .start = {ZEROS, ACCUMULATED},
+                         .constants = {RATE, ACCUMULATOR,
+                                       CONSTANT(l1, NOT_NEGATIVE),
+                                       CONSTANT(l2, NOT_NEGATIVE)}},
+};
+
+static const struct rule *rule_of(enum crew_optimizer_kind kind)
 {
-    static const struct rule gradient_descent = {"GradientDescent", 0, {NULL}};
-    static const struct rule momentum = {"Momentum", 1, {"Momentum"}};
-    static const struct rule adam = {"Adam", 2, {"Adam", "Adam_1"}};
-    switch (kind) {
-        case CREW_GRADIENT_DESCENT:
-            return &gradient_descent;
-        case CREW_MOMENTUM:
-            return &momentum;
-        case CREW_ADAM:
-            return &adam;
-    }
-    return NULL;
+    size_t i = (size_t)kind;
+    bool known = i < sizeof(rules) / sizeof(rules[0]) && rules[i].name != NULL;
+    return known ? &rules[i] : NULL;
 }
 
-int optim_num_slots(const struct crew_optimizer* o)
+const char *optim_kind_name(enum crew_optimizer_kind kind)
 {
-    const struct rule* rule = rule_of(o->kind);
-    PRE(rule != NULL);
-    return rule->num_slots;
-}
-
-const char* optim_slot_name(const struct crew_optimizer* o, int slot)
-{
-    PRE(slot >= 0 && slot < optim_num_slots(o));
-    return rule_of(o->kind)->slot_names[slot];
-}
-
-float optim_slot_initial(const struct crew_optimizer* o, int slot)
-{
-    PRE(slot >= 0 && slot < optim_num_slots(o));
-    return 0.0f;
-}
-
-const char* optim_kind_name(enum crew_optimizer_kind kind)
-{
-    const struct rule* rule = rule_of(kind);
+    const struct rule *rule = rule_of(kind);
     return rule == NULL ? NULL : rule->name;
 }
 
-static int check_finite(const char* rule,
-                        const char* what,
-                        float value,
-                        struct crew_err* err)
+/* -------------------------------------------------------------------- slots */
+
+/* Without the average. */
+static int own_slots(const struct crew_optimizer *o)
 {
-    if (isfinite(value)) {
-        return CREW_OK;
+    const struct rule *rule = rule_of(o->kind);
+    PRE(rule != NULL);
+    int n = 0;
+    while (n < MAX_OWN_SLOTS && rule->slot_names[n] != NULL) {
+        n++;
     }
-    return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                        "%s optimizer: %s must be a finite number, not %g",
-                        rule, what, (double)value);
+    return o->kind == CREW_RMSPROP && !o->centered ? n - 1 : n;
 }
 
-/* At 1 a power never moves and Adam divides by 1 - 1. */
-static int check_beta(const char* what, float value, struct crew_err* err)
+int optim_average_slot(const struct crew_optimizer *o)
 {
-    if (value >= 0.0f && value < 1.0f) {
-        return CREW_OK;
-    }
-    return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                        "Adam optimizer: %s must be in [0, 1), not %g", what,
-                        (double)value);
+    return o->average.decay > 0.0f ? own_slots(o) : -1;
 }
 
-int optim_check(const struct crew_optimizer* o, struct crew_err* err)
+int optim_num_slots(const struct crew_optimizer *o)
 {
-    const struct rule* rule = rule_of(o->kind);
-    if (rule == NULL) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "unknown optimizer kind %d; make it with "
-                            "crew_gradient_descent, crew_momentum or crew_adam",
-                            (int)o->kind);
-    }
-    int rc = check_finite(rule->name, "learning_rate", o->learning_rate, err);
-    if (rc == CREW_OK && o->kind == CREW_MOMENTUM) {
-        rc = check_finite(rule->name, "momentum", o->momentum, err);
-    }
-    if (rc == CREW_OK && o->kind == CREW_ADAM) {
-        rc = check_beta("beta1", o->beta1, err);
-        rc = rc ? rc : check_beta("beta2", o->beta2, err);
-        rc = rc ? rc : check_finite(rule->name, "epsilon", o->epsilon, err);
-    }
-    return rc;
+    return own_slots(o) + (o->average.decay > 0.0f);
 }
 
-struct optim_powers optim_powers_initial(const struct crew_optimizer* o)
+const char *optim_slot_name(const struct crew_optimizer *o, int slot)
+{
+    PRE(slot >= 0 && slot < optim_num_slots(o));
+    return slot == optim_average_slot(o) ? "ExponentialMovingAverage"
+                                         : rule_of(o->kind)->slot_names[slot];
+}
+
+void optim_slot_init(const struct crew_optimizer *o,
+                     int slot,
+                     int64_t n,
+                     const float *value,
+                     float *data)
+{
+    PRE(slot >= 0 && slot < optim_num_slots(o));
+    bool average = slot == optim_average_slot(o);
+    enum start start = average ? ZEROS : rule_of(o->kind)->start[slot];
+    float all = start == ONES          ? 1.0f
+                : start == ACCUMULATED ? o->initial_accumulator_value
+                                       : 0.0f;
+    for (int64_t i = 0; i < n; i++) {
+        data[i] = average ? value[i] : all;
+    }
+}
+
+/* ------------------------------------------------------------------- powers */
+
+bool optim_has_powers(const struct crew_optimizer *o)
+{
+    return o->kind == CREW_ADAM || o->kind == CREW_ADAMW;
+}
+
+struct optim_powers optim_powers_initial(const struct crew_optimizer *o)
 {
     return (struct optim_powers){o->beta1, o->beta2};
 }
 
-void optim_powers_advance(const struct crew_optimizer* o,
-                          struct optim_powers* powers)
+void optim_powers_advance(const struct crew_optimizer *o,
+                          struct optim_powers *powers)
 {
-    if (o->kind == CREW_ADAM) {
+    if (optim_has_powers(o)) {
         powers->beta1_power *= o->beta1;
         powers->beta2_power *= o->beta2;
     }
 }
 
-CLONES static void apply_gradient_descent(int64_t n,
-                                          float lr,
-                                          float* restrict var,
-                                          const float* restrict grad)
-{
-    for (int64_t i = 0; i < n; i++) {
-        var[i] -= grad[i] * lr;
-    }
-}
+/* ----------------------------------------------------------------- checking */
 
-CLONES static void apply_momentum(int64_t n,
-                                  float lr,
-                                  float momentum,
-                                  float* restrict var,
-                                  float* restrict accum,
-                                  const float* restrict grad)
+/* NULL: well; else what it must be. */
+static const char *broken(enum range range, float v)
 {
-    for (int64_t i = 0; i < n; i++) {
-        accum[i] = accum[i] * momentum + grad[i];
-        var[i] -= accum[i] * lr;
-    }
-}
-
-CLONES static void apply_nesterov(int64_t n,
-                                  float lr,
-                                  float momentum,
-                                  float* restrict var,
-                                  float* restrict accum,
-                                  const float* restrict grad)
-{
-    for (int64_t i = 0; i < n; i++) {
-        accum[i] = accum[i] * momentum + grad[i];
-        var[i] -= grad[i] * lr + accum[i] * momentum * lr;
-    }
-}
-
-/* What of Adam is the same for all elements. */
-struct adam_step {
-    float alpha, one_minus_beta1, one_minus_beta2, epsilon;
-};
-
-CLONES static void apply_adam(int64_t n,
-                              struct adam_step s,
-                              float* restrict var,
-                              float* restrict m,
-                              float* restrict v,
-                              const float* restrict grad)
-{
-    for (int64_t i = 0; i < n; i++) {
-        m[i] += (grad[i] - m[i]) * s.one_minus_beta1;
-        v[i] += (grad[i] * grad[i] - v[i]) * s.one_minus_beta2;
-        var[i] -= m[i] * s.alpha / (sqrtf(v[i]) + s.epsilon);
-    }
-}
-
-static struct adam_step adam_step_of(const struct crew_optimizer* o,
-                                     const struct optim_powers* powers)
-{
-    return (struct adam_step){
-        .alpha = o->learning_rate * sqrtf(1.0f - powers->beta2_power) /
-                 (1.0f - powers->beta1_power),
-        .one_minus_beta1 = 1.0f - o->beta1,
-        .one_minus_beta2 = 1.0f - o->beta2,
-        .epsilon = o->epsilon,
+    static const char *const wanted[] = {
+        [ANY] = "a finite number",
+        [NOT_NEGATIVE] = "a finite number of at least 0",
+        [POSITIVE] = "a finite number above 0",
+        [NOT_POSITIVE] = "a finite number of at most 0",
+        [BELOW_ONE] = "in [0, 1)", /* at 1 Adam divides by 1 - 1 */
     };
-}
-
-void optim_apply(const struct crew_optimizer* o,
-                 const struct optim_powers* powers,
-                 int64_t n,
-                 float* var,
-                 float* const slots[OPTIM_MAX_SLOTS],
-                 const float* grad)
-{
-    PRE(rule_of(o->kind) != NULL);
-    switch (o->kind) {
-        case CREW_GRADIENT_DESCENT:
-            apply_gradient_descent(n, o->learning_rate, var, grad);
+    bool well = isfinite(v);
+    switch (range) {
+        case ANY:
             break;
-        case CREW_MOMENTUM:
-            if (o->use_nesterov) {
-                apply_nesterov(n, o->learning_rate, o->momentum, var, slots[0],
-                               grad);
-            } else {
-                apply_momentum(n, o->learning_rate, o->momentum, var, slots[0],
-                               grad);
-            }
+        case NOT_NEGATIVE:
+            well = well && v >= 0.0f;
             break;
-        case CREW_ADAM:
-            apply_adam(n, adam_step_of(o, powers), var, slots[0], slots[1],
-                       grad);
+        case POSITIVE:
+            well = well && v > 0.0f;
+            break;
+        case NOT_POSITIVE:
+            well = well && v <= 0.0f;
+            break;
+        case BELOW_ONE:
+            well = v >= 0.0f && v < 1.0f;
             break;
     }
+    return well ? NULL : wanted[range];
+}
+
+static int refuse(const struct crew_optimizer *o,
+                  const char *what,
+                  const char *must,
+                  double v,
+                  struct crew_err *err)
+{
+    return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                        "%s optimizer: %s must be %s, not %g",
+                        optim_kind_name(o->kind), what, must, v);
+}
+
+static int check_constants(const struct crew_optimizer *o, struct crew_err *err)
+{
+    const struct constant *c = rule_of(o->kind)->constants;
+    for (; c->name != NULL; c++) {
+        float v = *(const float *)((const char *)o + c->offset);
+        bool unused =
+            c->offset == offsetof(struct crew_optimizer, learning_rate) &&
+            o->schedule.kind == CREW_PIECEWISE_CONSTANT;
+        const char *must = unused ? NULL : broken(c->range, v);
+        if (must != NULL) {
+            return refuse(o, c->name, must, (double)v, err);
+        }
+    }
+    return CREW_OK;
+}
+
+static int check_piecewise(const struct crew_optimizer *o, struct crew_err *err)
+{
+    const struct crew_schedule *s = &o->schedule;
+    if (s->num_boundaries < 1 || s->num_boundaries > CREW_MAX_BOUNDARIES) {
+        return refuse(o, "the number of boundaries", "in [1, 16]",
+                      s->num_boundaries, err);
+    }
+    for (int i = 0; i <= s->num_boundaries; i++) {
+        if (!isfinite(s->values[i])) {
+            return refuse(o, "a piecewise_constant value", "a finite number",
+                          (double)s->values[i], err);
+        }
+        if (i > 0 && i < s->num_boundaries &&
+            s->boundaries[i] <= s->boundaries[i - 1]) {
+            return refuse(o, "a boundary", "above the one before it",
+                          (double)s->boundaries[i], err);
+        }
+    }
+    return CREW_OK;
+}
+
+static int check_schedule(const struct crew_optimizer *o, struct crew_err *err)
+{
+    const struct crew_schedule *s = &o->schedule;
+    const struct {
+        const char *name;
+        float v;
+        enum range range;
+    } rows[] = {
+        {"decay_rate", s->decay_rate, ANY},
+        {"end_learning_rate", s->end_learning_rate, ANY},
+        {"power", s->power, ANY},
+        {"alpha", s->alpha, ANY},
+        {"beta", s->beta, ANY},
+        {"num_periods", s->num_periods, ANY},
+        {"t_mul", s->t_mul,
+         s->kind == CREW_COSINE_DECAY_RESTARTS ? POSITIVE : ANY},
+        {"m_mul", s->m_mul, ANY},
+        {"initial_variance", s->initial_variance, NOT_NEGATIVE},
+        {"variance_decay", s->variance_decay, ANY},
+    };
+    if (s->kind == CREW_SCHEDULE_NONE) {
+        return CREW_OK;
+    }
+    if ((unsigned)s->kind > CREW_NOISY_LINEAR_COSINE_DECAY) {
+        return refuse(o, "the kind of its schedule", "one of crew.h's",
+                      (double)s->kind, err);
+    }
+    if (s->kind == CREW_PIECEWISE_CONSTANT) {
+        return check_piecewise(o, err);
+    }
+    if (s->decay_steps < 1) {
+        return refuse(o, "decay_steps", "at least 1", (double)s->decay_steps,
+                      err);
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *must = broken(rows[i].range, rows[i].v);
+        if (must != NULL) {
+            return refuse(o, rows[i].name, must, (double)rows[i].v, err);
+        }
+    }
+    return CREW_OK;
+}
+
+static int check_clip(const struct crew_optimizer *o, struct crew_err *err)
+{
+    const struct crew_clip *c = &o->clip;
+    if ((unsigned)c->kind > CREW_CLIP_BY_GLOBAL_NORM) {
+        return refuse(o, "the kind of its clip", "one of crew.h's",
+                      (double)c->kind, err);
+    }
+    if (c->kind == CREW_CLIP_BY_VALUE && !(c->min <= c->max)) {
+        return refuse(o, "the clip's min", "at most its max", (double)c->min,
+                      err);
+    }
+    if (c->kind > CREW_CLIP_BY_VALUE && broken(POSITIVE, c->norm) != NULL) {
+        return refuse(o, "the clip's norm", broken(POSITIVE, c->norm),
+                      (double)c->norm, err);
+    }
+    if (c->along_axis && c->axis < 0) {
+        return refuse(o, "the clip's axis", "at least 0", c->axis, err);
+    }
+    return CREW_OK;
+}
+
+int optim_check(const struct crew_optimizer *o, struct crew_err *err)
+{
+    if (rule_of(o->kind) == NULL) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "unknown optimizer kind %d; make it with a "
+                            "function of crew.h, such as crew_adam",
+                            (int)o->kind);
+    }
+    int rc = check_constants(o, err);
+    rc = rc ? rc : check_schedule(o, err);
+    rc = rc ? rc : check_clip(o, err);
+    if (rc == CREW_OK && broken(BELOW_ONE, o->average.decay) != NULL) {
+        rc = refuse(o, "the moving average's decay",
+                    broken(BELOW_ONE, o->average.decay),
+                    (double)o->average.decay, err);
+    }
+    return rc;
+}
+
+int optim_check_rate(const struct crew_optimizer *o,
+                     float learning_rate,
+                     int64_t global_step,
+                     struct crew_err *err)
+{
+    enum range range = rule_of(o->kind)->constants[0].range;
+    const char *must = broken(range, learning_rate);
+    return must == NULL
+               ? CREW_OK
+               : crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                               "%s optimizer: its schedule gives a learning "
+                               "rate of %g at step %lld; it must be %s",
+                               optim_kind_name(o->kind), (double)learning_rate,
+                               (long long)global_step, must);
+}
+
+/* --------------------------------------------------------------- comparison */
+
+static bool differ(double a, double b)
+{
+    return a < b || a > b;
+}
+
+const char *optim_difference(const struct crew_optimizer *a,
+                             const struct crew_optimizer *b,
+                             double *in_a,
+                             double *in_b)
+{
+    const struct {
+        const char *name;
+        double a, b;
+    } rows[] = {
+#define OPTIM_FIELD(member, name, type) \
+    {#name, (double)a->member, (double)b->member},
+#include "optim/fields.h"
+#undef OPTIM_FIELD
+        {"number of boundaries", a->schedule.num_boundaries,
+         b->schedule.num_boundaries},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (differ(rows[i].a, rows[i].b)) {
+            *in_a = rows[i].a;
+            *in_b = rows[i].b;
+            return rows[i].name;
+        }
+    }
+    for (int i = 0; i <= CREW_MAX_BOUNDARIES; i++) {
+        const struct crew_schedule *x = &a->schedule, *y = &b->schedule;
+        *in_a = (double)x->values[i];
+        *in_b = (double)y->values[i];
+        if (differ(*in_a, *in_b)) {
+            return "values";
+        }
+        *in_a = i < CREW_MAX_BOUNDARIES ? (double)x->boundaries[i] : 0;
+        *in_b = i < CREW_MAX_BOUNDARIES ? (double)y->boundaries[i] : 0;
+        if (differ(*in_a, *in_b)) {
+            return "boundaries";
+        }
+    }
+    return NULL;
 }

@@ -269,6 +269,7 @@ static void train(struct golden_report *report,
     struct crew_optimizer sgd = crew_gradient_descent(
         golden_number(golden_member(tree, "learning_rate")));
     struct optim_powers powers = optim_powers_initial(&sgd);
+    struct optim_step now = optim_step_at(&sgd, &powers, 0);
     const cJSON *want = golden_member(tree, "losses");
     float *no_slots[OPTIM_MAX_SLOTS] = {NULL};
 
@@ -295,7 +296,7 @@ static void train(struct golden_report *report,
                     cJSON_GetArrayItem(golden_member(tree, "per_variable"), i),
                     plan_grad(j->plan, i), n);
             }
-            optim_apply(&sgd, &powers, n, j->value[i], no_slots,
+            optim_apply(&sgd, &now, n, j->value[i], no_slots,
                         plan_grad(j->plan, i));
         }
     }

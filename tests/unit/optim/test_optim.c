@@ -8,14 +8,15 @@
 #include "optim/optim.h"
 
 #define STEPS 3
+enum { KNOWN = 13 };
 
 /* v = (1, 2), g = (0.1, -0.2) in every step; v after each, from the formulas in
  * double. */
 struct known {
-    const char* name;
+    const char *name;
     double want[STEPS][2];
 };
-static const struct known known[] = {
+static const struct known known[KNOWN] = {
     {"GradientDescent", {{.95, 2.1}, {.9, 2.2}, {.85, 2.3}}},
     {"Momentum", {{.95, 2.1}, {.855, 2.29}, {.7195, 2.561}}},
     {"Nesterov", {{.905, 2.19}, {.7695, 2.461}, {.59755, 2.8049}}},
@@ -23,10 +24,49 @@ static const struct known known[] = {
      {{.999000003, 2.000999998},
       {.998000005, 2.001999997},
       {.997000007, 2.002999996}}},
+    {"Adagrad",
+     {{.849244328, 2.267261242},
+      {.704906760, 2.502963502},
+      {.566231711, 2.716164219}}},
+    {"ProximalAdagrad",
+     {{.724887811, 1.988212155},
+      {.494711092, 1.978912256},
+      {.300497089, 1.971310528}}},
+    {"RMSProp",
+     {{.998946493, 2.002103516},
+      {.997309929, 2.005367143},
+      {.995322604, 2.009324161}}},
+    {"RMSProp centered",
+     {{.998946434, 2.002103981},
+      {.997309594, 2.005369798},
+      {.995321544, 2.009332540}}},
+    {"Adadelta",
+     {{.999552791, 2.000447212},
+      {.999099885, 2.000900122},
+      {.998643125, 2.001356886}}},
+    {"Ftrl",
+     {{-.104218262, .576952732},
+      {-.248555829, .812654993},
+      {-.387230878, 1.025855709}}},
+    {"Ftrl l1 l2",
+     {{-.078916488, .454220809},
+      {-.190921107, .644964379},
+      {-.299485744, .820698462}}},
+    /* Its first step: v - lr*wd*v - lr*g/(|g| + eps), and so on. */
+    {"AdamW",
+     {{.9989960, 2.0009920},
+      {.997992004, 2.001983996},
+      {.996988012, 2.002975988}}},
+    /* p = v - .5 g, then (|p| - .5 * .01) / (1 + .1 * .5). */
+    {"ProximalGradientDescent",
+     {{.9, 1.9952380952},
+      {.8047619048, 1.9907029478},
+      {.7140589569, 1.9863837598}}},
 };
 
 static struct crew_optimizer known_optimizer(int i)
 {
+    struct crew_optimizer o;
     switch (i) {
         case 0:
             return crew_gradient_descent(.5);
@@ -34,8 +74,41 @@ static struct crew_optimizer known_optimizer(int i)
             return crew_momentum(.5, .9, false);
         case 2:
             return crew_momentum(.5, .9, true);
-        default:
+        case 3:
             return crew_adam(.001);
+        case 4:
+            return crew_adagrad(.5);
+        case 5:
+            return crew_proximal_adagrad(.5, .01, .1);
+        case 6:
+        case 7:
+            o = crew_rmsprop(.01);
+            o.momentum = .5f;
+            o.centered = i == 7;
+            return o;
+        case 8:
+            return crew_adadelta(1);
+        case 9:
+            return crew_ftrl(.5);
+        case 10:
+            o = crew_ftrl(.5);
+            o.l1 = .001f;
+            o.l2 = .1f;
+            return o;
+        case 11:
+            return crew_adamw(.001, .004);
+        default:
+            return crew_proximal_gradient_descent(.5, .01, .1);
+    }
+}
+
+static void init_slots(const struct crew_optimizer *o,
+                       int64_t n,
+                       const float *var,
+                       float *const *slots)
+{
+    for (int k = 0; k < optim_num_slots(o); k++) {
+        optim_slot_init(o, k, n, var, slots[k]);
     }
 }
 
@@ -43,11 +116,14 @@ START_TEST(known_values)
 {
     struct crew_optimizer o = known_optimizer(_i);
     struct optim_powers powers = optim_powers_initial(&o);
-    float var[2] = {1, 2}, a[2] = {0}, b[2] = {0};
+    float var[2] = {1, 2}, memory[OPTIM_MAX_SLOTS][2];
     const float grad[2] = {.1f, -.2f};
-    float* const slots[OPTIM_MAX_SLOTS] = {a, b};
+    float *const slots[OPTIM_MAX_SLOTS] = {memory[0], memory[1], memory[2],
+                                           memory[3]};
+    init_slots(&o, 2, var, slots);
     for (int step = 0; step < STEPS; step++) {
-        optim_apply(&o, &powers, 2, var, slots, grad);
+        struct optim_step now = optim_step_at(&o, &powers, step);
+        optim_apply(&o, &now, 2, var, slots, grad);
         optim_powers_advance(&o, &powers);
         for (int i = 0; i < 2; i++) {
             double want = known[_i].want[step][i];
@@ -66,20 +142,101 @@ START_TEST(slices_do_not_matter)
     enum { N = 103, CUT = 37 };
     struct crew_optimizer o = known_optimizer(_i);
     struct optim_powers powers = optim_powers_initial(&o);
-    float whole[3][N], parts[3][N], grad[N];
+    o.average.decay = .9f;
+    float whole[1 + OPTIM_MAX_SLOTS][N], parts[1 + OPTIM_MAX_SLOTS][N], grad[N];
+    float *all[OPTIM_MAX_SLOTS], *left[OPTIM_MAX_SLOTS],
+        *right[OPTIM_MAX_SLOTS];
     for (int i = 0; i < N; i++) {
         grad[i] = (float)(i % 11) * 0.01f - 0.05f;
         whole[0][i] = (float)i * 0.1f;
-        whole[1][i] = whole[2][i] = (float)(i % 7) * 0.003f;
     }
+    for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
+        all[k] = whole[1 + k];
+        left[k] = parts[1 + k];
+        right[k] = parts[1 + k] + CUT;
+        memset(all[k], 0, sizeof(whole[0]));
+    }
+    init_slots(&o, N, whole[0], all);
     memcpy(parts, whole, sizeof(parts));
-    float* const all[OPTIM_MAX_SLOTS] = {whole[1], whole[2]};
-    optim_apply(&o, &powers, N, whole[0], all, grad);
-    float* const left[OPTIM_MAX_SLOTS] = {parts[1], parts[2]};
-    float* const right[OPTIM_MAX_SLOTS] = {parts[1] + CUT, parts[2] + CUT};
-    optim_apply(&o, &powers, CUT, parts[0], left, grad);
-    optim_apply(&o, &powers, N - CUT, parts[0] + CUT, right, grad + CUT);
+    struct optim_step now = optim_step_at(&o, &powers, 7);
+    optim_apply(&o, &now, N, whole[0], all, grad);
+    optim_apply(&o, &now, CUT, parts[0], left, grad);
+    optim_apply(&o, &now, N - CUT, parts[0] + CUT, right, grad + CUT);
     ck_assert_int_eq(memcmp(whole, parts, sizeof(whole)), 0);
+}
+END_TEST
+
+/* A gradient of all rows of a table is a dense one. */
+START_TEST(all_rows_are_the_whole)
+{
+    enum { ROWS = 5, WIDTH = 3, N = ROWS * WIDTH };
+    struct crew_optimizer o = known_optimizer(_i);
+    struct optim_powers powers = optim_powers_initial(&o);
+    float a[1 + OPTIM_MAX_SLOTS][N] = {{0}}, b[1 + OPTIM_MAX_SLOTS][N], grad[N],
+                turned[N];
+    float *slots_a[OPTIM_MAX_SLOTS], *slots_b[OPTIM_MAX_SLOTS];
+    int64_t rows[ROWS] = {4, 0, 3, 1, 2};
+    for (int i = 0; i < N; i++) {
+        a[0][i] = (float)i * .1f - .4f;
+        grad[i] = (float)(i % 4) * .1f - .15f;
+    }
+    for (int i = 0; i < N; i++) {
+        turned[i] = grad[rows[i / WIDTH] * WIDTH + i % WIDTH];
+    }
+    o.average.decay = .9f;
+    o.lazy = true;
+    for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
+        slots_a[k] = a[1 + k];
+        slots_b[k] = b[1 + k];
+    }
+    init_slots(&o, N, a[0], slots_a);
+    memcpy(b, a, sizeof(b));
+    struct optim_step now = optim_step_at(&o, &powers, 7);
+    struct optim_rows some = {
+        .n = ROWS, .width = WIDTH, .rows = rows, .values = turned};
+    optim_apply(&o, &now, N, a[0], slots_a, grad);
+    optim_apply_rows(&o, &now, ROWS, b[0], slots_b, &some);
+    ck_assert_int_eq(memcmp(a, b, sizeof(a)), 0);
+}
+END_TEST
+
+/* TensorFlow's Adam moves rows that got no gradient, a lazy one does not. */
+START_TEST(lazy_adam)
+{
+    for (int lazy = 0; lazy < 2; lazy++) {
+        struct crew_optimizer o = crew_adam(.1);
+        struct optim_powers powers = optim_powers_initial(&o);
+        float var[2] = {1, 1}, m[2] = {.5f, .5f}, v[2] = {1, 1};
+        float *const slots[OPTIM_MAX_SLOTS] = {m, v};
+        int64_t row = 1;
+        float grad = 1;
+        struct optim_rows rows = {
+            .n = 1, .width = 1, .rows = &row, .values = &grad};
+        struct optim_step now = optim_step_at(&o, &powers, 0);
+        o.lazy = lazy != 0;
+        optim_apply_rows(&o, &now, 2, var, slots, &rows);
+        ck_assert(var[1] < 1.0f);
+        ck_assert((var[0] < 1.0f) == (lazy == 0));
+        ck_assert((m[0] < .5f) == (lazy == 0));
+    }
+}
+END_TEST
+
+START_TEST(rows_are_summed)
+{
+    int64_t rows[6] = {7, 1ll << 40, 7, 3, 1ll << 40, 7};
+    float values[12] = {1, 2, 10, 20, 3, 4, 100, 200, 30, 40, 5, 6};
+    uint32_t scratch[16];
+    ck_assert_int_eq(optim_sum_scratch(6), 16);
+    ck_assert_int_eq(optim_sum_rows(6, 2, rows, values, scratch), 3);
+    const float want[6] = {9, 12, 40, 60, 100, 200};
+    ck_assert_int_eq(rows[0], 7);
+    ck_assert_int_eq(rows[1], 1ll << 40);
+    ck_assert_int_eq(rows[2], 3);
+    for (int i = 0; i < 6; i++) {
+        ck_assert_float_eq(values[i], want[i]);
+    }
+    ck_assert_int_eq(optim_sum_rows(0, 2, rows, values, scratch), 0);
 }
 END_TEST
 
@@ -94,30 +251,78 @@ START_TEST(powers_move_only_for_adam)
     struct optim_powers before = p;
     optim_powers_advance(&sgd, &p);
     ck_assert_int_eq(memcmp(&before, &p, sizeof(p)), 0);
+    ck_assert(optim_has_powers(&adam) && !optim_has_powers(&sgd));
 }
 END_TEST
+
+/* {name, slots by name and start} of every rule. */
+struct named {
+    struct crew_optimizer o;
+    const char *name;
+    const char *slots[4];
+    float start[4];
+};
+
+static void same_names(struct named want)
+{
+    const float value = 42;
+    int n = 0;
+    ck_assert_str_eq(optim_kind_name(want.o.kind), want.name);
+    for (; n < 4 && want.slots[n] != NULL; n++) {
+        float start = -1;
+        ck_assert_str_eq(optim_slot_name(&want.o, n), want.slots[n]);
+        optim_slot_init(&want.o, n, 1, &value, &start);
+        ck_assert_float_eq(start, want.start[n]);
+    }
+    ck_assert_int_eq(optim_num_slots(&want.o), n);
+}
 
 START_TEST(names)
 {
-    struct crew_optimizer sgd = crew_gradient_descent(1);
-    struct crew_optimizer momentum = crew_momentum(1, .9, false);
-    struct crew_optimizer adam = crew_adam(1);
-    ck_assert_int_eq(optim_num_slots(&sgd), 0);
-    ck_assert_int_eq(optim_num_slots(&momentum), 1);
-    ck_assert_int_eq(optim_num_slots(&adam), 2);
-    ck_assert_str_eq(optim_slot_name(&momentum, 0), "Momentum");
-    ck_assert_str_eq(optim_slot_name(&adam, 0), "Adam");
-    ck_assert_str_eq(optim_slot_name(&adam, 1), "Adam_1");
-    ck_assert(optim_slot_initial(&adam, 1) == 0);
-    ck_assert_str_eq(optim_kind_name(CREW_GRADIENT_DESCENT), "GradientDescent");
-    ck_assert_str_eq(optim_kind_name(CREW_MOMENTUM), "Momentum");
-    ck_assert_str_eq(optim_kind_name(CREW_ADAM), "Adam");
+    struct crew_optimizer centered = crew_rmsprop(1), averaged, ftrl;
+    centered.centered = true;
+    averaged = centered;
+    averaged.average.decay = .5f;
+    ftrl = crew_ftrl(1);
+    ftrl.initial_accumulator_value = .25f;
+    const struct named all[] = {
+        {crew_gradient_descent(1), "GradientDescent", {NULL}, {0}},
+        {crew_momentum(1, .9, false), "Momentum", {"Momentum"}, {0}},
+        {crew_adam(1), "Adam", {"Adam", "Adam_1"}, {0, 0}},
+        {crew_adamw(1, 0), "AdamW", {"AdamW", "AdamW_1"}, {0, 0}},
+        {crew_adagrad(1), "Adagrad", {"Adagrad"}, {.1f}},
+        {crew_adadelta(1), "Adadelta", {"Adadelta", "Adadelta_1"}, {0, 0}},
+        {crew_rmsprop(1), "RMSProp", {"RMSProp", "RMSProp_1"}, {1, 0}},
+        {centered, "RMSProp", {"RMSProp", "RMSProp_1", "RMSProp_2"}, {1, 0, 0}},
+        {averaged,
+         "RMSProp",
+         {"RMSProp", "RMSProp_1", "RMSProp_2", "ExponentialMovingAverage"},
+         {1, 0, 0, 42}},
+        {ftrl, "Ftrl", {"Ftrl", "Ftrl_1"}, {.25f, 0}},
+        {crew_proximal_adagrad(1, 0, 0),
+         "ProximalAdagrad",
+         {"ProximalAdagrad"},
+         {.1f}},
+        {crew_proximal_gradient_descent(1, 0, 0),
+         "ProximalGradientDescent",
+         {NULL},
+         {0}},
+        {crew_adagrad_da(1, 0, 0),
+         "AdagradDA",
+         {"AdagradDA", "AdagradDA_1"},
+         {0, .1f}},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        same_names(all[i]);
+    }
     ck_assert_ptr_null(optim_kind_name((enum crew_optimizer_kind)0));
     ck_assert_ptr_null(optim_kind_name((enum crew_optimizer_kind)99));
+    ck_assert_int_eq(optim_average_slot(&averaged), 3);
+    ck_assert_int_eq(optim_average_slot(&centered), -1);
 }
 END_TEST
 
-static void refused(struct crew_optimizer o, const char* word)
+static void refused(struct crew_optimizer o, const char *word)
 {
     struct crew_err err = {0};
     ck_assert_int_eq(optim_check(&o, &err), CREW_INVALID_ARGUMENT);
@@ -125,10 +330,17 @@ static void refused(struct crew_optimizer o, const char* word)
                   err.msg);
 }
 
+#define REFUSED(make, change, word)     \
+    do {                                \
+        struct crew_optimizer o = make; \
+        o.change;                       \
+        refused(o, word);               \
+    } while (0)
+
 START_TEST(refusals)
 {
     struct crew_err err = {0};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < KNOWN; i++) {
         struct crew_optimizer good = known_optimizer(i);
         ck_assert_int_eq(optim_check(&good, &err), CREW_OK);
     }
@@ -136,32 +348,70 @@ START_TEST(refusals)
             "42");
     refused(crew_gradient_descent((double)NAN), "learning_rate");
     refused(crew_momentum(.1, (double)INFINITY, false), "momentum");
-    struct crew_optimizer adam = crew_adam(.1);
-    adam.beta1 = 1;
-    refused(adam, "beta1");
-    adam = crew_adam(.1);
-    adam.beta2 = -.5f;
-    refused(adam, "-0.5");
-    adam = crew_adam(.1);
-    adam.beta1 = NAN;
-    refused(adam, "beta1");
-    adam = crew_adam(.1);
-    adam.epsilon = INFINITY;
-    refused(adam, "epsilon");
+    refused(crew_ftrl(0), "learning_rate");
+    REFUSED(crew_adam(.1), beta1 = 1, "beta1");
+    REFUSED(crew_adam(.1), beta2 = -.5f, "-0.5");
+    REFUSED(crew_adam(.1), beta1 = NAN, "beta1");
+    REFUSED(crew_adam(.1), epsilon = INFINITY, "epsilon");
+    REFUSED(crew_adagrad(.1), initial_accumulator_value = 0, "initial_acc");
+    REFUSED(crew_ftrl(.1), learning_rate_power = .5f, "learning_rate_power");
+    REFUSED(crew_ftrl(.1), l2_shrinkage = -1, "l2_shrinkage");
+    REFUSED(crew_adamw(.1, 0), weight_decay = NAN, "weight_decay");
+    REFUSED(crew_adam(.1), average.decay = 1, "moving average");
+    REFUSED(crew_adam(.1), clip = crew_clip_by_norm(0), "norm");
+    REFUSED(crew_adam(.1), clip = crew_clip_by_value(1, -1), "min");
+    REFUSED(crew_adam(.1), clip.kind = (enum crew_clip_kind)9, "clip");
+    REFUSED(crew_adam(.1), clip.along_axis = (o.clip.axis = -1) < 0, "axis");
+    REFUSED(crew_adam(.1), schedule = crew_cosine_decay(0, 0), "decay_steps");
+    REFUSED(crew_adam(.1), schedule.kind = (enum crew_schedule_kind)77,
+            "schedule");
+    REFUSED(crew_adam(.1),
+            schedule = crew_exponential_decay(1, (double)NAN, false),
+            "decay_rate");
+}
+END_TEST
+
+START_TEST(first_difference)
+{
+    struct crew_optimizer a = crew_ftrl(.1), b = a;
+    double in_a = 0, in_b = 0;
+    ck_assert_ptr_null(optim_difference(&a, &b, &in_a, &in_b));
+    b.l2_shrinkage = .5f;
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "l2_shrinkage");
+    ck_assert(in_a == 0 && in_b == .5);
+    b = a;
+    b.schedule = crew_cosine_decay(10, .25);
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "schedule");
+    a.schedule = crew_cosine_decay(11, .25);
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b),
+                     "decay_steps");
+    const int64_t at[2] = {5, 9};
+    const double rates[3] = {1, 2, 3}, others[3] = {1, 2, 4};
+    a.schedule = crew_piecewise_constant(at, rates, 2);
+    b.schedule = crew_piecewise_constant(at, others, 2);
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "values");
+    b.schedule = a.schedule;
+    b.schedule.boundaries[1] = 10;
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "boundaries");
+    ck_assert(in_a == 9 && in_b == 10);
 }
 END_TEST
 
 int main(void)
 {
-    Suite* suite = suite_create("optim");
-    TCase* tc = tcase_create("optim");
-    tcase_add_loop_test(tc, known_values, 0, 4);
-    tcase_add_loop_test(tc, slices_do_not_matter, 0, 4);
+    Suite *suite = suite_create("optim");
+    TCase *tc = tcase_create("optim");
+    tcase_add_loop_test(tc, known_values, 0, KNOWN);
+    tcase_add_loop_test(tc, slices_do_not_matter, 0, KNOWN);
+    tcase_add_loop_test(tc, all_rows_are_the_whole, 0, KNOWN);
+    tcase_add_test(tc, lazy_adam);
+    tcase_add_test(tc, rows_are_summed);
     tcase_add_test(tc, powers_move_only_for_adam);
     tcase_add_test(tc, names);
     tcase_add_test(tc, refusals);
+    tcase_add_test(tc, first_difference);
     suite_add_tcase(suite, tc);
-    SRunner* runner = srunner_create(suite);
+    SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

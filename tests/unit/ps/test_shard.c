@@ -91,7 +91,8 @@ START_TEST(test_adam)
     struct optim_powers p = optim_powers_initial(&adam);
     for (uint64_t seq = 1; seq <= 3; seq++) {
         ck_assert(shard_apply(s, g, 0, seq, grad));
-        optim_apply(&adam, &p, 3, var, slots, grad);
+        struct optim_step step = optim_step_at(&adam, &p, 0);
+        optim_apply(&adam, &step, 3, var, slots, grad);
         optim_powers_advance(&adam, &p);
     }
     for (int i = 0; i < 3; i++) {
