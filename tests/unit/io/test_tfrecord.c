@@ -241,6 +241,24 @@ START_TEST(no_memory_is_an_error)
 }
 END_TEST
 
+/* One allocation, the window, for any number of records that fit in it. */
+START_TEST(records_allocate_nothing)
+{
+    static const char bytes[1000];
+    struct crew_err err = {0};
+
+    for (size_t i = 0; i < 2000; i++) {
+        tfrecord_frame(&b, bytes, i / 2);
+    }
+    put("/f");
+    mem_fail_at(2, true);
+    ck_assert_int_eq(count("/f", &err), 2000);
+    ck_assert(!mem_fail_fired());
+    mem_fail_at(0, false);
+    ck_assert_int_eq(err.code, CREW_OUT_OF_RANGE);
+}
+END_TEST
+
 START_TEST(an_unreadable_file_is_an_error)
 {
     struct crew_err err = {0};
@@ -391,6 +409,7 @@ int main(void)
     tcase_add_test(tc, a_huge_length_is_no_huge_allocation);
     tcase_add_test(tc, a_limit_of_the_user_holds);
     tcase_add_test(tc, no_memory_is_an_error);
+    tcase_add_test(tc, records_allocate_nothing);
     tcase_add_test(tc, an_unreadable_file_is_an_error);
     tcase_add_test(tc, bad_payloads_are_skipped_up_to_a_number);
     tcase_add_test(tc, the_one_too_many_is_named);

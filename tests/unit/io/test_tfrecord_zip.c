@@ -286,6 +286,21 @@ START_TEST(a_full_disk_is_told)
 }
 END_TEST
 
+/* After the last byte the file is made safe; that can fail too. */
+START_TEST(closing_syncs)
+{
+    struct tfrecord_writer *w = NULL;
+    struct crew_err err = {0};
+
+    ck_assert_int_eq(tfrecord_writer_open(env, "/f", NULL, &w, &err), CREW_OK);
+    ck_assert_int_eq(tfrecord_writer_add(w, "abc", 3, &err), CREW_OK);
+    ck_assert_int_eq(tfrecord_writer_flush(w, &err), CREW_OK);
+    env_mem_fail_at(env, 1, CREW_UNAVAILABLE, false);
+    ck_assert_int_eq(tfrecord_writer_close(w, &err), CREW_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.msg, "sync"));
+}
+END_TEST
+
 START_TEST(arguments_are_checked)
 {
     struct tfrecord_writer_options o = {.level = 10};
@@ -320,6 +335,7 @@ int main(void)
     tcase_add_test(tc, a_length_is_no_header);
     tcase_add_loop_test(tc, a_flush_lets_others_read, 0, 3);
     tcase_add_loop_test(tc, a_full_disk_is_told, 0, 3);
+    tcase_add_test(tc, closing_syncs);
     tcase_add_test(tc, arguments_are_checked);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
