@@ -875,6 +875,12 @@ CREW_API void crew_spec_prediction(struct crew_spec *,
                                    struct crew_node *);
 CREW_API void crew_spec_loss(struct crew_spec *, struct crew_node *);
 CREW_API void crew_spec_minimize(struct crew_spec *, struct crew_optimizer);
+/* For the variables whose names begin with `scope`, such as "linear/", instead of
+ * crew_spec_minimize's; of several the longest counts. Scopes live as long as the
+ * job. At most 16. */
+CREW_API void crew_spec_minimize_scope(struct crew_spec *,
+                                       const char *scope,
+                                       struct crew_optimizer);
 CREW_API void crew_spec_metric(struct crew_spec *,
                                const char *key,
                                struct crew_metric *);

@@ -27,6 +27,7 @@ static void empty(struct declaration *d)
     }
     d->num_vars = 0;
     d->num_places = 0;
+    d->num_optimizers = 0;
     d->next_call = 1;
     d->complete = false;
 }
@@ -73,7 +74,7 @@ static int add_var(struct declaration *d,
                             "dimensions with a name",
                             v->name != NULL ? v->name : "", CREW_MAX_RANK);
     }
-    struct declare_var out = {.dtype = v->dtype};
+    struct declare_var out = {.dtype = v->dtype, .optimizer = v->optimizer};
     out.shape.rank = (int)v->n_dims;
     for (size_t i = 0; i < v->n_dims; i++) {
         out.shape.dim[i] = v->dims[i];
@@ -101,22 +102,51 @@ static int add_place(struct declaration *d,
     d->places[d->num_places++] =
         (struct shard_place){.id = g->id,
                              .variable = g->variable,
+                             .optimizer = d->vars[g->variable].optimizer,
                              .offset = (int64_t)g->offset,
                              .count = (int64_t)g->count};
     return CREW_OK;
 }
 
-static void set_optimizer(struct declaration *d, const Crew__Optimizer *o)
+static int set_optimizer(struct crew_optimizer *out,
+                         const Crew__Optimizer *o,
+                         struct crew_err *err)
 {
-    d->optimizer = (struct crew_optimizer){
-        .kind = (enum crew_optimizer_kind)o->kind,
-        .learning_rate = o->learning_rate,
-        .momentum = o->momentum,
-        .use_nesterov = o->use_nesterov != 0,
-        .beta1 = o->beta1,
-        .beta2 = o->beta2,
-        .epsilon = o->epsilon,
-    };
+    struct crew_optimizer new = {.kind = (enum crew_optimizer_kind)o->kind};
+#define OPTIM_FIELD(member, name, type) new.member = (type)o->name;
+#include "optim/fields.h"
+#undef OPTIM_FIELD
+    if (o->n_boundaries > CREW_MAX_BOUNDARIES ||
+        o->n_values != (o->n_boundaries > 0 ? o->n_boundaries + 1 : 0)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "a schedule of %zu boundaries and %zu values",
+                            o->n_boundaries, o->n_values);
+    }
+    new.schedule.num_boundaries = (int32_t)o->n_boundaries;
+    for (size_t i = 0; i < o->n_boundaries; i++) {
+        new.schedule.boundaries[i] = o->boundaries[i];
+    }
+    for (size_t i = 0; i < o->n_values; i++) {
+        new.schedule.values[i] = o->values[i];
+    }
+    *out = new;
+    return CREW_OK;
+}
+
+static int set_optimizers(struct declaration *d,
+                          const Crew__DeclareRequest *r,
+                          struct crew_err *err)
+{
+    if (r->n_optimizers > OPTIM_MAX_GROUPS) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT, "%zu optimizers",
+                            r->n_optimizers);
+    }
+    d->num_optimizers = (uint32_t)r->n_optimizers;
+    int rc = CREW_OK;
+    for (size_t i = 0; rc == CREW_OK && i < r->n_optimizers; i++) {
+        rc = set_optimizer(&d->optimizers[i], r->optimizers[i], err);
+    }
+    return rc;
 }
 
 static int add_all(struct declaration *d,
@@ -137,7 +167,7 @@ static int add_all(struct declaration *d,
     for (size_t i = 0; rc == CREW_OK && i < r->n_granules; i++) {
         rc = add_place(d, r->granules[i], err);
     }
-    return rc;
+    return rc ? rc : set_optimizers(d, r, err);
 }
 
 int declare_add(struct declaration *d,
@@ -160,9 +190,6 @@ int declare_add(struct declaration *d,
         return rc;
     }
     d->next_call = call + 1;
-    if (r->optimizer != NULL) {
-        set_optimizer(d, r->optimizer);
-    }
     d->complete = r->last != 0;
     return CREW_OK;
 }
@@ -188,6 +215,12 @@ static int compare_vars(const struct declaration *a,
                            shape_text(&b->vars[i].shape, here, sizeof(here)),
                            shape_text(&a->vars[i].shape, there, sizeof(there)));
         }
+        if (a->vars[i].optimizer != b->vars[i].optimizer) {
+            return DIFFERS(
+                "variable %s is trained by optimizer %u here, by "
+                "optimizer %u at the chief",
+                b->vars[i].name, b->vars[i].optimizer, a->vars[i].optimizer);
+        }
     }
     if (a->num_vars > n) {
         return DIFFERS("variable %s is missing here", a->vars[n].name);
@@ -208,22 +241,27 @@ static int compare_optimizers(const struct crew_optimizer *a,
                        here != NULL ? here : "unknown",
                        optim_kind_name(a->kind));
     }
-    const struct {
-        const char *what;
-        float a, b;
-    } rows[] = {{"learning_rate", a->learning_rate, b->learning_rate},
-                {"momentum", a->momentum, b->momentum},
-                {"use_nesterov", a->use_nesterov, b->use_nesterov},
-                {"beta1", a->beta1, b->beta1},
-                {"beta2", a->beta2, b->beta2},
-                {"epsilon", a->epsilon, b->epsilon}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].a < rows[i].b || rows[i].a > rows[i].b) {
-            return DIFFERS("the optimizer's %s is %g here, %g at the chief",
-                           rows[i].what, (double)rows[i].b, (double)rows[i].a);
-        }
+    double there = 0, here = 0;
+    const char *what = optim_difference(a, b, &there, &here);
+    return what == NULL
+               ? CREW_OK
+               : DIFFERS("the optimizer's %s is %g here, %g at the chief", what,
+                         here, there);
+}
+
+static int compare_all_optimizers(const struct declaration *a,
+                                  const struct declaration *b,
+                                  struct crew_err *err)
+{
+    if (a->num_optimizers != b->num_optimizers) {
+        return DIFFERS("it has %u optimizers here, %u at the chief",
+                       b->num_optimizers, a->num_optimizers);
     }
-    return CREW_OK;
+    int rc = CREW_OK;
+    for (uint32_t i = 0; rc == CREW_OK && i < a->num_optimizers; i++) {
+        rc = compare_optimizers(&a->optimizers[i], &b->optimizers[i], err);
+    }
+    return rc;
 }
 
 static int compare_places(const struct declaration *a,
@@ -247,6 +285,6 @@ int declare_compare(const struct declaration *a,
                     struct crew_err *err)
 {
     int rc = compare_vars(a, b, err);
-    rc = rc ? rc : compare_optimizers(&a->optimizer, &b->optimizer, err);
+    rc = rc ? rc : compare_all_optimizers(a, b, err);
     return rc ? rc : compare_places(a, b, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the chief has declared: names and shapes of all variables, the granules
- * that lie here, the update rule. A trainer's own declaration must equal it, or
+ * that lie here, the update rules. A trainer's own declaration must equal it, or
  * the two have loaded different models. Threads: one. */
 #ifndef PS_DECLARE_H
 #define PS_DECLARE_H
@@ -14,6 +14,7 @@ struct declare_var {
     uint32_t dtype;
     struct crew_shape shape;
     int64_t n;
+    uint32_t optimizer; /* which of the declaration's */
 };
 
 struct declaration {
@@ -21,7 +22,8 @@ struct declaration {
     struct declare_var *vars;
     uint32_t num_places, cap_places;
     struct shard_place *places;
-    struct crew_optimizer optimizer;
+    uint32_t num_optimizers;
+    struct crew_optimizer optimizers[OPTIM_MAX_GROUPS];
     uint64_t next_call; /* the number of the DECLARE that is to come */
     bool complete;
 };

@@ -14,7 +14,8 @@
  * - A duplicate: not applied; answered as if it had been.
  * - A part of a call that is not the newest of its connection (the network has
  * doubled a frame): judged as any other, but not answered.
- * - Wrong CRC, wrong size, no such granule: the connection is closed; the
+ * - Wrong CRC, wrong size, no such granule, a rate that is no number: the
+ * connection is closed; the
  * trainer comes back and sends the step again. */
 #include <stdlib.h>
 
@@ -74,6 +75,15 @@ void push_request(struct link *l,
     }
 }
 
+/* A rate that the rule cannot take would break the variable for good. */
+static bool sound(const struct shard_granule *g, const Crew__PushPart *part)
+{
+    struct crew_err ignored = {0};
+    return part->global_step >= 0 &&
+           optim_check_rate(g->optimizer, part->learning_rate,
+                            part->global_step, &ignored) == CREW_OK;
+}
+
 void *push_dest(struct link *l, const struct rpc_in *in)
 {
     const Crew__PushPart *part = (const Crew__PushPart *)rpc_session_unpack(
@@ -83,7 +93,7 @@ void *push_dest(struct link *l, const struct rpc_in *in)
         return NULL;
     }
     const struct shard_granule *g = shard_find(l->ps->shard, part->granule);
-    if (g == NULL ||
+    if (g == NULL || !sound(g, part) ||
         in->head.payload_len != (uint64_t)g->count * sizeof(float)) {
         return NULL;
     }
@@ -111,13 +121,15 @@ static void answer_end(struct link *l,
 }
 
 static bool apply(struct link *l,
-                  const Crew__Identity *who,
                   int member,
                   struct shard_granule *g,
+                  const Crew__PushPart *part,
                   const float *grad)
 {
     struct ps *ps = l->ps;
-    bool fresh = shard_apply(ps->shard, g, member, who->seq, grad);
+    const Crew__Identity *who = part->self;
+    bool fresh = shard_apply(ps->shard, g, member, who->seq,
+                             part->learning_rate, part->global_step, grad);
     if (fresh && ps->o.probe.applied != NULL) {
         ps->o.probe.applied(ps->o.probe.self, (int)who->role, who->index,
                             who->incarnation, who->seq, g->id);
@@ -147,7 +159,7 @@ void push_part(struct link *l, const struct rpc_in *in, void *payload)
     if (g != NULL) {
         Crew__ValuePart value = CREW__VALUE_PART__INIT;
         value.granule = g->id;
-        value.duplicate = !apply(l, part->self, member, g, payload);
+        value.duplicate = !apply(l, member, g, part, payload);
         if (answer) {
             rpc_reply_part(l->session, RPC_PUSH_PULL, call_id, &value.base,
                            g->value, (size_t)g->count * sizeof(float), false);

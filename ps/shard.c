@@ -17,10 +17,9 @@ static int64_t padded(int64_t count)
     return (count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
-/* Sets id_limit and max_count, and gives the padded sum of elements. */
+/* Sets id_limit and max_count; no sum of elements overflows. */
 static int measure(struct shard *s,
                    const struct shard_place *places,
-                   int64_t *total,
                    struct crew_err *err)
 {
     int64_t sum = 0;
@@ -36,11 +35,28 @@ static int measure(struct shard *s,
         s->id_limit = p->id >= s->id_limit ? p->id + 1 : s->id_limit;
         s->max_count = p->count > s->max_count ? p->count : s->max_count;
     }
-    *total = sum;
     return CREW_OK;
 }
 
-static int allocate(struct shard *s, int64_t total, struct crew_err *err)
+/* Room for the values and, by the place of the slot, for those who have it. */
+static int allocate_blocks(struct shard *s, struct crew_err *err)
+{
+    int rc = CREW_OK;
+    for (uint32_t k = 0; rc == CREW_OK && k <= OPTIM_MAX_SLOTS; k++) {
+        int64_t total = 0;
+        for (uint32_t i = 0; i < s->num_granules; i++) {
+            struct shard_granule *g = &s->granules[i];
+            total += k < shard_parts(g) ? padded(g->count) : 0;
+        }
+        if (total > 0 || k == 0) {
+            rc = mem_try((size_t)total, sizeof(float), "variables",
+                         &s->block[k], err);
+        }
+    }
+    return rc;
+}
+
+static int allocate(struct shard *s, struct crew_err *err)
 {
     void *p = NULL;
     int rc = mem_try((size_t)s->num_granules + 1, sizeof(s->granules[0]),
@@ -56,65 +72,85 @@ static int allocate(struct shard *s, int64_t total, struct crew_err *err)
                      sizeof(s->last_seq[0]), "step numbers", &p, err);
         s->last_seq = rc == CREW_OK ? p : NULL;
     }
-    for (int k = 0; rc == CREW_OK && k <= s->num_slots; k++) {
-        rc = mem_try((size_t)total, sizeof(float), "variables", &s->block[k],
-                     err);
-    }
     return rc;
 }
 
-static int place_granules(struct shard *s,
-                          const struct shard_place *places,
-                          struct crew_err *err)
+static int describe_granules(struct shard *s,
+                             const struct shard_place *places,
+                             uint32_t num_optimizers,
+                             struct crew_err *err)
 {
-    int64_t at = 0;
     for (uint32_t i = 0; i < s->num_granules; i++) {
         const struct shard_place *p = &places[i];
-        struct shard_granule *g = &s->granules[i];
         if (s->by_id[p->id] != 0) {
             return crew_err_set(err, CREW_INVALID_ARGUMENT,
                                 "granule %u is declared twice", p->id);
         }
-        s->by_id[p->id] = i + 1;
-        *g = (struct shard_granule){
-            .id = p->id,
-            .variable = p->variable,
-            .offset = p->offset,
-            .count = p->count,
-            .powers = optim_powers_initial(&s->optimizer)};
-        g->value = (float *)s->block[0] + at;
-        for (int k = 0; k < s->num_slots; k++) {
-            g->slot[k] = (float *)s->block[1 + k] + at;
+        if (p->optimizer >= num_optimizers) {
+            return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                                "granule %u is of optimizer %u of %u", p->id,
+                                p->optimizer, num_optimizers);
         }
-        at += padded(p->count);
+        s->by_id[p->id] = i + 1;
+        const struct crew_optimizer *o = &s->optimizers[p->optimizer];
+        s->granules[i] =
+            (struct shard_granule){.id = p->id,
+                                   .variable = p->variable,
+                                   .optimizer = o,
+                                   .offset = p->offset,
+                                   .count = p->count,
+                                   .powers = optim_powers_initial(o)};
     }
     return CREW_OK;
 }
 
-int shard_new(const struct crew_optimizer *optimizer,
+static void place_granules(struct shard *s)
+{
+    int64_t at[1 + OPTIM_MAX_SLOTS] = {0};
+    for (uint32_t i = 0; i < s->num_granules; i++) {
+        struct shard_granule *g = &s->granules[i];
+        for (uint32_t k = 0; k < shard_parts(g); k++) {
+            float *place = (float *)s->block[k] + at[k];
+            at[k] += padded(g->count);
+            if (k == 0) {
+                g->value = place;
+            } else {
+                g->slot[k - 1] = place;
+            }
+        }
+    }
+}
+
+int shard_new(const struct crew_optimizer *optimizers,
+              uint32_t num_optimizers,
               const struct shard_place *places,
               uint32_t num_granules,
               int num_members,
               struct shard **out,
               struct crew_err *err)
 {
-    int rc = optim_check(optimizer, err);
-    if (rc != CREW_OK) {
-        return rc;
+    PRE(num_optimizers <= OPTIM_MAX_GROUPS);
+    for (uint32_t i = 0; i < num_optimizers; i++) {
+        int rc = optim_check(&optimizers[i], err);
+        if (rc != CREW_OK) {
+            return rc;
+        }
     }
     struct shard *s = xcalloc(1, sizeof(*s));
-    s->optimizer = *optimizer;
-    s->num_slots = optim_num_slots(optimizer);
+    for (uint32_t i = 0; i < num_optimizers; i++) {
+        s->optimizers[i] = optimizers[i];
+    }
     s->num_granules = num_granules;
     s->num_members = num_members;
-    int64_t total = 0;
-    rc = measure(s, places, &total, err);
-    rc = rc ? rc : allocate(s, total, err);
-    rc = rc ? rc : place_granules(s, places, err);
+    int rc = measure(s, places, err);
+    rc = rc ? rc : allocate(s, err);
+    rc = rc ? rc : describe_granules(s, places, num_optimizers, err);
+    rc = rc ? rc : allocate_blocks(s, err);
     if (rc != CREW_OK) {
         shard_free(s);
         return rc;
     }
+    place_granules(s);
     *out = s;
     return CREW_OK;
 }
@@ -141,9 +177,14 @@ struct shard_granule *shard_find(const struct shard *s, uint32_t id)
     return &s->granules[s->by_id[id] - 1];
 }
 
-float *shard_slot(const struct shard *s, struct shard_granule *g, uint32_t slot)
+uint32_t shard_parts(const struct shard_granule *g)
 {
-    if (slot > (uint32_t)s->num_slots) {
+    return 1 + (uint32_t)optim_num_slots(g->optimizer);
+}
+
+float *shard_slot(struct shard_granule *g, uint32_t slot)
+{
+    if (slot >= shard_parts(g)) {
         return NULL;
     }
     return slot == 0 ? g->value : g->slot[slot - 1];
@@ -156,8 +197,9 @@ void shard_set_loaded(struct shard_granule *g, uint32_t slot)
 
 uint32_t shard_loaded(const struct shard *s)
 {
-    uint32_t all = (2u << s->num_slots) - 1, n = 0;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < s->num_granules; i++) {
+        uint32_t all = (1u << shard_parts(&s->granules[i])) - 1;
         n += s->granules[i].loaded == all;
     }
     return n;
@@ -204,14 +246,18 @@ bool shard_apply(struct shard *s,
                  struct shard_granule *g,
                  int member,
                  uint64_t seq,
+                 float learning_rate,
+                 int64_t global_step,
                  const float *grad)
 {
     PRE(member >= 0 && member < s->num_members);
     if (!first_time(s, g, member, seq)) {
         return false;
     }
-    struct optim_step step = optim_step_at(&s->optimizer, &g->powers, 0);
-    optim_apply(&s->optimizer, &step, g->count, g->value, g->slot, grad);
-    optim_powers_advance(&s->optimizer, &g->powers);
+    struct optim_step step = {.powers = g->powers,
+                              .learning_rate = learning_rate,
+                              .global_step = global_step};
+    optim_apply(g->optimizer, &step, g->count, g->value, g->slot, grad);
+    optim_powers_advance(g->optimizer, &g->powers);
     return true;
 }

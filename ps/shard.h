@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The state one parameter server holds: for each of its granules the values,
- * the update rule's slots and Adam's powers, and who has pushed what last.
+ * its update rule's slots and Adam's powers, and who has pushed what last.
  * Pure: no network, no clock.
  *
  * Exactly once: a gradient carries the number of its step, which only rises
@@ -17,6 +17,7 @@
 struct shard_granule {
     uint32_t id; /* of the placement */
     uint32_t variable;
+    const struct crew_optimizer *optimizer; /* one of the shard's */
     int64_t offset, count; /* elements of the variable */
     float *value;          /* in the shard's block */
     float *slot[OPTIM_MAX_SLOTS];
@@ -25,8 +26,7 @@ struct shard_granule {
 };
 
 struct shard {
-    struct crew_optimizer optimizer;
-    int num_slots;
+    struct crew_optimizer optimizers[OPTIM_MAX_GROUPS];
     uint32_t num_granules;
     struct shard_granule *granules;
     uint32_t id_limit;
@@ -39,14 +39,15 @@ struct shard {
 
 /* Where granules lie, before there is memory for them. */
 struct shard_place {
-    uint32_t id, variable;
+    uint32_t id, variable, optimizer;
     int64_t offset, count;
 };
 
 /* Values are undefined until loaded. Errors: RESOURCE_EXHAUSTED;
- * INVALID_ARGUMENT for an id twice or too large, or an optimizer that
- * optim_check refuses. Owner: caller, shard_free. */
-CREW_MUST_CHECK int shard_new(const struct crew_optimizer *,
+ * INVALID_ARGUMENT for an id twice or too large, an optimizer that optim_check
+ * refuses or that is not there. Owner: caller, shard_free. */
+CREW_MUST_CHECK int shard_new(const struct crew_optimizer *optimizers,
+                              uint32_t num_optimizers,
                               const struct shard_place *,
                               uint32_t num_granules,
                               int num_members,
@@ -57,8 +58,10 @@ void shard_free(CREW_NULLABLE struct shard *);
 struct shard_granule *shard_find(const struct shard *, uint32_t id);
 /* Where slot `slot` (0: the values) of a granule is kept. NULL: the rule has no
  * such slot. */
-float *shard_slot(const struct shard *, struct shard_granule *, uint32_t slot);
+float *shard_slot(struct shard_granule *, uint32_t slot);
 void shard_set_loaded(struct shard_granule *, uint32_t slot);
+/* Parts of a granule: the values and the slots of its rule. */
+uint32_t shard_parts(const struct shard_granule *);
 /* How many granules have all their parts. */
 uint32_t shard_loaded(const struct shard *);
 /* The state is to be loaded anew: nothing is loaded, nobody has pushed
@@ -66,11 +69,14 @@ uint32_t shard_loaded(const struct shard *);
 void shard_restart(struct shard *);
 /* A new incarnation speaks for the member: it counts its steps anew. */
 void shard_forget(struct shard *, int member);
-/* Apply a gradient of `count` elements, once. False: it was a duplicate. */
+/* Apply a gradient of `count` elements, once, with the rate of that step. False:
+ * it was a duplicate. */
 bool shard_apply(struct shard *,
                  struct shard_granule *,
                  int member,
                  uint64_t seq,
+                 float learning_rate,
+                 int64_t global_step,
                  const float *grad);
 
 #endif

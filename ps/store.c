@@ -81,8 +81,9 @@ static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
         shard_restart(ps->shard);
     } else {
         struct shard *fresh = NULL;
-        int rc = shard_new(&d->optimizer, d->places, d->num_places,
-                           ps->members.num, &fresh, err);
+        int rc =
+            shard_new(d->optimizers, d->num_optimizers, d->places,
+                      d->num_places, ps->members.num, &fresh, err);
         if (rc != CREW_OK) {
             return crew_err_wrap(err, "ps/%u", ps->o.index);
         }
@@ -217,7 +218,7 @@ static float *load_place(struct link *l,
         in->head.payload_len != (uint64_t)(*g)->count * sizeof(float)) {
         return NULL;
     }
-    return shard_slot(ps->shard, *g, p->slot);
+    return shard_slot(*g, p->slot);
 }
 
 void *store_load_dest(struct link *l, const struct rpc_in *in)
@@ -292,10 +293,10 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
         return;
     }
     const struct shard *s = ps->shard;
-    uint32_t slots = q->slots ? (uint32_t)s->num_slots : 0;
     for (uint32_t i = 0; i < s->num_granules; i++) {
         struct shard_granule *g = &s->granules[i];
-        for (uint32_t k = 0; k <= slots; k++) {
+        uint32_t parts = q->slots ? shard_parts(g) : 1;
+        for (uint32_t k = 0; k < parts; k++) {
             Crew__ValuePart part = CREW__VALUE_PART__INIT;
             part.granule = g->id;
             part.slot = k;
@@ -303,7 +304,7 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
             part.beta2_power = g->powers.beta2_power;
             /* For a save nothing changes meanwhile: cover it. */
             rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
-                           shard_slot(s, g, k),
+                           shard_slot(g, k),
                            (size_t)g->count * sizeof(float), q->slots);
         }
     }

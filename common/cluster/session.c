@@ -182,7 +182,9 @@ void session_initialise(struct session *s,
     s->epoch = epoch;
     s->start_step = global_step;
     s->global_step = global_step;
-    s->powers = *powers;
+    for (int i = 0; i < s->o.num_optimizers; i++) {
+        s->powers[i] = powers[i];
+    }
     begin_op(s, SESSION_INITIALISE);
 }
 
@@ -257,6 +259,19 @@ void session_interrupt(struct session *s)
 
 /* ------------------------------------------------------------------- steps */
 
+/* The rates of the step that begins: of the cluster's step, as it is known here,
+ * and the same if the push has to be sent again. */
+static int look_up_rates(struct session *s, struct crew_err *err)
+{
+    int rc = CREW_OK;
+    for (int i = 0; rc == CREW_OK && i < s->o.num_optimizers; i++) {
+        const struct crew_optimizer *o = &s->o.optimizers[i];
+        s->now[i] = optim_step_at(o, &s->powers[i], s->global_step);
+        rc = optim_check_rate(o, s->now[i].learning_rate, s->global_step, err);
+    }
+    return rc;
+}
+
 static void begin_step(struct session *s)
 {
     s->ticket = false;
@@ -278,8 +293,11 @@ static void next_tick(struct session *s)
     } else if (!join_advance(s, STAGE_JOINED)) {
         return; /* waiting: to be part of the cluster (again) */
     } else if (s->ticket) {
-        begin_step(s);
-        op_well(s);
+        struct crew_err err = {0};
+        if (look_up_rates(s, &err) == CREW_OK) {
+            begin_step(s);
+        }
+        op_done(s, &err);
     } else if (!s->poll.busy) {
         (void)step_poll_ticket(s, false); /* waiting: for a ticket */
     }
@@ -561,6 +579,7 @@ static void describe(struct session *s)
         v->dtype = CREW_FLOAT;
         v->n_dims = (size_t)var->shape.rank;
         v->dims = var->shape.dim;
+        v->optimizer = (uint32_t)var->optimizer;
         s->variable_list[i] = v;
     }
 }
@@ -586,7 +605,10 @@ int session_open(const struct session_options *o,
     }
     s->grads = xcalloc((size_t)o->num_vars + 1, sizeof(s->grads[0]));
     s->ready_list = xcalloc((size_t)o->num_vars + 1, sizeof(s->ready_list[0]));
-    s->powers = optim_powers_initial(o->optimizer);
+    for (int i = 0; i < o->num_optimizers; i++) {
+        s->powers[i] = optim_powers_initial(&o->optimizers[i]);
+    }
+    declare_describe(s);
     s->saved_step = -1;
     describe(s);
     links_open(s);
@@ -640,7 +662,7 @@ uint64_t session_step_seq(const struct session *s)
 
 const struct optim_powers *session_powers(const struct session *s)
 {
-    return &s->powers;
+    return s->powers;
 }
 
 const struct trainer_end *session_end(const struct session *s)

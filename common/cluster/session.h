@@ -39,7 +39,8 @@ struct session_options {
     const char *cluster;   /* canonical text */
     const char *host;      /* of this process, for messages */
     uint32_t pid;
-    const struct crew_optimizer *optimizer;
+    const struct crew_optimizer *optimizers;
+    int num_optimizers; /* at most OPTIM_MAX_GROUPS */
     struct trainer_var *vars;
     int num_vars;
     int64_t max_steps;
@@ -101,7 +102,8 @@ int64_t session_result_step(
     const struct session *); /* of the newest operation */
 int64_t session_global_step(const struct session *); /* the newest heard of */
 uint64_t session_step_seq(const struct session *);   /* of the step under way */
-const struct optim_powers *session_powers(const struct session *);
+const struct optim_powers *session_powers(
+    const struct session *); /* of each optimizer */
 const struct trainer_end *session_end(const struct session *);
 bool session_evaluator(const struct session *);
 uint64_t session_incarnation(const struct session *);

@@ -144,8 +144,11 @@ struct session {
     int num_ready;
     bool finishing;
 
-    struct optim_powers powers;
-    int64_t start_step; /* INITIALISE */
+    struct optim_powers powers[OPTIM_MAX_GROUPS];
+    struct optim_step now[OPTIM_MAX_GROUPS]; /* of the step under way */
+    int64_t start_step;                      /* INITIALISE */
+    Crew__Optimizer optimizers[OPTIM_MAX_GROUPS];
+    Crew__Optimizer *optimizer_list[OPTIM_MAX_GROUPS];
 
     struct poll poll;  /* TICKET, HOLD, RELEASE */
     uint64_t request;  /* number of the control request */
@@ -228,6 +231,8 @@ bool job_answered(struct link *,
 void job_retry(struct link *);
 
 /* session_join.c */
+/* The options' optimizers as DECLARE sends them. */
+void declare_describe(struct session *);
 /* True when the stage is reached; else it has done what can be done now. */
 bool join_advance(struct session *, enum session_stage goal);
 void declare_start(struct link *);

@@ -20,23 +20,41 @@
 #define BATCH_VARS 200u
 #define BATCH_GRANULES 1000u
 
-static uint32_t num_slots(const struct session *s)
+/* Beside variable v. */
+static uint32_t num_slots(const struct session *s, uint32_t v)
 {
-    return (uint32_t)optim_num_slots(s->o.optimizer);
+    const struct trainer_var *var = &s->o.vars[v];
+    return (uint32_t)optim_num_slots(&s->o.optimizers[var->optimizer]);
+}
+
+static uint32_t granule_slots(const struct session *s, uint32_t id)
+{
+    return num_slots(s, s->placement->granules[id].variable);
 }
 
 /* ----------------------------------------------------------------- DECLARE */
 
+/* The options' optimizers outlive the message. */
 static void fill_optimizer(const struct crew_optimizer *o, Crew__Optimizer *m)
 {
+    size_t n = (size_t)o->schedule.num_boundaries;
     crew__optimizer__init(m);
     m->kind = (uint32_t)o->kind;
-    m->learning_rate = o->learning_rate;
-    m->momentum = o->momentum;
-    m->use_nesterov = o->use_nesterov;
-    m->beta1 = o->beta1;
-    m->beta2 = o->beta2;
-    m->epsilon = o->epsilon;
+#define OPTIM_FIELD(member, name, type) m->name = o->member;
+#include "optim/fields.h"
+#undef OPTIM_FIELD
+    m->n_boundaries = n;
+    m->boundaries = (int64_t *)(uintptr_t)o->schedule.boundaries;
+    m->n_values = n > 0 ? n + 1 : 0;
+    m->values = (float *)(uintptr_t)o->schedule.values;
+}
+
+void declare_describe(struct session *s)
+{
+    for (int i = 0; i < s->o.num_optimizers; i++) {
+        fill_optimizer(&s->o.optimizers[i], &s->optimizers[i]);
+        s->optimizer_list[i] = &s->optimizers[i];
+    }
 }
 
 /* As many variables as surely fit a header. */
@@ -78,7 +96,6 @@ void declare_start(struct link *l)
 {
     struct session *s = l->s;
     Crew__DeclareRequest q = CREW__DECLARE_REQUEST__INIT;
-    Crew__Optimizer optimizer;
     Crew__Identity self;
     if (l->declare_seq == 0) {
         l->var_at = 0;
@@ -91,13 +108,13 @@ void declare_start(struct link *l)
                        : left < BATCH_GRANULES ? left
                                                : BATCH_GRANULES;
     session_self(s, &self, ++l->declare_seq);
-    fill_optimizer(s->o.optimizer, &optimizer);
     q.self = &self;
     q.n_variables = l->vars_sent;
     q.variables = &s->variable_list[l->var_at];
     q.n_granules = l->granules_sent;
     q.granules = &l->declared_list[l->granule_at];
-    q.optimizer = &optimizer;
+    q.n_optimizers = (size_t)s->o.num_optimizers;
+    q.optimizers = s->optimizer_list;
     q.last = all_vars && l->granules_sent == left;
     job_begun(l);
     l->call = (struct rpc_call){.on_done = declare_done, .self = l};
@@ -136,8 +153,8 @@ static void load_granule(struct link *l, uint32_t i, uint32_t slot, bool end)
     part.self = &self;
     part.granule = id;
     part.slot = slot;
-    part.beta1_power = s->powers.beta1_power;
-    part.beta2_power = s->powers.beta2_power;
+    part.beta1_power = s->powers[v->optimizer].beta1_power;
+    part.beta2_power = s->powers[v->optimizer].beta2_power;
     rpc_call_part(&l->call, &part.base, from + g->offset,
                   (size_t)g->count * sizeof(float), true, end);
 }
@@ -146,7 +163,7 @@ static uint64_t load_limit(const struct link *l)
 {
     int64_t bytes = placement_bytes(l->s->placement, l->ps);
     return LOAD_BASE_MS +
-           (uint64_t)bytes * (1 + num_slots(l->s)) / LOAD_BYTES_PER_MS;
+           (uint64_t)bytes * (1 + OPTIM_MAX_SLOTS) / LOAD_BYTES_PER_MS;
 }
 
 void load_start(struct link *l)
@@ -160,8 +177,8 @@ void load_start(struct link *l)
     l->call = (struct rpc_call){.on_done = load_done, .self = l};
     rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_LOAD, &q.base,
                    load_limit(l));
-    uint32_t slots = num_slots(s);
     for (uint32_t i = 0; i < l->num_granules; i++) {
+        uint32_t slots = granule_slots(s, l->granules[i]);
         for (uint32_t k = 0; k <= slots; k++) {
             load_granule(l, i, k, i + 1 == l->num_granules && k == slots);
         }
@@ -206,7 +223,11 @@ void ready_start(struct link *l)
 
 static uint32_t parts_wanted(const struct link *l)
 {
-    return l->num_granules * (1 + (l->s->with_slots ? num_slots(l->s) : 0));
+    uint32_t n = l->num_granules;
+    for (uint32_t i = 0; l->s->with_slots && i < l->num_granules; i++) {
+        n += granule_slots(l->s, l->granules[i]);
+    }
+    return n;
 }
 
 /* Where a value of this link belongs; NULL: not expected. */
@@ -217,7 +238,8 @@ static float *place_of(const struct link *l,
     const struct session *s = l->s;
     const struct placement *pl = s->placement;
     if (part == NULL || l->generation != s->generation || s->closing ||
-        part->granule >= pl->num_granules || part->slot > num_slots(s)) {
+        part->granule >= pl->num_granules ||
+        part->slot > granule_slots(s, part->granule)) {
         return NULL;
     }
     const struct granule *g = &pl->granules[part->granule];
@@ -252,9 +274,11 @@ static void pull_part(struct rpc_call *call, const struct rpc_in *in)
     l->num_got += *got == 0;
     *got = 1;
     l->progress_ms = session_now(s);
-    /* At a step boundary all granules have the same powers: the first's do. */
-    if (s->with_slots && part->granule == 0) {
-        s->powers = (struct optim_powers){part->beta1_power, part->beta2_power};
+    /* At a step boundary all granules of an optimizer have the same powers. */
+    if (s->with_slots) {
+        const struct granule *g = &s->placement->granules[part->granule];
+        s->powers[s->o.vars[g->variable].optimizer] =
+            (struct optim_powers){part->beta1_power, part->beta2_power};
     }
 }
 

@@ -142,8 +142,11 @@ static void push_granule(struct link *l, uint32_t id, const float *grad)
     Crew__PushPart part = CREW__PUSH_PART__INIT;
     Crew__Identity self;
     session_self(s, &self, s->seq);
+    const struct optim_step *now = &s->now[s->o.vars[g->variable].optimizer];
     part.self = &self;
     part.granule = id;
+    part.learning_rate = now->learning_rate;
+    part.global_step = now->global_step;
     l->sent++;
     l->end_sent = l->sent == l->num_granules;
     rpc_call_part(&l->call, &part.base, grad + g->offset,

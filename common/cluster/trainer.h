@@ -29,6 +29,7 @@ struct trainer_var {
     int64_t n;
     float *value;
     float *slot[OPTIM_MAX_SLOTS]; /* chief and local: the owner's buffers; else NULL */
+    int optimizer;                /* who trains it: index into the options' optimizers */
 };
 
 /* How training ended, once next_step has returned OUT_OF_RANGE. */
@@ -41,7 +42,8 @@ struct trainer_end {
 struct trainer_options {
     struct crew_env *env;
     const struct tf_config *tf;            /* NULL: local */
-    const struct crew_optimizer *optimizer;
+    const struct crew_optimizer *optimizers;
+    int num_optimizers;                    /* at most OPTIM_MAX_GROUPS */
     struct trainer_var *vars;              /* borrowed, in the order of the graph */
     int num_vars;
     int64_t max_steps;                     /* -1: none */
@@ -60,13 +62,15 @@ struct trainer_options {
 struct trainer;
 struct trainer_ops {
     /* Chief: make what was loaded or initialised in vars[].value and .slot (and powers)
-     * the cluster's state, under `epoch` (crewdir_claim_epoch), with this step. */
+     * the cluster's state, under `epoch` (crewdir_claim_epoch), with this step. powers: of
+     * each optimizer. */
     int (*initialise)(struct trainer *, uint64_t epoch, int64_t global_step, const struct optim_powers *, struct crew_err *);
     /* Say that training may begin (chief) or wait until it may and fetch the values
      * (worker). OUT_OF_RANGE: the job has ended already. */
     int (*begin)(struct trainer *, CREW_OUT int64_t *global_step, struct crew_err *);
     /* Get the right to one more step. OUT_OF_RANGE: training is over, see end(). Other
-     * errors: the cluster is lost (exit 138), or refused us (78). */
+     * errors: the cluster is lost (exit 138), or refused us (78); a schedule has come to a
+     * rate that its rule cannot take (INVALID_ARGUMENT, 1). */
     int (*next_step)(struct trainer *, struct crew_err *);
     /* vars[i]'s gradient is final; borrowed until finish_step returns. */
     void (*grad_ready)(struct trainer *, int i, const float *grad);
@@ -79,7 +83,7 @@ struct trainer_ops {
     /* Chief: bring the cluster to a step boundary. DEADLINE_EXCEEDED after 30 s: the hold
      * is given up, the save is to be skipped. */
     int (*hold)(struct trainer *, CREW_OUT int64_t *global_step, struct crew_err *);
-    /* Chief, held: all values and slots into vars[]. */
+    /* Chief, held: all values and slots into vars[], the powers of each optimizer. */
     int (*read_state)(struct trainer *, CREW_OUT struct optim_powers *, struct crew_err *);
     /* Chief: go on. saved_step is told to the evaluator when the file is on disk:
      * release(-1) first, then saved(step). */

@@ -61,7 +61,7 @@ struct cluster_trainer {
     bool done;
     struct crew_err err;
     int64_t step; /* results of the newest operation */
-    struct optim_powers powers;
+    struct optim_powers powers[OPTIM_MAX_GROUPS];
     bool evaluator;
     struct trainer_end end;
     char evaluation[512];
@@ -95,7 +95,9 @@ static void on_done(void *self, enum session_op op, const struct crew_err *err)
     c->done = true;
     c->err = *err;
     c->step = session_result_step(c->session);
-    c->powers = *session_powers(c->session);
+    for (int i = 0; i < c->o->num_optimizers; i++) {
+        c->powers[i] = session_powers(c->session)[i];
+    }
     c->evaluator = session_evaluator(c->session);
     c->end = *session_end(c->session);
     (void)pthread_cond_signal(&c->thread.changed);
@@ -326,7 +328,9 @@ static int read_state(struct trainer *t,
     struct cluster_trainer *c = cluster_of(t);
     int rc = simple(t, SESSION_READ, err);
     if (rc == CREW_OK) {
-        *powers = c->powers;
+        for (int i = 0; i < c->o->num_optimizers; i++) {
+            powers[i] = c->powers[i];
+        }
     }
     return rc;
 }
@@ -445,7 +449,6 @@ static int open_session(struct cluster_trainer *c,
                         struct crew_err *err)
 {
     const struct trainer_options *o = c->o;
-    static const struct crew_optimizer none = {.kind = CREW_GRADIENT_DESCENT};
     struct session_options options = {
         .net = c->thread.net,
         .env = o->env,
@@ -456,7 +459,8 @@ static int open_session(struct cluster_trainer *c,
         .cluster = c->addresses.cluster,
         .host = c->host,
         .pid = (uint32_t)getpid(),
-        .optimizer = o->optimizer != NULL ? o->optimizer : &none,
+        .optimizers = o->optimizers,
+        .num_optimizers = announcing ? 0 : o->num_optimizers,
         .vars = o->vars,
         .num_vars = announcing ? 0 : o->num_vars,
         .max_steps = o->max_steps,

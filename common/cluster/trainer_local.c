@@ -22,7 +22,8 @@ struct local {
     uint32_t magic;
     const struct trainer_options *o;
     const float **grads; /* of this step, NULL until ready */
-    struct optim_powers powers;
+    struct optim_powers powers[OPTIM_MAX_GROUPS];
+    struct optim_step now[OPTIM_MAX_GROUPS];
     int64_t global_step;
     bool over; /* left or stopped */
     struct trainer_end end;
@@ -45,7 +46,9 @@ static int initialise(struct trainer *t,
     (void)err;
     struct local *l = local_of(t);
     l->global_step = global_step;
-    l->powers = *powers;
+    for (int i = 0; i < l->o->num_optimizers; i++) {
+        l->powers[i] = powers[i];
+    }
     return CREW_OK;
 }
 
@@ -61,6 +64,18 @@ static bool reached(const struct local *l)
     return l->o->max_steps >= 0 && l->global_step >= l->o->max_steps;
 }
 
+/* What this step does to each optimizer's variables. */
+static int look_up_rates(struct local *l, struct crew_err *err)
+{
+    int rc = CREW_OK;
+    for (int i = 0; rc == CREW_OK && i < l->o->num_optimizers; i++) {
+        const struct crew_optimizer *o = &l->o->optimizers[i];
+        l->now[i] = optim_step_at(o, &l->powers[i], l->global_step);
+        rc = optim_check_rate(o, l->now[i].learning_rate, l->global_step, err);
+    }
+    return rc;
+}
+
 static int next_step(struct trainer *t, struct crew_err *err)
 {
     struct local *l = local_of(t);
@@ -68,7 +83,7 @@ static int next_step(struct trainer *t, struct crew_err *err)
         l->grads[i] = NULL;
     }
     if (!l->over && !reached(l)) {
-        return CREW_OK;
+        return look_up_rates(l, err);
     }
     l->end.step = l->global_step;
     return crew_err_set(err, CREW_OUT_OF_RANGE, "training is over at step %lld",
@@ -103,14 +118,14 @@ static int finish_step(struct trainer *t,
     if (rc != CREW_OK) {
         return rc;
     }
-    struct optim_step step =
-        optim_step_at(l->o->optimizer, &l->powers, l->global_step);
     for (int i = 0; i < l->o->num_vars; i++) {
         const struct trainer_var *v = &l->o->vars[i];
-        optim_apply(l->o->optimizer, &step, v->n, v->value, v->slot,
-                    l->grads[i]);
+        optim_apply(&l->o->optimizers[v->optimizer], &l->now[v->optimizer],
+                    v->n, v->value, v->slot, l->grads[i]);
     }
-    optim_powers_advance(l->o->optimizer, &l->powers);
+    for (int i = 0; i < l->o->num_optimizers; i++) {
+        optim_powers_advance(&l->o->optimizers[i], &l->powers[i]);
+    }
     *global_step = ++l->global_step;
     return CREW_OK;
 }
@@ -134,7 +149,10 @@ static int read_state(struct trainer *t,
                       struct crew_err *err)
 {
     (void)err;
-    *powers = local_of(t)->powers;
+    const struct local *l = local_of(t);
+    for (int i = 0; i < l->o->num_optimizers; i++) {
+        powers[i] = l->powers[i];
+    }
     return CREW_OK;
 }
 
@@ -234,7 +252,9 @@ int trainer_local_open(const struct trainer_options *o,
     l->magic = LOCAL_MAGIC;
     l->o = o;
     l->grads = xcalloc((size_t)o->num_vars + 1, sizeof(l->grads[0]));
-    l->powers = optim_powers_initial(o->optimizer);
+    for (int i = 0; i < o->num_optimizers; i++) {
+        l->powers[i] = optim_powers_initial(&o->optimizers[i]);
+    }
     *out = &l->base;
     return CREW_OK;
 }

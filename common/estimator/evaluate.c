@@ -138,8 +138,11 @@ static int open_session(struct session *s,
     env_log(env, LOG_INFO, "Graph was finalized.");
     env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
     if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
-            CREW_OK ||
-        weights_restore(&s->weights, env, prefix, &s->global_step, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    weights_use_averages(&s->weights, &s->model->spec->optimizers);
+    if (weights_restore(&s->weights, env, prefix, &s->global_step, err) !=
             CREW_OK ||
         make_plan(s, element.max_batch, err) != CREW_OK) {
         return err->code;

@@ -195,8 +195,11 @@ int run_export(struct run *run,
     }
     log_signatures(env, &x.request);
     env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
-    if (weights_new(m->graph, NULL, false, &weights, err) != CREW_OK ||
-        weights_restore(&weights, env, prefix, &step, err) != CREW_OK) {
+    if (weights_new(m->graph, NULL, false, &weights, err) != CREW_OK) {
+        goto out;
+    }
+    weights_use_averages(&weights, &m->spec->optimizers);
+    if (weights_restore(&weights, env, prefix, &step, err) != CREW_OK) {
         goto out;
     }
     model_export_values(&x, &weights, step);

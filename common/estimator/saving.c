@@ -60,7 +60,7 @@ static int saver_write(void *self, int64_t step, struct crew_err *err)
         struct crew_err released = {0};
 
         /* Let go in any case; what failed first is what is told. */
-        (void)ops->read_state(t->trainer, &t->weights.powers, err);
+        (void)ops->read_state(t->trainer, t->weights.powers, err);
         if (ops->release(t->trainer, &released) != CREW_OK) {
             (void)crew_err_exit(err, released.code, released.exit_code, "%s",
                                 released.msg);

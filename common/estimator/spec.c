@@ -64,14 +64,33 @@ void crew_spec_loss(struct crew_spec *spec, struct crew_node *loss)
 
 void crew_spec_minimize(struct crew_spec *spec, struct crew_optimizer optimizer)
 {
+    crew_spec_minimize_scope(spec, "", optimizer);
+}
+
+void crew_spec_minimize_scope(struct crew_spec *spec,
+                              const char *scope,
+                              struct crew_optimizer optimizer)
+{
+    struct optim_groups *all = &spec->optimizers;
     struct crew_err err = {0};
+    int i = 0;
 
     if (optim_check(&optimizer, &err) != CREW_OK) {
         (void)crew_err_exit(&spec->broken, err.code, 1, "%s", err.msg);
         return;
     }
-    spec->optimizer = optimizer;
-    spec->minimizes = true;
+    while (i < all->n && strcmp(all->group[i].scope, scope) != 0) {
+        i++;
+    }
+    if (i == OPTIM_MAX_GROUPS) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "more than %d scopes with an optimizer each",
+                            OPTIM_MAX_GROUPS);
+        return;
+    }
+    all->group[i].scope = scope;
+    all->group[i].optimizer = optimizer;
+    all->n = i == all->n ? i + 1 : all->n;
 }
 
 void crew_spec_metric(struct crew_spec *spec,
@@ -149,7 +168,7 @@ int spec_check(const struct crew_spec *spec,
     if (check_loss(spec, err) != CREW_OK || mode == CREW_EVAL) {
         return err->code;
     }
-    if (!spec->minimizes) {
+    if (spec->optimizers.n == 0) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "Missing train_op. Call crew_spec_minimize() in "
                              "the model function");

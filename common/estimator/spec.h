@@ -7,6 +7,7 @@
 #include "export/saved_model.h"
 #include "graph/graph.h"
 #include "hooks/hooks.h"
+#include "optim/optim.h"
 
 struct spec_prediction {
     const char *key; /* the job's literal */
@@ -46,8 +47,7 @@ struct crew_spec {
     struct spec_hook *hooks;
     int num_hooks;
     struct crew_node *loss;
-    struct crew_optimizer optimizer;
-    bool minimizes;
+    struct optim_groups optimizers;
     struct spec_export *exports;
     int num_exports;
     struct crew_err broken; /* the first misuse of a crew_spec_* call */

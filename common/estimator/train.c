@@ -26,7 +26,8 @@ static int open_trainer(struct training *t, struct crew_err *err)
     t->options = (struct trainer_options){
         .env = run->env,
         .tf = run->tf,
-        .optimizer = &t->weights.optimizer,
+        .optimizers = t->weights.optimizers,
+        .num_optimizers = t->weights.num_optimizers,
         .vars = t->weights.vars,
         .num_vars = t->weights.num_vars,
         .max_steps = run->ts.max_steps,
@@ -119,7 +120,7 @@ int training_open(struct training *t,
     if (open_input(t, &element, err) != CREW_OK ||
         model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
                     err) != CREW_OK ||
-        weights_new(t->model->graph, &t->model->spec->optimizer, is_chief,
+        weights_new(t->model->graph, &t->model->spec->optimizers, is_chief,
                     &t->weights, err) != CREW_OK ||
         make_plan(t, element.max_batch, err) != CREW_OK) {
         return err->code;
@@ -248,7 +249,7 @@ static int start_chief(struct training *t, struct crew_err *err)
     }
     t->start_step = t->step;
     return t->trainer->ops->initialise(t->trainer, t->epoch, t->step,
-                                       &t->weights.powers, err);
+                                       t->weights.powers, err);
 }
 
 int training_start(struct training *t, struct crew_err *err)
@@ -325,6 +326,7 @@ void training_close(struct training *t)
     dataset_reader_close(t->input);
     plan_free(t->plan);
     weights_release(&t->weights);
+    free(t->held);
     model_free(t->model);
     *t = (struct training){0};
 }

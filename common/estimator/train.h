@@ -59,6 +59,8 @@ struct training {
     int64_t local_steps;
     int64_t saved_step; /* newest on disk by this session, -1 */
     float loss;
+    int *held; /* gradients.c: variables whose gradients wait, or NULL */
+    int num_held;
     int64_t evaluation_step; /* of run->evaluation */
 };
 

@@ -6,17 +6,10 @@
  * finite. */
 #include <math.h>
 
+#include "estimator/gradients.h"
 #include "estimator/signals.h"
 #include "estimator/train.h"
 #include "base/banned.h"
-
-/* From plan_backward: variable i's gradient is final, its value may change. */
-static void grad_ready(void *self, int i)
-{
-    struct training *t = self;
-
-    t->trainer->ops->grad_ready(t->trainer, i, plan_grad(t->plan, i));
-}
 
 static int forward(struct training *t,
                    const struct dataset_batch *batch,
@@ -60,7 +53,8 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
         t->stop = STOP_ERROR;
         return err->code;
     }
-    plan_backward(t->plan, grad_ready, t);
+    plan_backward(t->plan, gradients_ready, t);
+    gradients_end(t);
     if (ops->finish_step(t->trainer, &t->step, err) != CREW_OK) {
         t->stop = STOP_ERROR;
         return err->code;

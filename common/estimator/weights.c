@@ -16,12 +16,16 @@
 
 static int alloc_var(struct trainer_var *v,
                      const struct graph_var *g,
+                     int optimizer,
                      int num_slots,
                      struct crew_err *err)
 {
     void *memory;
 
-    *v = (struct trainer_var){.name = g->name, .shape = g->shape, .n = g->n};
+    *v = (struct trainer_var){.name = g->name,
+                              .shape = g->shape,
+                              .n = g->n,
+                              .optimizer = optimizer};
     if (mem_try((size_t)g->n, sizeof(float), g->name, &memory, err) !=
         CREW_OK) {
         return err->code;
@@ -37,24 +41,49 @@ static int alloc_var(struct trainer_var *v,
     return CREW_OK;
 }
 
+static int find_optimizer(const struct optim_groups *groups,
+                          const char *name,
+                          int *out,
+                          struct crew_err *err)
+{
+    int i = optim_group_of(groups, name);
+
+    if (i < 0) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "variable %s: no optimizer trains it. Call "
+                             "crew_spec_minimize() for what no scope of "
+                             "crew_spec_minimize_scope() covers",
+                             name);
+    }
+    *out = i;
+    return CREW_OK;
+}
+
 int weights_new(const struct crew_graph *graph,
-                const struct crew_optimizer *optimizer,
+                const struct optim_groups *groups,
                 bool with_slots,
                 struct weights *out,
                 struct crew_err *err)
 {
     struct weights s = {.num_vars = graph_num_vars(graph)};
-    int num_slots = 0;
 
-    if (optimizer != NULL) {
-        s.optimizer = *optimizer;
-        s.powers = optim_powers_initial(optimizer);
-        num_slots = with_slots ? optim_num_slots(optimizer) : 0;
+    for (int i = 0; groups != NULL && i < groups->n; i++) {
+        s.optimizers[i] = groups->group[i].optimizer;
+        s.powers[i] = optim_powers_initial(&s.optimizers[i]);
+        s.num_optimizers++;
     }
     s.vars = xcalloc((size_t)s.num_vars + 1, sizeof *s.vars);
     for (int i = 0; i < s.num_vars; i++) {
-        if (alloc_var(&s.vars[i], graph_var(graph, i), num_slots, err) !=
-            CREW_OK) {
+        const struct graph_var *g = graph_var(graph, i);
+        int o = 0;
+        int num_slots = 0;
+
+        if (groups != NULL && find_optimizer(groups, g->name, &o, err) ==
+                                  CREW_OK) {
+            num_slots = with_slots ? optim_num_slots(&s.optimizers[o]) : 0;
+        }
+        if (err->code != CREW_OK ||
+            alloc_var(&s.vars[i], g, o, num_slots, err) != CREW_OK) {
             weights_release(&s);
             return err->code;
         }
@@ -72,7 +101,18 @@ void weights_release(struct weights *s)
         }
     }
     free(s->vars);
+    free(s->averaged);
     *s = (struct weights){0};
+}
+
+void weights_use_averages(struct weights *s, const struct optim_groups *groups)
+{
+    s->averaged = xcalloc((size_t)s->num_vars + 1, sizeof *s->averaged);
+    for (int i = 0; i < s->num_vars; i++) {
+        int o = optim_group_of(groups, s->vars[i].name);
+
+        s->averaged[i] = o >= 0 && groups->group[o].optimizer.average.evaluate;
+    }
 }
 
 void weights_init(struct weights *s,
@@ -85,12 +125,13 @@ void weights_init(struct weights *s,
         graph_init_var(graph_var(graph, i), seed, v->value);
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
             if (v->slot[k] != NULL) {
-                optim_slot_init(&s->optimizer, k, v->n, v->value, v->slot[k]);
+                optim_slot_init(&s->optimizers[v->optimizer], k, v->n,
+                                v->value, v->slot[k]);
             }
         }
     }
-    if (s->optimizer.kind != 0) {
-        s->powers = optim_powers_initial(&s->optimizer);
+    for (int i = 0; i < s->num_optimizers; i++) {
+        s->powers[i] = optim_powers_initial(&s->optimizers[i]);
     }
 }
 
@@ -109,6 +150,36 @@ static void add_entry(struct weights_table *t,
         .name = name, .dtype = dtype, .shape = shape, .data = data};
 }
 
+static char *value_name(const struct weights *s, int i)
+{
+    return s->averaged != NULL && s->averaged[i]
+               ? path_join(s->vars[i].name, "ExponentialMovingAverage")
+               : xstrdup(s->vars[i].name);
+}
+
+/* The first Adam's beta1_power, the second's beta1_power_1, as in TensorFlow's
+ * graph. */
+static void add_powers(struct weights_table *t, struct weights *s)
+{
+    int n = 0;
+
+    for (int i = 0; i < s->num_optimizers; i++) {
+        char suffix[16] = "";
+
+        if (!optim_has_powers(&s->optimizers[i])) {
+            continue;
+        }
+        if (n > 0) {
+            (void)snprintf(suffix, sizeof suffix, "_%d", n);
+        }
+        n++;
+        add_entry(t, xasprintf("beta1_power%s", suffix), CREW_FLOAT, &scalar,
+                  &s->powers[i].beta1_power);
+        add_entry(t, xasprintf("beta2_power%s", suffix), CREW_FLOAT, &scalar,
+                  &s->powers[i].beta2_power);
+    }
+}
+
 void weights_table_init(struct weights_table *t,
                         struct weights *s,
                         int64_t *step)
@@ -117,21 +188,18 @@ void weights_table_init(struct weights_table *t,
     for (int i = 0; i < s->num_vars; i++) {
         struct trainer_var *v = &s->vars[i];
 
-        add_entry(t, xstrdup(v->name), CREW_FLOAT, &v->shape, v->value);
+        add_entry(t, value_name(s, i), CREW_FLOAT, &v->shape, v->value);
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
             if (v->slot[k] != NULL) {
                 add_entry(t,
-                          path_join(v->name, optim_slot_name(&s->optimizer, k)),
+                          path_join(v->name,
+                                    optim_slot_name(
+                                        &s->optimizers[v->optimizer], k)),
                           CREW_FLOAT, &v->shape, v->slot[k]);
             }
         }
     }
-    if (s->optimizer.kind != 0 && optim_has_powers(&s->optimizer)) {
-        add_entry(t, xstrdup("beta1_power"), CREW_FLOAT, &scalar,
-                  &s->powers.beta1_power);
-        add_entry(t, xstrdup("beta2_power"), CREW_FLOAT, &scalar,
-                  &s->powers.beta2_power);
-    }
+    add_powers(t, s);
     add_entry(t, xstrdup("global_step"), CREW_INT64, &scalar, step);
 }
 
@@ -246,7 +314,7 @@ int weights_restore(struct weights *s,
 
     weights_table_init(&table, s, &step);
     if (bundle_reader_open(env, prefix, &reader, err) != CREW_OK ||
-        compare(&table, reader, s->optimizer.kind != 0, err) != CREW_OK) {
+        compare(&table, reader, s->num_optimizers > 0, err) != CREW_OK) {
         goto out;
     }
     for (int i = 0; i < table.n; i++) {

@@ -13,18 +13,24 @@
 struct weights {
     struct trainer_var *vars; /* in the graph's order; names borrowed from it */
     int num_vars;
-    struct crew_optimizer optimizer; /* kind 0: values only */
-    struct optim_powers powers;
+    int num_optimizers; /* 0: values only */
+    struct crew_optimizer optimizers[OPTIM_MAX_GROUPS];
+    struct optim_powers powers[OPTIM_MAX_GROUPS];
+    bool *averaged; /* by variable: its average stands for its value; or NULL */
 };
 
-/* Room for all variables of the graph; with slots when optimizer is not NULL.
- * Errors: RESOURCE_EXHAUSTED naming the variable. */
+/* Room for all variables of the graph; with slots, or without on a worker. NULL:
+ * values only. Errors: RESOURCE_EXHAUSTED naming the variable; INVALID_ARGUMENT
+ * (exit 1) for a variable that no optimizer trains. */
 CREW_MUST_CHECK int weights_new(const struct crew_graph *,
-                                CREW_NULLABLE const struct crew_optimizer *,
+                                CREW_NULLABLE const struct optim_groups *,
                                 bool with_slots,
                                 CREW_OUT struct weights *,
                                 struct crew_err *);
 void weights_release(struct weights *);
+/* Of values only: let what is restored be the moving averages of those variables
+ * whose optimizer wants them evaluated. */
+void weights_use_averages(struct weights *, const struct optim_groups *);
 
 /* The start of a fresh run: initial values by (seed, name), slots as the rule
  * wants them. */

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -113,6 +114,21 @@ const char *optim_kind_name(enum crew_optimizer_kind kind)
 {
     const struct rule *rule = rule_of(kind);
     return rule == NULL ? NULL : rule->name;
+}
+
+int optim_group_of(const struct optim_groups *groups, const char *name)
+{
+    int best = -1;
+    size_t length = 0;
+    for (int i = 0; i < groups->n; i++) {
+        const char *scope = groups->group[i].scope;
+        size_t n = strlen(scope);
+        if (strncmp(scope, name, n) == 0 && (best < 0 || n > length)) {
+            best = i;
+            length = n;
+        }
+    }
+    return best;
 }
 
 /* -------------------------------------------------------------------- slots */

@@ -14,6 +14,18 @@
 /* Optimizers of one model, each for a scope. */
 #define OPTIM_MAX_GROUPS 16
 
+/* Who trains what: a variable belongs to the optimizer with the longest scope
+ * that its name begins with; scope "" is for all. */
+struct optim_groups {
+    int n;
+    struct {
+        const char *scope; /* the job's */
+        struct crew_optimizer optimizer;
+    } group[OPTIM_MAX_GROUPS];
+};
+/* -1: nobody's. */
+int optim_group_of(const struct optim_groups *, const char *name);
+
 /* What an update rule keeps beside a variable. Slot k of variable V is in
  * checkpoints as "V/<slot_name(k)>": "Momentum"; "Adam" (m), "Adam_1" (v); the
  * last one may be "ExponentialMovingAverage". */

@@ -6,6 +6,7 @@
  * is there exactly once; with Adam and one trainer the bits are those of
  * training in one process; a signal ends a wait. */
 #include <check.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,9 @@ struct worker {
     struct trainer *trainer;
     struct trainer_options options;
     struct crew_optimizer optimizer;
+    struct crew_optimizer second; /* of variable b; kind 0: none */
+    struct crew_optimizer optimizers[2];
+    struct optim_powers powers[2];
     struct trainer_var vars[NUM_VARS];
     float *grads[NUM_VARS];
     int64_t steps; /* its own */
@@ -128,8 +132,9 @@ static void free_vars(struct worker *w)
 {
     for (int v = 0; v < NUM_VARS; v++) {
         free(w->vars[v].value);
-        free(w->vars[v].slot[0]);
-        free(w->vars[v].slot[1]);
+        for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
+            free(w->vars[v].slot[k]);
+        }
         free(w->grads[v]);
     }
 }
@@ -163,9 +168,8 @@ static int one_step(struct worker *w, int64_t *step)
 static int save(struct worker *w, int64_t *step)
 {
     const struct trainer_ops *ops = w->trainer->ops;
-    struct optim_powers p;
     int rc = ops->hold(w->trainer, step, &w->err);
-    rc = rc ? rc : ops->read_state(w->trainer, &p, &w->err);
+    rc = rc ? rc : ops->read_state(w->trainer, w->powers, &w->err);
     if (rc == CREW_OK && w->optimizer.kind == CREW_GRADIENT_DESCENT) {
         for (int v = 0; v < NUM_VARS; v++) {
             for (int64_t i = 0; i < w->vars[v].n; i++) {
@@ -210,9 +214,14 @@ static void open_trainer(struct worker *w, const char *json, int64_t max_steps)
                       "%s", w->err.msg);
     }
     make_vars(w);
+    w->optimizers[0] = w->optimizer;
+    w->optimizers[1] = w->second;
+    w->vars[1].optimizer = w->second.kind != 0;
     w->options = (struct trainer_options){.env = env_posix(),
                                           .tf = w->tf,
-                                          .optimizer = &w->optimizer,
+                                          .optimizers = w->optimizers,
+                                          .num_optimizers =
+                                              1 + (w->second.kind != 0),
                                           .vars = w->vars,
                                           .num_vars = NUM_VARS,
                                           .max_steps = max_steps,
@@ -227,8 +236,17 @@ static void open_trainer(struct worker *w, const char *json, int64_t max_steps)
 
 static void initialise(struct worker *w)
 {
-    struct optim_powers p = optim_powers_initial(&w->optimizer);
-    int rc = w->trainer->ops->initialise(w->trainer, 1, 0, &p, &w->err);
+    for (int v = 0; v < NUM_VARS; v++) {
+        const struct trainer_var *var = &w->vars[v];
+        const struct crew_optimizer *o = &w->optimizers[var->optimizer];
+        for (int k = 0; k < optim_num_slots(o); k++) {
+            optim_slot_init(o, k, var->n, var->value, var->slot[k]);
+        }
+    }
+    for (int i = 0; i < w->options.num_optimizers; i++) {
+        w->powers[i] = optim_powers_initial(&w->optimizers[i]);
+    }
+    int rc = w->trainer->ops->initialise(w->trainer, 1, 0, w->powers, &w->err);
     ck_assert_msg(rc == CREW_OK, "%s", w->err.msg);
 }
 
@@ -354,11 +372,86 @@ START_TEST(test_trains)
 }
 END_TEST
 
-/* One trainer on two ps has the bits of one process. */
+/* One that has every constant, with a schedule and an average. */
+static struct crew_optimizer optimizer_of(int i)
+{
+    struct crew_optimizer o = crew_gradient_descent(0.01);
+    switch (i) {
+        case 0:
+            o = crew_adam(0.01);
+            break;
+        case 1:
+            o = crew_momentum(0.01, 0.9, true);
+            break;
+        case 2:
+            o = crew_adagrad(0.01);
+            break;
+        case 3:
+            o = crew_adadelta(0.5);
+            break;
+        case 4:
+            o = crew_rmsprop(0.01);
+            break;
+        case 5:
+            o = crew_rmsprop(0.01);
+            o.centered = true;
+            o.epsilon = 0.01f;
+            break;
+        case 6:
+            o = crew_ftrl(0.1);
+            o.l1 = 0.001f;
+            o.l2 = 0.01f;
+            o.l2_shrinkage = 0.01f;
+            o.beta = 0.1f;
+            break;
+        case 7:
+            o = crew_adamw(0.01, 0.01);
+            break;
+        case 8:
+            o = crew_proximal_gradient_descent(0.01, 0.001, 0.001);
+            break;
+        case 9:
+            o = crew_proximal_adagrad(0.01, 0.001, 0.001);
+            break;
+        default:
+            o = crew_adagrad_da(0.01, 0.001, 0.001);
+            break;
+    }
+    o.schedule = crew_exponential_decay(5, 0.8, i % 2 == 0);
+    o.average.decay = i % 3 == 0 ? 0.0f : 0.9f;
+    o.average.num_updates = i % 3 == 1;
+    return o;
+}
+enum { NUM_OPTIMIZERS = 11 };
+
+static void same_state(const struct worker *a, const struct worker *b)
+{
+    for (int v = 0; v < NUM_VARS; v++) {
+        const struct trainer_var *x = &a->vars[v], *y = &b->vars[v];
+        const struct crew_optimizer *o = &a->optimizers[x->optimizer];
+        size_t bytes = (size_t)x->n * 4;
+        bool moved = false;
+        ck_assert_mem_eq(x->value, y->value, bytes);
+        for (int k = 0; k < optim_num_slots(o); k++) {
+            ck_assert_mem_eq(x->slot[k], y->slot[k], bytes);
+        }
+        for (int64_t i = 0; i < x->n; i++) {
+            ck_assert(isfinite(x->value[i]));
+            moved = moved || x->value[i] < (float)(i % 17) - 0.001f;
+        }
+        ck_assert(moved);
+    }
+    ck_assert_mem_eq(a->powers, b->powers, sizeof(a->powers));
+}
+
+/* One trainer on two ps has the bits of one process: values, slots, averages and
+ * powers, of two optimizers with schedules. */
 START_TEST(test_same_bits)
 {
     struct cluster_test c = {.cluster = ""};
-    struct worker far = {.optimizer = crew_adam(0.01)}, near = far;
+    struct worker far = {.optimizer = optimizer_of(2 * _i),
+                         .second = optimizer_of((2 * _i + 1) % NUM_OPTIMIZERS)};
+    struct worker near = far;
     char json[700];
     int64_t step = 0;
     open_servers(&c);
@@ -369,14 +462,11 @@ START_TEST(test_same_bits)
     initialise(&near);
     ck_assert_int_eq(train(&far), CREW_OUT_OF_RANGE);
     ck_assert_int_eq(train(&near), CREW_OUT_OF_RANGE);
-    far.err = (struct crew_err){0};
+    far.err = near.err = (struct crew_err){0};
     ck_assert_int_eq(save(&far, &step), CREW_OK);
-    for (int v = 0; v < NUM_VARS; v++) {
-        size_t bytes = (size_t)far.vars[v].n * 4;
-        ck_assert_mem_eq(far.vars[v].value, near.vars[v].value, bytes);
-        ck_assert_mem_eq(far.vars[v].slot[0], near.vars[v].slot[0], bytes);
-        ck_assert_mem_eq(far.vars[v].slot[1], near.vars[v].slot[1], bytes);
-    }
+    ck_assert_int_eq(save(&near, &step), CREW_OK);
+    ck_assert_int_eq(step, 20);
+    same_state(&far, &near);
     stop_and_close(&far, step);
     near.trainer->ops->close(near.trainer);
     join_servers(&c, 0);
@@ -431,7 +521,7 @@ int main(void)
     TCase *t = tcase_create("processes");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_trains);
-    tcase_add_test(t, test_same_bits);
+    tcase_add_loop_test(t, test_same_bits, 0, (NUM_OPTIMIZERS + 1) / 2);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -27,7 +27,7 @@ static void setup(void)
         .name = "b", .shape = crew_shape1(2), .n = 2, .value = b};
     sgd = crew_gradient_descent(0.5);
     options = (struct trainer_options){
-        .optimizer = &sgd, .vars = vars, .num_vars = 2, .max_steps = 3};
+        .optimizers = &sgd, .num_optimizers = 1, .vars = vars, .num_vars = 2, .max_steps = 3};
     err = (struct crew_err){0};
     ck_assert_int_eq(trainer_local_open(&options, &t, &err), CREW_OK);
     struct optim_powers p = optim_powers_initial(&sgd);

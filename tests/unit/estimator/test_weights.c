@@ -37,6 +37,16 @@ static struct crew_graph *graph_of(const char *name, int64_t rows)
     return g;
 }
 
+/* One optimizer for all. */
+static struct optim_groups all_by(struct crew_optimizer o)
+{
+    struct optim_groups groups = {.n = 1};
+
+    groups.group[0].scope = "";
+    groups.group[0].optimizer = o;
+    return groups;
+}
+
 static void save(struct weights *w, int64_t step)
 {
     struct weights_table table;
@@ -60,7 +70,7 @@ static void save(struct weights *w, int64_t step)
 
 START_TEST(everything_comes_back)
 {
-    struct crew_optimizer adam = crew_adam(0.1);
+    struct optim_groups adam = all_by(crew_adam(0.1));
     struct crew_graph *g = graph_of("w", 4);
     struct weights a;
     struct weights b;
@@ -74,7 +84,7 @@ START_TEST(everything_comes_back)
         a.vars[0].slot[0][i] = (float)i;
         a.vars[0].slot[1][i] = 0.5f * (float)i;
     }
-    a.powers.beta1_power = 0.81f;
+    a.powers[0].beta1_power = 0.81f;
     save(&a, 77);
     ck_assert_msg(weights_restore(&b, env, "m/model.ckpt-77", &step, &err) == 0,
                   "%s", err.msg);
@@ -82,7 +92,7 @@ START_TEST(everything_comes_back)
     ck_assert_int_eq(memcmp(a.vars[0].value, b.vars[0].value, 48), 0);
     ck_assert_int_eq(memcmp(a.vars[0].slot[0], b.vars[0].slot[0], 48), 0);
     ck_assert_int_eq(memcmp(a.vars[0].slot[1], b.vars[0].slot[1], 48), 0);
-    ck_assert_float_eq(b.powers.beta1_power, 0.81f);
+    ck_assert_float_eq(b.powers[0].beta1_power, 0.81f);
     weights_release(&a);
     weights_release(&b);
     graph_free(g);
@@ -107,8 +117,8 @@ static const struct {
 
 START_TEST(another_model_is_told_apart)
 {
-    struct crew_optimizer momentum = crew_momentum(0.1, 0.9, false);
-    struct crew_optimizer other = crew_adam(0.1);
+    struct optim_groups momentum = all_by(crew_momentum(0.1, 0.9, false));
+    struct optim_groups other = all_by(crew_adam(0.1));
     struct crew_graph *g = graph_of("w", 4);
     struct crew_graph *h = graph_of(models[_i].name, models[_i].rows);
     struct weights saved;
@@ -119,9 +129,10 @@ START_TEST(another_model_is_told_apart)
     ck_assert_int_eq(weights_new(g, &momentum, true, &saved, &err), 0);
     weights_init(&saved, g, 42);
     save(&saved, 9);
-    other.kind = models[_i].kind;
-    ck_assert_int_eq(
-        weights_new(h, other.kind == 0 ? NULL : &other, true, &w, &err), 0);
+    other.group[0].optimizer.kind = models[_i].kind;
+    ck_assert_int_eq(weights_new(h, models[_i].kind == 0 ? NULL : &other, true,
+                                 &w, &err),
+                     0);
     (void)weights_restore(&w, env, "m/model.ckpt-9", &step, &err);
     if (models[_i].says == NULL) {
         ck_assert_msg(err.code == 0, "%s", err.msg);
@@ -136,6 +147,96 @@ START_TEST(another_model_is_told_apart)
     weights_release(&w);
     graph_free(g);
     graph_free(h);
+}
+END_TEST
+
+static bool has_entry(struct weights *w, const char *name)
+{
+    struct weights_table table;
+    int64_t step = 0;
+    bool found = false;
+
+    weights_table_init(&table, w, &step);
+    for (int i = 0; i < table.n; i++) {
+        found = found || strcmp(table.entries[i].name, name) == 0;
+    }
+    weights_table_release(&table);
+    return found;
+}
+
+/* Two Adams and an averaged RMSProp: who trains what, and under which names it
+ * is kept. */
+START_TEST(an_optimizer_a_scope)
+{
+    static const char *const names[] = {
+        "dnn/w",         "dnn/w/Adam",    "dnn/w/Adam_1",
+        "b",             "b/RMSProp",     "b/RMSProp_1",
+        "beta1_power",   "beta2_power",   "beta1_power_1",
+        "beta2_power_1", "b/RMSProp_2",   "b/ExponentialMovingAverage",
+        "global_step",
+    };
+    struct crew_spec *spec = spec_new();
+    struct crew_graph *g = graph_of("dnn/w", 4);
+    struct crew_optimizer rmsprop = crew_rmsprop(0.1);
+    struct weights a;
+    struct weights b;
+    struct weights values;
+    struct crew_err err = {0};
+    int64_t step = 0;
+
+    rmsprop.centered = true;
+    rmsprop.average.decay = 0.5f;
+    rmsprop.average.evaluate = true;
+    crew_spec_minimize_scope(spec, "nothing/", crew_adam(0.1));
+    crew_spec_minimize_scope(spec, "dnn/", crew_adam(0.1));
+    crew_spec_minimize(spec, rmsprop);
+    ck_assert_int_eq(spec->optimizers.n, 3);
+    ck_assert_int_eq(weights_new(g, &spec->optimizers, true, &a, &err), 0);
+    ck_assert_int_eq(weights_new(g, &spec->optimizers, true, &b, &err), 0);
+    ck_assert_int_eq(a.vars[0].optimizer, 1);
+    ck_assert_int_eq(a.vars[1].optimizer, 2);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert_msg(has_entry(&a, names[i]), "no %s", names[i]);
+    }
+    weights_init(&a, g, 42);
+    ck_assert_float_eq(a.vars[1].slot[0][2], 1);
+    a.vars[1].slot[3][2] = 7;
+    a.powers[1].beta2_power = 0.5f;
+    save(&a, 3);
+    ck_assert_msg(weights_restore(&b, env, "m/model.ckpt-3", &step, &err) == 0,
+                  "%s", err.msg);
+    ck_assert_float_eq(b.vars[1].slot[3][2], 7);
+    ck_assert_float_eq(b.powers[1].beta2_power, 0.5f);
+    ck_assert_float_eq(b.powers[0].beta2_power, 0.999f);
+    /* For evaluation: the average stands for the value. */
+    ck_assert_int_eq(weights_new(g, NULL, false, &values, &err), 0);
+    weights_use_averages(&values, &spec->optimizers);
+    ck_assert_int_eq(
+        weights_restore(&values, env, "m/model.ckpt-3", &step, &err), 0);
+    ck_assert_float_eq(values.vars[1].value[2], 7);
+    ck_assert_int_eq(memcmp(values.vars[0].value, a.vars[0].value, 48), 0);
+    weights_release(&a);
+    weights_release(&b);
+    weights_release(&values);
+    spec_free(spec);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(nobody_trains_it)
+{
+    struct crew_spec *spec = spec_new();
+    struct crew_graph *g = graph_of("dnn/w", 4);
+    struct weights w;
+    struct crew_err err = {0};
+
+    crew_spec_minimize_scope(spec, "dnn/", crew_adam(0.1));
+    ck_assert_int_eq(weights_new(g, &spec->optimizers, true, &w, &err),
+                     CREW_INVALID_ARGUMENT);
+    ck_assert_int_eq(err.exit_code, 1);
+    ck_assert_ptr_nonnull(strstr(err.msg, "variable b: no optimizer"));
+    spec_free(spec);
+    graph_free(g);
 }
 END_TEST
 
@@ -179,6 +280,8 @@ int main(void)
     tcase_add_test(tcase, everything_comes_back);
     tcase_add_loop_test(tcase, another_model_is_told_apart, 0,
                         (int)(sizeof models / sizeof models[0]));
+    tcase_add_test(tcase, an_optimizer_a_scope);
+    tcase_add_test(tcase, nobody_trains_it);
     tcase_add_test(tcase, a_spec_in_tensorflows_words);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);

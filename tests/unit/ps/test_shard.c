@@ -15,7 +15,7 @@ static struct shard *make(const struct crew_optimizer *o)
 {
     struct shard *s = NULL;
     struct crew_err err = {0};
-    ck_assert_int_eq(shard_new(o, places, 2, 4, &s, &err), CREW_OK);
+    ck_assert_int_eq(shard_new(o, 1, places, 2, 4, &s, &err), CREW_OK);
     return s;
 }
 
@@ -28,7 +28,7 @@ START_TEST(test_find)
     ck_assert_ptr_null(shard_find(s, 1));
     ck_assert_ptr_null(shard_find(s, 4));
     ck_assert_ptr_null(shard_find(s, UINT32_MAX));
-    ck_assert_ptr_null(shard_slot(s, shard_find(s, 0), 1));
+    ck_assert_ptr_null(shard_slot(shard_find(s, 0), 1));
     ck_assert_uint_eq((uintptr_t)shard_find(s, 3)->value % 64, 0);
     ck_assert_uint_eq((uintptr_t)shard_find(s, 0)->value % 64, 0);
     ck_assert_int_eq(s->max_count, 5);
@@ -62,17 +62,17 @@ START_TEST(test_once)
     struct shard *s = make(&sgd);
     struct shard_granule *g = shard_find(s, 0), *h = shard_find(s, 3);
     const float grad[5] = {1, 2, 3, 4, 5};
-    ck_assert(shard_apply(s, g, 1, 1, grad));
-    ck_assert(!shard_apply(s, g, 1, 1, grad));
-    ck_assert(shard_apply(s, h, 1, 1, grad));
-    ck_assert(shard_apply(s, g, 2, 1, grad));
-    ck_assert(shard_apply(s, g, 1, 7, grad));
-    ck_assert(!shard_apply(s, g, 1, 6, grad));
+    ck_assert(shard_apply(s, g, 1, 1, 1, 0, grad));
+    ck_assert(!shard_apply(s, g, 1, 1, 1, 0, grad));
+    ck_assert(shard_apply(s, h, 1, 1, 1, 0, grad));
+    ck_assert(shard_apply(s, g, 2, 1, 1, 0, grad));
+    ck_assert(shard_apply(s, g, 1, 7, 1, 0, grad));
+    ck_assert(!shard_apply(s, g, 1, 6, 1, 0, grad));
     ck_assert_float_eq(g->value[2], -9.0f);
     ck_assert_float_eq(h->value[4], -5.0f);
     shard_forget(s, 1);
-    ck_assert(shard_apply(s, g, 1, 1, grad));
-    ck_assert(!shard_apply(s, g, 2, 1, grad));
+    ck_assert(shard_apply(s, g, 1, 1, 1, 0, grad));
+    ck_assert(!shard_apply(s, g, 2, 1, 1, 0, grad));
     ck_assert_float_eq(g->value[2], -12.0f);
     shard_free(s);
 }
@@ -90,7 +90,7 @@ START_TEST(test_adam)
     float *const slots[OPTIM_MAX_SLOTS] = {m, v};
     struct optim_powers p = optim_powers_initial(&adam);
     for (uint64_t seq = 1; seq <= 3; seq++) {
-        ck_assert(shard_apply(s, g, 0, seq, grad));
+        ck_assert(shard_apply(s, g, 0, seq, 0.5f, 0, grad));
         struct optim_step step = optim_step_at(&adam, &p, 0);
         optim_apply(&adam, &step, 3, var, slots, grad);
         optim_powers_advance(&adam, &p);
@@ -112,27 +112,66 @@ START_TEST(test_refused)
     struct crew_err err = {0};
     const struct shard_place twice[] = {{.id = 1, .count = 4},
                                         {.id = 1, .count = 4}};
-    ck_assert_int_eq(shard_new(&sgd, twice, 2, 1, &s, &err),
+    ck_assert_int_eq(shard_new(&sgd, 1, twice, 2, 1, &s, &err),
                      CREW_INVALID_ARGUMENT);
     ck_assert_str_eq(err.msg, "granule 1 is declared twice");
     const struct shard_place empty[] = {{.id = 1, .count = 0}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, empty, 1, 1, &s, &err),
+    ck_assert_int_eq(shard_new(&sgd, 1, empty, 1, 1, &s, &err),
                      CREW_INVALID_ARGUMENT);
     const struct shard_place huge[] = {{.id = UINT32_MAX, .count = 1}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, huge, 1, 1, &s, &err),
+    ck_assert_int_eq(shard_new(&sgd, 1, huge, 1, 1, &s, &err),
                      CREW_INVALID_ARGUMENT);
     const struct shard_place long_ones[] = {{.id = 1, .count = INT64_MAX / 8},
                                             {.id = 2, .count = INT64_MAX / 8}};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&sgd, long_ones, 2, 1, &s, &err),
+    ck_assert_int_eq(shard_new(&sgd, 1, long_ones, 2, 1, &s, &err),
                      CREW_INVALID_ARGUMENT);
-    struct crew_optimizer bad = {.kind = (enum crew_optimizer_kind)9};
+    struct crew_optimizer bad = {.kind = (enum crew_optimizer_kind)99};
     err = (struct crew_err){0};
-    ck_assert_int_eq(shard_new(&bad, empty, 1, 1, &s, &err),
+    ck_assert_int_eq(shard_new(&bad, 1, empty, 1, 1, &s, &err),
                      CREW_INVALID_ARGUMENT);
+    const struct shard_place whose[] = {{.id = 1, .optimizer = 1, .count = 1}};
+    err = (struct crew_err){0};
+    ck_assert_int_eq(shard_new(&sgd, 1, whose, 1, 1, &s, &err),
+                     CREW_INVALID_ARGUMENT);
+    ck_assert_str_eq(err.msg, "granule 1 is of optimizer 1 of 1");
     ck_assert_ptr_null(s);
+}
+END_TEST
+
+/* Each granule has the slots and the powers of its own rule, and the rate that
+ * came with the gradient. */
+START_TEST(test_two_rules)
+{
+    struct crew_optimizer o[2] = {crew_gradient_descent(1), crew_adam(1)};
+    struct shard_place two[] = {
+        {.id = 0, .variable = 0, .optimizer = 0, .count = 2},
+        {.id = 1, .variable = 1, .optimizer = 1, .count = 3},
+        {.id = 2, .variable = 1, .optimizer = 1, .offset = 3, .count = 3}};
+    const float grad[3] = {1, 1, 1};
+    struct shard *s = NULL;
+    struct crew_err err = {0};
+    o[1].average.decay = 0.5f;
+    ck_assert_int_eq(shard_new(o, 2, two, 3, 1, &s, &err), CREW_OK);
+    struct shard_granule *g = shard_find(s, 0), *h = shard_find(s, 2);
+    ck_assert_uint_eq(shard_parts(g), 1);
+    ck_assert_uint_eq(shard_parts(h), 4);
+    ck_assert_ptr_null(shard_slot(g, 1));
+    ck_assert_ptr_eq(shard_slot(h, 3), h->slot[2]);
+    ck_assert_ptr_null(shard_slot(h, 4));
+    ck_assert_uint_eq((uintptr_t)h->slot[1] % 64, 0);
+    shard_set_loaded(g, 0);
+    ck_assert_uint_eq(shard_loaded(s), 1);
+    ck_assert(shard_apply(s, g, 0, 1, 0.25f, 0, grad));
+    ck_assert(shard_apply(s, h, 0, 1, 0.25f, 0, grad));
+    ck_assert_float_eq(g->value[1], -0.25f);
+    ck_assert_float_eq_tol(h->value[2], -0.25f, 1e-6f);
+    ck_assert_float_eq_tol(h->slot[2][2], -0.125f, 1e-6f);
+    ck_assert_float_eq(h->powers.beta1_power, 0.9f * 0.9f);
+    ck_assert_float_eq(shard_find(s, 1)->powers.beta1_power, 0.9f);
+    shard_free(s);
 }
 END_TEST
 
@@ -145,7 +184,7 @@ START_TEST(test_no_memory)
         struct shard *s = NULL;
         struct crew_err err = {0};
         mem_fail_at(n, false);
-        int rc = shard_new(&adam, places, 2, 4, &s, &err);
+        int rc = shard_new(&adam, 1, places, 2, 4, &s, &err);
         bool fired = mem_fail_fired();
         mem_fail_at(0, false);
         if (!fired) {
@@ -167,6 +206,7 @@ int main(void)
     tcase_add_test(t, test_loaded);
     tcase_add_test(t, test_once);
     tcase_add_test(t, test_adam);
+    tcase_add_test(t, test_two_rules);
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_no_memory);
     suite_add_tcase(s, t);

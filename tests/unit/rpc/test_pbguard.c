@@ -44,7 +44,7 @@ START_TEST(honest_messages_pass)
     Crew__Granule g = CREW__GRANULE__INIT, *gs[3] = {&g, &g, &g};
     Crew__DeclareRequest d = CREW__DECLARE_REQUEST__INIT;
     Crew__Identity self = CREW__IDENTITY__INIT;
-    Crew__Optimizer o = CREW__OPTIMIZER__INIT;
+    Crew__Optimizer o = CREW__OPTIMIZER__INIT, *os[1] = {&o};
     const ProtobufCMessage *message;
     struct crew_err err = {0};
 
@@ -56,7 +56,8 @@ START_TEST(honest_messages_pass)
     self.incarnation = 5;
     o.learning_rate = 0.1f;
     d.self = &self;
-    d.optimizer = &o;
+    d.n_optimizers = 1;
+    d.optimizers = os;
     d.n_variables = 2;
     d.variables = vs;
     d.n_granules = 3;
