@@ -175,14 +175,14 @@ START_TEST(the_dump_in_the_docs_is_what_the_docs_say)
     struct crew_err err = {0};
     static const float values[] = {1.0f, -0.5f};
 
-    ck_assert_uint_eq(n, 69);
+    ck_assert_uint_eq(n, 76);
     ck_assert_msg(frame_decode(wire, &head, &err) == CREW_OK, "%s", err.msg);
     ck_assert_msg(frame_check_crc(wire, &head, &err) == CREW_OK, "%s", err.msg);
     ck_assert_uint_eq(head.kind, RPC_PART);
     ck_assert_uint_eq(head.method, RPC_PUSH_PULL);
     ck_assert_uint_eq(head.flags, RPC_FLAG_END | RPC_FLAG_CRC);
     ck_assert_uint_eq(head.call_id, 9);
-    ck_assert_uint_eq(head.header_len, 21);
+    ck_assert_uint_eq(head.header_len, 28);
     ck_assert_uint_eq(head.payload_len, sizeof values);
     const uint8_t *payload = wire + FRAME_HEAD_SIZE + head.header_len;
     ck_assert_mem_eq(payload, values, sizeof values);
@@ -191,6 +191,8 @@ START_TEST(the_dump_in_the_docs_is_what_the_docs_say)
         crew__push_part__unpack(NULL, head.header_len, wire + FRAME_HEAD_SIZE);
     ck_assert_ptr_nonnull(part);
     ck_assert_uint_eq(part->granule, 5);
+    ck_assert_float_eq(part->learning_rate, 0.5f);
+    ck_assert_int_eq(part->global_step, 40);
     ck_assert_uint_eq(part->self->epoch, 3);
     ck_assert_uint_eq(part->self->role, CREW__ROLE__ROLE_WORKER);
     ck_assert_uint_eq(part->self->index, 1);
