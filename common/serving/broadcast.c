@@ -39,6 +39,18 @@ static int incompatible(struct op_call *call, int first, int k)
                    tf_shape_text(&call->in[k].shape, b, sizeof b));
 }
 
+static void find_strides(struct broadcast *b, int k, const struct crew_shape *x)
+{
+    int64_t step = 1;
+
+    for (int i = 0; i < b->shape.rank; i++) {
+        int64_t d = from_end(x, i);
+
+        b->stride[k][b->shape.rank - 1 - i] = d == 1 ? 0 : step;
+        step *= d;
+    }
+}
+
 int broadcast_init(struct broadcast *b,
                    struct op_call *call,
                    int first,
@@ -64,16 +76,36 @@ int broadcast_init(struct broadcast *b,
         b->shape.dim[b->shape.rank - 1 - i] = dim;
     }
     for (int k = 0; k < count; k++) {
-        int64_t step = 1;
-
-        for (int i = 0; i < b->shape.rank; i++) {
-            int64_t d = from_end(&call->in[first + k].shape, i);
-
-            b->stride[k][b->shape.rank - 1 - i] = d == 1 ? 0 : step;
-            step *= d;
-        }
+        find_strides(b, k, &call->in[first + k].shape);
     }
-    return shape_count(&b->shape, &b->n, call->err);
+    return value_count(&b->shape, &b->n, call->err);
+}
+
+int broadcast_to(struct broadcast *b,
+                 struct op_call *call,
+                 int input,
+                 const struct crew_shape *shape)
+{
+    const struct crew_shape *x = &call->in[input].shape;
+    bool fits = x->rank <= shape->rank;
+
+    *b = (struct broadcast){.count = 1, .shape = *shape};
+    for (int i = 0; fits && i < x->rank; i++) {
+        fits = from_end(x, i) == 1 || from_end(x, i) == from_end(shape, i);
+    }
+    if (!fits) {
+        char from[160], to[160];
+
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "Unable to broadcast tensor of shape %s to tensor of "
+                       "shape %s",
+                       tf_shape_text(x, from, sizeof from),
+                       tf_shape_text(shape, to, sizeof to));
+    }
+    if (value_count(shape, &b->n, call->err) == CREW_OK) {
+        find_strides(b, 0, x);
+    }
+    return call->err->code;
 }
 
 void broadcast_next(struct broadcast *b)

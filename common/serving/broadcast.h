@@ -22,6 +22,12 @@ CREW_MUST_CHECK int broadcast_init(struct broadcast *,
                                    struct op_call *,
                                    int first,
                                    int count);
+/* One operand, `input`, to a shape that is given. Errors: INVALID_ARGUMENT
+ * "Unable to broadcast tensor of shape [2] to tensor of shape [3]". */
+CREW_MUST_CHECK int broadcast_to(struct broadcast *,
+                                 struct op_call *,
+                                 int input,
+                                 const struct crew_shape *);
 /* To the next element of the result, row-major. */
 void broadcast_next(struct broadcast *);
 

@@ -14,7 +14,10 @@
 #include "base/mem.h"
 #include "base/banned.h"
 
-enum { MAX_OUTPUTS = 4096 };
+/* What one run may hold at a time: values between ops, constants, variables. */
+#define MAX_BYTES ((int64_t)16 << 30)
+
+enum { MAX_OUTPUTS = 1 << 20 };
 
 /* An input of a node: output `index` of node `node`; index -1: control. */
 struct edge {
@@ -45,6 +48,7 @@ struct executor {
     int n;
     int *by_name; /* a hash table of n_slots places: node + 1, 0 empty */
     size_t n_slots;
+    int64_t constants; /* bytes of the nodes' constants */
 };
 
 /* ------------------------------------------------------------------ by name */
@@ -211,6 +215,8 @@ struct run {
     struct executor *x;
     int *order; /* what to run, inputs first; also the stack of the walk */
     int n_order;
+    int64_t bytes; /* that the run's values hold now, about: below 0 when a
+                    * variable's value of an earlier run went */
     struct crew_err *err;
 };
 
@@ -300,35 +306,66 @@ static int gather(const struct run *r,
     return CREW_OK;
 }
 
+static int too_much(struct run *r)
+{
+    if (r->bytes + r->x->constants <= MAX_BYTES) {
+        return CREW_OK;
+    }
+    return crew_err_exit(r->err, CREW_RESOURCE_EXHAUSTED, 65,
+                         "the values of the graph take more than 16 GiB");
+}
+
+/* A constant is decoded once. */
+static void keep_constant(struct run *r, struct node *n)
+{
+    int64_t bytes = (int64_t)value_own_bytes(&n->out[0]);
+
+    value_share(&n->constant, &n->out[0], &n->out[0].shape);
+    r->x->constants += bytes;
+    r->bytes -= bytes;
+}
+
+static int make_outputs(struct run *r, struct node *n, struct op_call *call)
+{
+    call->n_out = n->op->n_out != NULL ? n->op->n_out(n->def, r->err) : 1;
+    if (call->n_out < 0 || call->n_out > MAX_OUTPUTS) {
+        (void)crew_err_exit(r->err, CREW_INVALID_ARGUMENT, 65, "%d outputs",
+                            call->n_out);
+    }
+    if (r->err->code != CREW_OK) {
+        return crew_err_wrap(r->err, "node '%s'", n->def->name);
+    }
+    n->out = xcalloc((size_t)call->n_out + 1, sizeof *n->out);
+    n->n_out = call->n_out;
+    call->out = n->out;
+    return CREW_OK;
+}
+
 static int run_node(struct run *r, struct node *n)
 {
     struct op_call call = {.node = n->def, .model = r->x->model, .err = r->err};
     struct value *in;
 
-    if (find_op(n, r->err) != CREW_OK) {
+    if (find_op(n, r->err) != CREW_OK || make_outputs(r, n, &call) != CREW_OK) {
         return r->err->code;
     }
-    call.n_out = n->op->n_out != NULL ? n->op->n_out(n->def, r->err) : 1;
-    if (call.n_out < 0 || call.n_out > MAX_OUTPUTS) {
-        return crew_err_wrap(r->err, "node '%s'", n->def->name);
-    }
-    n->out = xcalloc((size_t)call.n_out + 1, sizeof *n->out);
-    n->n_out = call.n_out;
     if (n->constant.dtype != 0) {
         value_share(&n->out[0], &n->constant, &n->constant.shape);
         return CREW_OK;
     }
     in = xcalloc((size_t)n->n_in + 1, sizeof *in);
     call.in = in;
-    call.out = n->out;
     if (gather(r, n, in, &call.n_in) == CREW_OK && n->op->run(&call) != 0) {
         (void)crew_err_wrap(r->err, "node '%s' (%s)", n->def->name, n->def->op);
     }
     free(in);
-    if (r->err->code == CREW_OK && strcmp(n->def->op, "Const") == 0) {
-        value_share(&n->constant, &n->out[0], &n->out[0].shape);
+    for (int i = 0; i < n->n_out; i++) {
+        r->bytes += (int64_t)value_own_bytes(&n->out[i]);
     }
-    return r->err->code;
+    if (r->err->code == CREW_OK && strcmp(n->def->op, "Const") == 0) {
+        keep_constant(r, n);
+    }
+    return r->err->code == CREW_OK ? too_much(r) : r->err->code;
 }
 
 static void let_go(struct run *r, const struct node *n)
@@ -336,9 +373,13 @@ static void let_go(struct run *r, const struct node *n)
     for (int i = 0; i < n->n_in; i++) {
         struct node *from = &r->x->nodes[n->in[i].node];
 
-        if (--from->readers == 0) {
-            release_outputs(from);
+        if (--from->readers > 0) {
+            continue;
         }
+        for (int k = 0; k < from->n_out; k++) {
+            r->bytes -= (int64_t)value_own_bytes(&from->out[k]);
+        }
+        release_outputs(from);
     }
 }
 

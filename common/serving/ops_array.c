@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "serving/broadcast.h"
 #include "serving/move.h"
+#include "serving/number.h"
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
@@ -47,8 +48,10 @@ static int run_reshape(struct op_call *call)
                        " values, but the requested shape has %" PRId64,
                        x->n, known);
     }
-    value_share(&call->out[0], x, &shape);
-    return CREW_OK;
+    if (value_count(&shape, &known, call->err) == CREW_OK) {
+        value_share(&call->out[0], x, &shape);
+    }
+    return call->err->code;
 }
 
 static int put_int(struct op_call *call,
@@ -207,64 +210,80 @@ static int run_ones_like(struct op_call *call)
     return CREW_OK;
 }
 
-static double number(const struct value *v)
+static int bad_range(struct op_call *call, double delta)
 {
-    switch (v->dtype) {
-        case CREW_FLOAT:
-            return (double)v->f32[0];
-        case CREW_DOUBLE:
-            return v->f64[0];
-        case CREW_INT32:
-            return v->i32[0];
-        default:
-            return (double)v->i64[0];
+    return op_fail(call, CREW_INVALID_ARGUMENT,
+                   delta > 0.0   ? "Requires start <= limit when delta > 0"
+                   : delta < 0.0 ? "Requires start >= limit when delta < 0"
+                                 : "Requires delta != 0");
+}
+
+static int range_of_floats(struct op_call *call)
+{
+    double start = number_double(&call->in[0], 0),
+           limit = number_double(&call->in[1], 0),
+           delta = number_double(&call->in[2], 0);
+    double n = ceil((limit - start) / delta);
+    struct crew_shape shape;
+
+    if (!(n >= 0.0)) { /* a delta of 0 against, or one of them NaN */
+        return bad_range(call, delta);
     }
+    if (n > (double)VALUE_MAX_ELEMENTS) {
+        return op_fail(call, CREW_RESOURCE_EXHAUSTED, "a range of %g", n);
+    }
+    shape = crew_shape1((int64_t)n);
+    if (move_begin(call, call->in[0].dtype, &shape) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < shape.dim[0]; i++) {
+        number_put_double(&call->out[0], i, start + (double)i * delta);
+    }
+    return CREW_OK;
+}
+
+/* Differences as unsigned numbers: they may be beyond int64. */
+static int range_of_ints(struct op_call *call)
+{
+    int64_t start = number_int(&call->in[0], 0),
+            limit = number_int(&call->in[1], 0),
+            delta = number_int(&call->in[2], 0);
+    uint64_t span = delta > 0 ? (uint64_t)limit - (uint64_t)start
+                              : (uint64_t)start - (uint64_t)limit;
+    uint64_t step = delta > 0 ? (uint64_t)delta : 0 - (uint64_t)delta, n;
+    struct crew_shape shape;
+
+    if (delta == 0 || (delta > 0 ? start > limit : start < limit)) {
+        return bad_range(call, (double)delta);
+    }
+    n = span / step + (span % step > 0 ? 1 : 0);
+    if (n > (uint64_t)VALUE_MAX_ELEMENTS) {
+        return op_fail(call, CREW_RESOURCE_EXHAUSTED, "a range of %" PRIu64, n);
+    }
+    shape = crew_shape1((int64_t)n);
+    if (move_begin(call, call->in[0].dtype, &shape) != CREW_OK) {
+        return call->err->code;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        number_put_int(&call->out[0], (int64_t)i,
+                       (int64_t)((uint64_t)start + i * (uint64_t)delta));
+    }
+    return CREW_OK;
 }
 
 static int run_range(struct op_call *call)
 {
     const struct value *in = call->in;
-    double start, limit, delta, n;
-    struct crew_shape shape;
-    int dtype = in[0].dtype;
 
     for (int k = 0; k < 3; k++) {
-        if (in[k].n != 1 || op_want_dtype(call, k, dtype) != CREW_OK ||
-            (dtype != CREW_FLOAT && dtype != CREW_DOUBLE &&
-             dtype != CREW_INT32 && dtype != CREW_INT64)) {
+        if (in[k].n != 1 || op_want_dtype(call, k, in[0].dtype) != CREW_OK ||
+            !number_is(in[0].dtype)) {
             return op_fail(call, CREW_INVALID_ARGUMENT,
                            "start, limit and delta must be scalar numbers");
         }
     }
-    start = number(&in[0]);
-    limit = number(&in[1]);
-    delta = number(&in[2]);
-    if (!(delta < 0.0 || delta > 0.0)) {
-        return op_fail(call, CREW_INVALID_ARGUMENT, "Requires delta != 0: 0");
-    }
-    n = (limit - start) / delta;
-    n = n > 0.0 ? n : 0.0;
-    if (!(n < 4e9)) {
-        return op_fail(call, CREW_RESOURCE_EXHAUSTED, "a range of %g", n);
-    }
-    shape = crew_shape1((int64_t)n + ((double)(int64_t)n < n ? 1 : 0));
-    if (move_begin(call, dtype, &shape) != CREW_OK) {
-        return call->err->code;
-    }
-    for (int64_t i = 0; i < shape.dim[0]; i++) {
-        double v = start + (double)i * delta;
-
-        if (dtype == CREW_FLOAT) {
-            call->out[0].f32[i] = (float)v;
-        } else if (dtype == CREW_DOUBLE) {
-            call->out[0].f64[i] = v;
-        } else if (dtype == CREW_INT32) {
-            call->out[0].i32[i] = (int32_t)v;
-        } else {
-            call->out[0].i64[i] = (int64_t)v;
-        }
-    }
-    return CREW_OK;
+    return number_is_integer(in[0].dtype) ? range_of_ints(call)
+                                          : range_of_floats(call);
 }
 
 /* indices, depth, on_value, off_value; axis -1 is the last. */
@@ -392,14 +411,17 @@ static int run_concat(struct op_call *call)
         if (!fits) {
             return mismatch(call, k);
         }
-        shape.dim[axis] += x->dim[axis];
+        if (__builtin_add_overflow(shape.dim[axis], x->dim[axis],
+                                   &shape.dim[axis])) {
+            return mismatch(call, k);
+        }
     }
     if (move_begin(call, call->in[0].dtype, &shape) != CREW_OK) {
         return call->err->code;
     }
     inner = move_span(&shape, axis + 1, shape.rank);
     width = shape.dim[axis] * inner;
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; call->out[0].n > 0 && k < n; k++) {
         int64_t part = call->in[k].shape.dim[axis] * inner;
 
         for (int64_t i = 0; i < move_span(&shape, 0, axis); i++) {
@@ -409,6 +431,30 @@ static int run_concat(struct op_call *call)
         at += part;
     }
     return move_finish(call, &call->out[0]);
+}
+
+/* The number of types in a list. */
+static int list_outputs(const Tensorflow__NodeDef *node, struct crew_err *err)
+{
+    const Tensorflow__AttrValue__ListValue *list = op_attr_list(node, "T");
+
+    if (list == NULL || list->n_type < 1 || list->n_type > 4096) {
+        crew_err_exit(err, CREW_INVALID_ARGUMENT, 65, "no attribute 'T'");
+        return -1;
+    }
+    return (int)list->n_type;
+}
+
+static int run_identity_n(struct op_call *call)
+{
+    if (call->n_in != call->n_out) {
+        return op_fail(call, CREW_INVALID_ARGUMENT, "%d inputs, but %d types",
+                       call->n_in, call->n_out);
+    }
+    for (int k = 0; k < call->n_in; k++) {
+        value_share(&call->out[k], &call->in[k], &call->in[k].shape);
+    }
+    return CREW_OK;
 }
 
 static int num_outputs(const Tensorflow__NodeDef *node,
@@ -458,7 +504,8 @@ static int cut(struct op_call *call,
     if (value_new(&call->out[k], x->dtype, &result, call->err) != CREW_OK) {
         return call->err->code;
     }
-    for (int64_t i = 0; i < move_span(&shape, 0, axis); i++) {
+    for (int64_t i = 0; call->out[k].n > 0 && i < move_span(&shape, 0, axis);
+         i++) {
         move_copy(&call->out[k], i * len * inner, x, i * width + from * inner,
                   len * inner);
     }
@@ -525,6 +572,7 @@ const struct serving_op serving_ops_array[] = {
     {"OneHot", run_one_hot, NULL, 4, 4},
     {"Pack", run_pack, NULL, 1, -1},
     {"ConcatV2", run_concat, NULL, 2, -1},
+    {"IdentityN", run_identity_n, list_outputs, 1, -1},
     {"Split", run_split, split_outputs, 2, 2},
     {"Unpack", run_unpack, unpack_outputs, 1, 1},
     {NULL, NULL, NULL, 0, 0},

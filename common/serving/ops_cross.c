@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 enum { MAX_COLUMNS = 64 };
-#define MAX_CROSSES ((int64_t)1 << 28)
+#define MAX_CROSSES ((int64_t)1 << 28) /* and rows */
 
 /* The values of one input, row by row: of row r they are [start[r],
  * start[r + 1]). */
@@ -82,7 +82,7 @@ static int sparse_column(struct cross *x, int n_sparse, int k)
     if (x->rows < 0) {
         x->rows = shape->i64[0];
     }
-    if (shape->i64[0] != x->rows || x->rows < 0) {
+    if (shape->i64[0] != x->rows || x->rows < 0 || x->rows > MAX_CROSSES) {
         return bad(call, "Expected batch size of all inputs to be the same");
     }
     if (mem_try((size_t)x->rows + 2, sizeof(int64_t), "cross", &start,
@@ -121,7 +121,7 @@ static int dense_column(struct cross *x, int input)
     if (x->rows < 0) {
         x->rows = c->values->shape.dim[0];
     }
-    if (c->values->shape.dim[0] != x->rows) {
+    if (c->values->shape.dim[0] != x->rows || x->rows > MAX_CROSSES) {
         return bad(call, "Expected batch size of all inputs to be the same");
     }
     c->width = c->values->shape.dim[1];
@@ -205,12 +205,12 @@ static int total_crosses(struct cross *x, int64_t *total, int64_t *most)
 }
 
 /* Cross `k` of a row as output `i`; joined text is cut later by `ends`. */
-static void one_cross(struct cross *x,
-                      int64_t row,
-                      int64_t k,
-                      int64_t i,
-                      struct strbuf *text,
-                      size_t *ends)
+static int one_cross(struct cross *x,
+                     int64_t row,
+                     int64_t k,
+                     int64_t i,
+                     struct strbuf *text,
+                     size_t *ends)
 {
     struct op_call *call = x->call;
     int64_t at[MAX_COLUMNS];
@@ -223,7 +223,12 @@ static void one_cross(struct cross *x,
     } else {
         joined(x, at, text);
         ends[i] = text->len;
+        if (text->len > VALUE_MAX_TEXT) {
+            return op_fail(call, CREW_RESOURCE_EXHAUSTED,
+                           "crosses of 2 GiB or more");
+        }
     }
+    return CREW_OK;
 }
 
 static int give_text(struct cross *x,
@@ -232,9 +237,15 @@ static int give_text(struct cross *x,
                      const size_t *ends)
 {
     struct crew_shape vector = crew_shape1(total);
-    struct value_string *list = xcalloc((size_t)total + 1, sizeof *list);
+    struct value_string *list;
+    void *memory = NULL;
     size_t from = 0;
 
+    if (mem_try((size_t)total + 1, sizeof *list, "crosses", &memory,
+                x->call->err) != CREW_OK) {
+        return x->call->err->code;
+    }
+    list = memory;
     for (int64_t i = 0; i < total; i++) {
         list[i] = (struct value_string){text->data + from, ends[i] - from};
         from = ends[i];
@@ -250,7 +261,7 @@ static int give(struct cross *x)
     int64_t total = 0, most = 0, i = 0;
     struct crew_shape indices, vector, two = crew_shape1(2);
     struct strbuf text;
-    size_t *ends;
+    void *ends = NULL;
 
     if (total_crosses(x, &total, &most) != CREW_OK) {
         return call->err->code;
@@ -260,22 +271,23 @@ static int give(struct cross *x)
     if (value_new(&call->out[0], CREW_INT64, &indices, call->err) != CREW_OK ||
         (x->hashed &&
          value_new(&call->out[1], CREW_INT64, &vector, call->err) != CREW_OK) ||
-        value_new(&call->out[2], CREW_INT64, &two, call->err) != CREW_OK) {
+        value_new(&call->out[2], CREW_INT64, &two, call->err) != CREW_OK ||
+        mem_try(x->hashed ? 1 : (size_t)total + 1, sizeof(size_t), "crosses",
+                &ends, call->err) != CREW_OK) {
         return call->err->code;
     }
     call->out[2].i64[0] = x->rows;
     call->out[2].i64[1] = most;
     strbuf_init(&text);
-    ends = xcalloc(x->hashed ? 1 : (size_t)total + 1, sizeof *ends);
-    for (int64_t row = 0; row < x->rows; row++) {
+    for (int64_t row = 0; call->err->code == CREW_OK && row < x->rows; row++) {
         int64_t n = 0;
 
         (void)count_crosses(x, row, &n);
-        for (int64_t k = 0; k < n; k++) {
-            one_cross(x, row, k, i++, &text, ends);
+        for (int64_t k = 0; call->err->code == CREW_OK && k < n; k++) {
+            (void)one_cross(x, row, k, i++, &text, ends);
         }
     }
-    if (!x->hashed) {
+    if (call->err->code == CREW_OK && !x->hashed) {
         (void)give_text(x, total, &text, ends);
     }
     free(ends);

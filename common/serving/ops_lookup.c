@@ -175,16 +175,23 @@ static const struct cell *table_find(const struct serving_table *t,
 static int grow(struct serving_table *t, struct crew_err *err)
 {
     uint64_t n_slots = t->n_slots == 0 ? 64 : 2 * t->n_slots;
-    void *slots = NULL;
+    void *slots = NULL, *entries = NULL;
 
-    if (mem_try(n_slots, sizeof *t->slots, "a table", &slots, err) != CREW_OK) {
+    if (mem_try(n_slots, sizeof *t->slots, "a table", &slots, err) != CREW_OK ||
+        mem_try(n_slots / 2, sizeof *t->entries, "a table", &entries, err) !=
+            CREW_OK) {
+        free(slots);
         return err->code;
     }
+    if (t->n > 0) {
+        memcpy(entries, t->entries, (size_t)t->n * sizeof *t->entries);
+    }
+    free(t->entries);
     free(t->slots);
+    t->entries = entries;
     t->slots = slots;
     t->n_slots = n_slots;
     t->cap = (int64_t)(n_slots / 2);
-    t->entries = xrealloc(t->entries, (size_t)t->cap * sizeof *t->entries);
     for (int64_t i = 0; i < t->n; i++) {
         t->slots[slot_of(t, &t->entries[i].key)] = i + 1;
     }

@@ -5,71 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "serving/broadcast.h"
+#include "serving/number.h"
 #include "serving/op_tables.h"
+#include "tensor/tensor.h"
 #include "base/banned.h"
 
-/* --------------------------------------------------------- numbers of a value
- */
-
-static bool is_integer(int dtype)
-{
-    return dtype == CREW_INT32 || dtype == CREW_INT64 || dtype == CREW_UINT8 ||
-           dtype == SERVING_INT8;
-}
-
-static double get_double(const struct value *v, int64_t i)
-{
-    switch (v->dtype) {
-        case CREW_FLOAT:
-            return (double)v->f32[i];
-        case CREW_DOUBLE:
-            return v->f64[i];
-        case CREW_INT32:
-            return v->i32[i];
-        case CREW_INT64:
-            return (double)v->i64[i];
-        case SERVING_INT8:
-            return ((const int8_t *)v->data)[i];
-        default: /* uint8, bool */
-            return v->u8[i];
-    }
-}
-
-static int64_t get_int(const struct value *v, int64_t i)
-{
-    return v->dtype == CREW_INT64 ? v->i64[i] : (int64_t)get_double(v, i);
-}
-
-static void put_int(struct value *v, int64_t i, int64_t x)
-{
-    switch (v->dtype) {
-        case CREW_INT32:
-            v->i32[i] = (int32_t)x;
-            break;
-        case CREW_INT64:
-            v->i64[i] = x;
-            break;
-        default:
-            v->u8[i] = (uint8_t)x;
-    }
-}
-
-static void put_double(struct value *v, int64_t i, double x)
-{
-    if (v->dtype == CREW_FLOAT) {
-        v->f32[i] = (float)x;
-    } else {
-        v->f64[i] = x;
-    }
-}
+/* ----------------------------------------------------------- two operands */
 
 static int want_number(struct op_call *call, int k)
 {
     int dtype = call->in[k].dtype;
 
-    return is_integer(dtype) || dtype == CREW_FLOAT || dtype == CREW_DOUBLE
+    return number_is(dtype)
                ? CREW_OK
                : op_fail(call, CREW_INVALID_ARGUMENT,
                          "input %d has dtype %d, which is no number", k, dtype);
@@ -84,8 +32,6 @@ static int begin_binary(struct op_call *call, struct broadcast *b)
     }
     return broadcast_init(b, call, 0, 2);
 }
-
-/* ------------------------------------------------------------ two operands */
 
 enum arithmetic {
     ADD,
@@ -182,7 +128,8 @@ static int run_ints(struct op_call *call,
     bool divides = op == DIV || op == FLOOR_DIV || op == FLOOR_MOD;
 
     for (int64_t i = 0; i < b->n; i++, broadcast_next(b)) {
-        int64_t x = get_int(&in[0], b->at[0]), y = get_int(&in[1], b->at[1]);
+        int64_t x = number_int(&in[0], b->at[0]),
+                y = number_int(&in[1], b->at[1]);
 
         if (divides && y == 0) {
             return op_fail(call, CREW_INVALID_ARGUMENT,
@@ -193,7 +140,7 @@ static int run_ints(struct op_call *call,
                            "Integers to negative integer powers are not "
                            "allowed");
         }
-        put_int(&call->out[0], i, of_ints(op, x, y));
+        number_put_int(&call->out[0], i, of_ints(op, x, y));
     }
     return CREW_OK;
 }
@@ -207,13 +154,13 @@ static int arithmetic(struct op_call *call, enum arithmetic op)
         value_new(&call->out[0], dtype, &b.shape, call->err) != CREW_OK) {
         return call->err->code;
     }
-    if (is_integer(dtype)) {
+    if (number_is_integer(dtype)) {
         return run_ints(call, op, &b);
     }
     for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
-        put_double(&call->out[0], i,
-                   of_doubles(op, get_double(&call->in[0], b.at[0]),
-                              get_double(&call->in[1], b.at[1])));
+        number_put_double(&call->out[0], i,
+                          of_doubles(op, number_double(&call->in[0], b.at[0]),
+                                     number_double(&call->in[1], b.at[1])));
     }
     return CREW_OK;
 }
@@ -243,7 +190,7 @@ static int order_of_strings(struct value_string a, struct value_string b)
     size_t n = a.n < b.n ? a.n : b.n;
     int c = n > 0 ? memcmp(a.data, b.data, n) : 0;
 
-    return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n ? 1 : 0;
+    return c < 0 ? -1 : c > 0 ? 1 : a.n < b.n ? -1 : a.n > b.n ? 1 : 0;
 }
 
 /* -1, 0, 1; 2: not comparable (NaN). */
@@ -258,7 +205,7 @@ static int order(const struct value *a,
     if (a->dtype == CREW_INT64) {
         return a->i64[i] < b->i64[j] ? -1 : a->i64[i] > b->i64[j] ? 1 : 0;
     }
-    double x = get_double(a, i), y = get_double(b, j);
+    double x = number_double(a, i), y = number_double(b, j);
 
     return isnan(x) || isnan(y) ? 2 : x < y ? -1 : x > y ? 1 : 0;
 }
@@ -275,10 +222,26 @@ static bool holds(enum comparison op, int order)
         case LE:
             return order <= 0;
         case GT:
-            return order == 1 || (order > 0 && order != 2);
+            return order == 1;
         default:
-            return order == 0 || order == 1 || (order > 0 && order != 2);
+            return order == 0 || order == 1;
     }
+}
+
+/* Equal and NotEqual may be told not to mind shapes that do not fit. */
+static int compare_shapes(struct op_call *call, enum comparison op)
+{
+    struct crew_shape scalar = crew_scalar_shape();
+
+    if ((op != EQ && op != NE) ||
+        op_attr_bool(call->node, "incompatible_shape_error", true)) {
+        return call->err->code;
+    }
+    *call->err = (struct crew_err){0};
+    if (value_new(&call->out[0], CREW_BOOL, &scalar, call->err) == CREW_OK) {
+        call->out[0].b[0] = op == NE;
+    }
+    return call->err->code;
 }
 
 static int compare(struct op_call *call, enum comparison op)
@@ -286,13 +249,17 @@ static int compare(struct op_call *call, enum comparison op)
     const struct value *in = call->in;
     struct broadcast b;
 
-    if (op_want_dtype(call, 1, in[0].dtype) != CREW_OK ||
-        broadcast_init(&b, call, 0, 2) != CREW_OK ||
-        value_new(&call->out[0], CREW_BOOL, &b.shape, call->err) != CREW_OK) {
+    if (op_want_dtype(call, 1, in[0].dtype) != CREW_OK) {
         return call->err->code;
     }
     if (in[0].dtype == SERVING_RESOURCE) {
         return op_fail(call, CREW_INVALID_ARGUMENT, "resources do not compare");
+    }
+    if (broadcast_init(&b, call, 0, 2) != CREW_OK) {
+        return compare_shapes(call, op);
+    }
+    if (value_new(&call->out[0], CREW_BOOL, &b.shape, call->err) != CREW_OK) {
+        return call->err->code;
     }
     for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
         call->out[0].b[i] = holds(op, order(&in[0], b.at[0], &in[1], b.at[1]));
@@ -356,22 +323,58 @@ static int run_not(struct op_call *call)
 /* --------------------------------------------------------------- one operand
  */
 
-static int unary(struct op_call *call, double (*f)(double))
+/* `g` is of integers; NULL: the op has none of them. */
+static int unary(struct op_call *call,
+                 double (*f)(double),
+                 int64_t (*g)(int64_t))
 {
     const struct value *x = &call->in[0];
 
-    if (want_number(call, 0) != CREW_OK ||
-        value_new(&call->out[0], x->dtype, &x->shape, call->err) != CREW_OK) {
+    if (!number_is_float(x->dtype) &&
+        (g == NULL || !number_is_integer(x->dtype))) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "the op is not defined for dtype %d", x->dtype);
+    }
+    if (value_new(&call->out[0], x->dtype, &x->shape, call->err) != CREW_OK) {
         return call->err->code;
     }
     for (int64_t i = 0; i < x->n; i++) {
-        if (is_integer(x->dtype)) {
-            put_int(&call->out[0], i, (int64_t)f((double)get_int(x, i)));
+        if (number_is_integer(x->dtype)) {
+            number_put_int(&call->out[0], i, g(number_int(x, i)));
         } else {
-            put_double(&call->out[0], i, f(get_double(x, i)));
+            number_put_double(&call->out[0], i, f(number_double(x, i)));
         }
     }
     return CREW_OK;
+}
+
+static int64_t g_neg(int64_t x)
+{
+    return (int64_t)(0 - (uint64_t)x);
+}
+static int64_t g_abs(int64_t x)
+{
+    return x < 0 ? g_neg(x) : x;
+}
+static int64_t g_square(int64_t x)
+{
+    return (int64_t)((uint64_t)x * (uint64_t)x);
+}
+static int64_t g_sign(int64_t x)
+{
+    return x > 0 ? 1 : x < 0 ? -1 : 0;
+}
+static int64_t g_relu(int64_t x)
+{
+    return x > 0 ? x : 0;
+}
+static int64_t g_relu6(int64_t x)
+{
+    return x > 6 ? 6 : g_relu(x);
+}
+static int64_t g_same(int64_t x)
+{
+    return x;
 }
 
 static double f_neg(double x)
@@ -425,34 +428,34 @@ static double f_selu(double x)
     return x < 0.0 ? scale * alpha * expm1(x) : scale * x;
 }
 
-#define UNARY(name, f)                          \
+#define UNARY(name, f, g)                       \
     static int run_##name(struct op_call *call) \
     {                                           \
-        return unary(call, f);                  \
+        return unary(call, f, g);               \
     }
-UNARY(neg, f_neg)
-UNARY(abs, fabs)
-UNARY(exp, exp)
-UNARY(expm1, expm1)
-UNARY(log, log)
-UNARY(log1p, log1p)
-UNARY(sqrt, sqrt)
-UNARY(rsqrt, f_rsqrt)
-UNARY(square, f_square)
-UNARY(reciprocal, f_reciprocal)
-UNARY(sigmoid, f_sigmoid)
-UNARY(tanh, tanh)
-UNARY(floor, floor)
-UNARY(ceil, ceil)
-UNARY(rint, rint)
-UNARY(sign, f_sign)
-UNARY(erf, erf)
-UNARY(softplus, f_softplus)
-UNARY(softsign, f_softsign)
-UNARY(relu, f_relu)
-UNARY(relu6, f_relu6)
-UNARY(elu, f_elu)
-UNARY(selu, f_selu)
+UNARY(neg, f_neg, g_neg)
+UNARY(abs, fabs, g_abs)
+UNARY(exp, exp, NULL)
+UNARY(expm1, expm1, NULL)
+UNARY(log, log, NULL)
+UNARY(log1p, log1p, NULL)
+UNARY(sqrt, sqrt, NULL)
+UNARY(rsqrt, f_rsqrt, NULL)
+UNARY(square, f_square, g_square)
+UNARY(reciprocal, f_reciprocal, NULL)
+UNARY(sigmoid, f_sigmoid, NULL)
+UNARY(tanh, tanh, NULL)
+UNARY(floor, floor, NULL)
+UNARY(ceil, ceil, NULL)
+UNARY(rint, rint, g_same)
+UNARY(sign, f_sign, g_sign)
+UNARY(erf, erf, NULL)
+UNARY(softplus, f_softplus, NULL)
+UNARY(softsign, f_softsign, NULL)
+UNARY(relu, f_relu, g_relu)
+UNARY(relu6, f_relu6, g_relu6)
+UNARY(elu, f_elu, NULL)
+UNARY(selu, f_selu, NULL)
 
 static int run_leaky_relu(struct op_call *call)
 {
@@ -497,15 +500,54 @@ static int run_add_n(struct op_call *call)
                            tf_shape_text(&in[k].shape, b, sizeof b));
         }
         for (int64_t i = 0; i < in[0].n; i++) {
-            if (is_integer(in[0].dtype)) {
-                put_int(&call->out[0], i,
-                        of_ints(ADD, get_int(&call->out[0], i),
-                                get_int(&in[k], i)));
+            if (number_is_integer(in[0].dtype)) {
+                number_put_int(&call->out[0], i,
+                               of_ints(ADD, number_int(&call->out[0], i),
+                                       number_int(&in[k], i)));
             } else {
-                put_double(
+                number_put_double(
                     &call->out[0], i,
-                    get_double(&call->out[0], i) + get_double(&in[k], i));
+                    number_double(&call->out[0], i) + number_double(&in[k], i));
             }
+        }
+    }
+    return CREW_OK;
+}
+
+/* x, least, most: the last two scalars or of x's shape. */
+static int run_clip(struct op_call *call)
+{
+    const struct value *in = call->in;
+    struct broadcast b;
+
+    if (want_number(call, 0) != CREW_OK ||
+        op_want_dtype(call, 1, in[0].dtype) != CREW_OK ||
+        op_want_dtype(call, 2, in[0].dtype) != CREW_OK ||
+        broadcast_init(&b, call, 0, 3) != CREW_OK) {
+        return call->err->code;
+    }
+    if (!shape_equal(&b.shape, &in[0].shape)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "clip_value_min and clip_value_max must be either of "
+                       "the same shape as input, or a scalar.");
+    }
+    if (value_new(&call->out[0], in[0].dtype, &b.shape, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
+        if (number_is_integer(in[0].dtype)) {
+            int64_t v = number_int(&in[0], i);
+
+            v = of_ints(MAX, v, number_int(&in[1], b.at[1]));
+            number_put_int(&call->out[0], i,
+                           of_ints(MIN, v, number_int(&in[2], b.at[2])));
+        } else {
+            double v = number_double(&in[0], i);
+
+            v = of_doubles(MAX, v, number_double(&in[1], b.at[1]));
+            number_put_double(
+                &call->out[0], i,
+                of_doubles(MIN, v, number_double(&in[2], b.at[2])));
         }
     }
     return CREW_OK;
@@ -517,23 +559,20 @@ static void cast_one(const struct value *x, struct value *y, int64_t i)
 {
     switch (y->dtype) {
         case CREW_BOOL:
-            y->b[i] = is_integer(x->dtype) ? get_int(x, i) != 0
-                                           : !(get_double(x, i) >= 0.0 &&
-                                               get_double(x, i) <= 0.0);
+            y->b[i] = number_is_integer(x->dtype)
+                          ? number_int(x, i) != 0
+                          : !(number_double(x, i) >= 0.0 &&
+                              number_double(x, i) <= 0.0);
             break;
         case CREW_FLOAT:
         case CREW_DOUBLE:
-            put_double(y, i, get_double(x, i));
+            number_put_double(y, i, number_double(x, i));
             break;
         default:
-            if (is_integer(x->dtype) || x->dtype == CREW_BOOL) {
-                put_int(y, i, get_int(x, i));
-            } else { /* what does not fit is undefined there; 0 here */
-                double v = trunc(get_double(x, i));
-                bool fits = v >= -9.2e18 && v <= 9.2e18;
-
-                put_int(y, i, fits ? (int64_t)v : 0);
-            }
+            number_put_int(y, i,
+                           number_is_float(x->dtype)
+                               ? number_truncated(number_double(x, i), y->dtype)
+                               : number_int(x, i));
     }
 }
 
@@ -545,8 +584,7 @@ static int run_cast(struct op_call *call)
     if (x->dtype != CREW_BOOL && want_number(call, 0) != CREW_OK) {
         return call->err->code;
     }
-    if (!is_integer(to) && to != CREW_FLOAT && to != CREW_DOUBLE &&
-        to != CREW_BOOL) {
+    if (!number_is(to) && to != CREW_BOOL) {
         return op_fail(call, CREW_UNIMPLEMENTED, "Cast to dtype %d", to);
     }
     if (to == x->dtype) {
@@ -697,6 +735,7 @@ const struct serving_op serving_ops_math[] = {
     {"Selu", run_selu, NULL, 1, 1},
     {"LeakyRelu", run_leaky_relu, NULL, 1, 1},
     {"AddN", run_add_n, NULL, 1, -1},
+    {"ClipByValue", run_clip, NULL, 3, 3},
     {"Cast", run_cast, NULL, 1, 1},
     {"Select", run_select, NULL, 3, 3},
     {"SelectV2", run_select_v2, NULL, 3, 3},

@@ -178,7 +178,7 @@ static int convolution(struct op_call *call, bool depthwise)
         blas_load(call->err) != CREW_OK) {
         return call->err->code;
     }
-    if (xd[3] != fd[2] || x->n == 0 || f->n == 0) {
+    if (xd[3] != fd[2] || f->n == 0) {
         return incompatible(call, "input and filter must have the same depth");
     }
     struct conv2d_dims d = {.batch = xd[0],
@@ -230,16 +230,16 @@ static void pool_pixel(const struct value *x,
                        float *y)
 {
     int64_t h = x->shape.dim[1], wide = x->shape.dim[2], c = x->shape.dim[3];
+    int64_t bottom = top + w->size_h < h ? top + w->size_h : h;
+    int64_t right = left + w->size_w < wide ? left + w->size_w : wide;
     int64_t count = 0;
 
-    for (int64_t i = 0; i < w->size_h * w->size_w; i++) {
-        int64_t row = top + i / w->size_w, col = left + i % w->size_w;
-        const float *from;
+    top = top > 0 ? top : 0;
+    left = left > 0 ? left : 0;
+    for (int64_t i = 0; i < (bottom - top) * (right - left); i++) {
+        int64_t row = top + i / (right - left), col = left + i % (right - left);
+        const float *from = x->f32 + ((b * h + row) * wide + col) * c;
 
-        if (row < 0 || row >= h || col < 0 || col >= wide) {
-            continue;
-        }
-        from = x->f32 + ((b * h + row) * wide + col) * c;
         count++;
         for (int64_t k = 0; k < c; k++) {
             if (count == 1) {
@@ -274,7 +274,8 @@ static int pool(struct op_call *call, bool max)
     if (value_new(&call->out[0], CREW_FLOAT, &shape, call->err) != CREW_OK) {
         return call->err->code;
     }
-    for (int64_t o = 0; o < x->shape.dim[0] * oh * ow; o++) {
+    for (int64_t o = 0; call->out[0].n > 0 && o < x->shape.dim[0] * oh * ow;
+         o++) {
         pool_pixel(x, o / (oh * ow), o / ow % oh * w.stride_h - top,
                    o % ow * w.stride_w - left, &w, max,
                    call->out[0].f32 + o * x->shape.dim[3]);
@@ -302,8 +303,15 @@ static int run_batch_norm(struct op_call *call)
     double epsilon = (double)op_attr_float(call->node, "epsilon", 1e-4f);
     int64_t c = x->shape.rank > 0 ? x->shape.dim[x->shape.rank - 1] : 0;
 
+    char format[8];
+
     if (want_floats(call, 5) != CREW_OK) {
         return call->err->code;
+    }
+    (void)op_attr_string(call->node, "data_format", "NHWC", format,
+                         sizeof format);
+    if (strcmp(format, "NHWC") != 0) {
+        return op_fail(call, CREW_UNIMPLEMENTED, "data_format '%s'", format);
     }
     if (op_attr_bool(call->node, "is_training", true)) {
         return op_fail(call, CREW_UNIMPLEMENTED,

@@ -55,9 +55,11 @@ static int run_slice(struct op_call *call)
                        x->rank);
     }
     for (int i = 0; i < n; i++) {
+        bool inside = start[i] >= 0 && start[i] <= x->dim[i];
+
         ones[i] = 1;
-        shape.dim[i] = size[i] == -1 ? x->dim[i] - start[i] : size[i];
-        if (start[i] < 0 || start[i] > x->dim[i] || shape.dim[i] < 0 ||
+        shape.dim[i] = inside && size[i] == -1 ? x->dim[i] - start[i] : size[i];
+        if (!inside || shape.dim[i] < 0 ||
             shape.dim[i] > x->dim[i] - start[i]) {
             return op_fail(call, CREW_INVALID_ARGUMENT,
                            "Expected begin[%d] in [0, %" PRId64
@@ -81,15 +83,14 @@ static int bad_slice(struct op_call *call, const char *what)
     return op_fail(call, CREW_INVALID_ARGUMENT, "slice: %s", what);
 }
 
-/* begin, end, stride of one dimension of size `dim`, masks applied. */
-static int one_range(struct op_call *call,
-                     struct strided *s,
+/* begin, end, stride of one dimension, masks applied. */
+static int one_range(struct strided *s,
                      int64_t begin_at,
                      int64_t end_at,
                      int64_t stride,
                      bool shrink)
 {
-    int64_t dim = call->in[0].shape.dim[s->dim], n = 0;
+    int64_t n = 0;
 
     if (stride > 0 && end_at > begin_at) {
         n = (end_at - begin_at - 1) / stride + 1;
@@ -97,9 +98,6 @@ static int one_range(struct op_call *call,
         n = (begin_at - end_at - 1) / -stride + 1;
     }
     if (shrink) {
-        if (begin_at < 0 || begin_at >= dim) {
-            return bad_slice(call, "index out of bounds");
-        }
         n = 1;
         stride = 1;
     } else {
@@ -112,14 +110,29 @@ static int one_range(struct op_call *call,
     return CREW_OK;
 }
 
-static void whole(struct op_call *call, struct strided *s)
+static int whole(struct op_call *call, struct strided *s)
 {
     int64_t dim = call->in[0].shape.dim[s->dim];
 
+    if (s->result.rank == CREW_MAX_RANK) {
+        return bad_slice(call, "a rank above 8");
+    }
     s->stride[s->dim] = 1;
     s->shape.dim[s->dim++] = dim;
     s->shape.rank = s->dim;
     s->result.dim[s->result.rank++] = dim;
+    return CREW_OK;
+}
+
+/* All dimensions but the last `left`. */
+static int whole_until(struct op_call *call, struct strided *s, int left)
+{
+    while (call->in[0].shape.rank - s->dim > left) {
+        if (whole(call, s) != CREW_OK) {
+            return call->err->code;
+        }
+    }
+    return CREW_OK;
 }
 
 /* A begin or end as a place in [low, high]. */
@@ -153,15 +166,23 @@ static int one_spec(struct op_call *call,
     dim = call->in[0].shape.dim[s->dim];
     low = stride > 0 ? 0 : -1;
     high = stride > 0 ? dim : dim - 1;
+    stride = stride < -INT64_MAX ? -INT64_MAX : stride;
     if (shrink) {
-        b = b < 0 ? b + dim : b;
-        return one_range(call, s, b, b + 1, 1, true);
+        int64_t at = b < 0 ? b + dim : b;
+
+        if (at < 0 || at >= dim) {
+            return op_fail(call, CREW_INVALID_ARGUMENT,
+                           "slice index %" PRId64
+                           " of dimension %d out of bounds.",
+                           b, s->dim);
+        }
+        return one_range(s, at, at + 1, 1, true);
     }
     b = (m->begin >> i & 1) != 0 ? (stride > 0 ? low : high)
                                  : canonical(b, dim, low, high);
     e = (m->end >> i & 1) != 0 ? (stride > 0 ? high : low)
                                : canonical(e, dim, low, high);
-    return one_range(call, s, b, e, stride, false);
+    return one_range(s, b, e, stride, false);
 }
 
 static int new_axes_after(const struct masks *m, int i, int n)
@@ -193,15 +214,17 @@ static int run_strided_slice(struct op_call *call)
     if (n != n_end || n != n_stride) {
         return bad_slice(call, "begin, end and strides differ in length");
     }
+    if ((m.ellipsis & (m.ellipsis - 1)) != 0) {
+        return bad_slice(call, "Multiple ellipses in slice spec not allowed");
+    }
     for (int i = 0; i < n; i++) {
         if (s.result.rank == CREW_MAX_RANK) {
             return bad_slice(call, "a rank above 8");
         }
         if ((m.ellipsis >> i & 1) != 0) {
-            int left = n - i - 1 - new_axes_after(&m, i, n);
-
-            while (rank - s.dim > left) {
-                whole(call, &s);
+            if (whole_until(call, &s, n - i - 1 - new_axes_after(&m, i, n)) !=
+                CREW_OK) {
+                return call->err->code;
             }
         } else if ((m.new_axis >> i & 1) != 0) {
             s.result.dim[s.result.rank++] = 1;
@@ -210,11 +233,8 @@ static int run_strided_slice(struct op_call *call)
             return call->err->code;
         }
     }
-    while (s.dim < rank && s.result.rank < CREW_MAX_RANK) {
-        whole(call, &s);
-    }
-    if (s.dim < rank) {
-        return bad_slice(call, "a rank above 8");
+    if (whole_until(call, &s, 0) != CREW_OK) {
+        return call->err->code;
     }
     s.shape.rank = rank;
     return pick(call, &s.shape, s.start, s.stride, &s.result);
@@ -332,7 +352,9 @@ static int gather(struct op_call *call, int axis)
     }
     inner = move_span(&p->shape, axis + 1, p->shape.rank);
     rows = p->shape.dim[axis];
-    for (int64_t i = 0; i < move_span(&p->shape, 0, axis) * ids->n; i++) {
+    for (int64_t i = 0;
+         call->out[0].n > 0 && i < move_span(&p->shape, 0, axis) * ids->n;
+         i++) {
         int64_t k = i % ids->n;
         int64_t id = ids->dtype == CREW_INT32 ? ids->i32[k] : ids->i64[k];
 
@@ -373,7 +395,7 @@ static int run_gather_nd(struct op_call *call)
 {
     const struct value *p = &call->in[0], *ids = &call->in[1];
     struct crew_shape shape = ids->shape;
-    int64_t depth, inner;
+    int64_t depth, inner, rows;
 
     if (ids->shape.rank < 1 ||
         (ids->dtype != CREW_INT32 && ids->dtype != CREW_INT64)) {
@@ -381,6 +403,7 @@ static int run_gather_nd(struct op_call *call)
                        "indices must be at least a vector of int32 or int64");
     }
     depth = shape.dim[--shape.rank];
+    rows = move_span(&shape, 0, shape.rank);
     if (depth > p->shape.rank ||
         shape.rank + p->shape.rank - depth > CREW_MAX_RANK) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
@@ -395,7 +418,7 @@ static int run_gather_nd(struct op_call *call)
         return call->err->code;
     }
     inner = move_span(&p->shape, (int)depth, p->shape.rank);
-    for (int64_t i = 0; depth > 0 && i < ids->n / depth; i++) {
+    for (int64_t i = 0; call->out[0].n > 0 && i < rows; i++) {
         int64_t from = 0;
 
         for (int64_t k = 0; k < depth; k++) {
@@ -436,12 +459,15 @@ static int run_pad(struct op_call *call)
         }
         shape.dim[i / 2] += pad[i];
     }
+    if (call->n_in == 3 &&
+        (call->in[2].n != 1 || op_want_dtype(call, 2, x->dtype) != CREW_OK)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "constant_values must be a scalar");
+    }
     if (move_begin(call, x->dtype, &shape) != CREW_OK) {
         return call->err->code;
     }
-    for (int64_t k = 0; call->n_in == 3 && call->in[2].n == 1 &&
-                        call->in[2].dtype == x->dtype && k < call->out[0].n;
-         k++) {
+    for (int64_t k = 0; call->n_in == 3 && k < call->out[0].n; k++) {
         move_copy(&call->out[0], k, &call->in[2], 0, 1);
     }
     for (int64_t k = 0; k < x->n; k++) {
@@ -468,8 +494,10 @@ static int run_decode_raw(struct op_call *call)
     if (op_want_dtype(call, 0, CREW_STRING) != CREW_OK) {
         return call->err->code;
     }
-    if (size == 0 || dtype == CREW_STRING || shape.rank == CREW_MAX_RANK) {
-        return op_fail(call, CREW_UNIMPLEMENTED, "out_type %d", dtype);
+    if (size == 0 || dtype == CREW_STRING || shape.rank == CREW_MAX_RANK ||
+        (size > 1 && !op_attr_bool(call->node, "little_endian", true))) {
+        return op_fail(call, CREW_UNIMPLEMENTED,
+                       "out_type %d, or bytes that are big endian", dtype);
     }
     for (int64_t i = 0; i < x->n; i++) {
         if (x->str[i].n != x->str[0].n || x->str[i].n % size != 0) {
@@ -488,7 +516,26 @@ static int run_decode_raw(struct op_call *call)
         memcpy((char *)call->out[0].data + (size_t)i * x->str[0].n,
                x->str[i].data, x->str[0].n);
     }
+    value_fix_bools(&call->out[0]);
     return CREW_OK;
+}
+
+/* input, shape: as the other operands of arithmetic are. */
+static int run_broadcast_to(struct op_call *call)
+{
+    const struct value *x = &call->in[0];
+    struct crew_shape shape = {0};
+    struct broadcast b;
+
+    if (op_ints(call, 1, shape.dim, CREW_MAX_RANK, &shape.rank) != CREW_OK ||
+        broadcast_to(&b, call, 0, &shape) != CREW_OK ||
+        move_begin(call, x->dtype, &shape) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
+        move_copy(&call->out[0], i, x, b.at[0], 1);
+    }
+    return move_finish(call, &call->out[0]);
 }
 
 const struct serving_op serving_ops_place[] = {
@@ -501,6 +548,7 @@ const struct serving_op serving_ops_place[] = {
     {"GatherNd", run_gather_nd, NULL, 2, 2},
     {"Pad", run_pad, NULL, 2, 2},
     {"PadV2", run_pad, NULL, 3, 3},
+    {"BroadcastTo", run_broadcast_to, NULL, 2, 2},
     {"DecodeRaw", run_decode_raw, NULL, 1, 1},
     {NULL, NULL, NULL, 0, 0},
 };

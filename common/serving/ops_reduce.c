@@ -6,47 +6,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "serving/broadcast.h"
+#include "serving/move.h"
+#include "serving/number.h"
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
 enum reduction { SUM, MEAN, MAX, MIN, PROD, ALL, ANY };
-
-static double get(const struct value *v, int64_t i)
-{
-    switch (v->dtype) {
-        case CREW_FLOAT:
-            return (double)v->f32[i];
-        case CREW_DOUBLE:
-            return v->f64[i];
-        case CREW_INT32:
-            return v->i32[i];
-        case CREW_INT64:
-            return (double)v->i64[i];
-        default:
-            return v->u8[i];
-    }
-}
-
-static void put(struct value *v, int64_t i, double x)
-{
-    switch (v->dtype) {
-        case CREW_FLOAT:
-            v->f32[i] = (float)x;
-            break;
-        case CREW_DOUBLE:
-            v->f64[i] = x;
-            break;
-        case CREW_INT32:
-            v->i32[i] = (int32_t)x;
-            break;
-        case CREW_INT64:
-            v->i64[i] = (int64_t)x;
-            break;
-        default:
-            v->b[i] = x > 0.0 || x < 0.0;
-    }
-}
 
 /* The reduction's axes as bits, and the result's shape. */
 static int read_axes(struct op_call *call,
@@ -92,7 +57,6 @@ static double start_of(enum reduction op)
         case MIN:
             return HUGE_VAL;
         case PROD:
-        case ALL:
             return 1.0;
         default:
             return 0.0;
@@ -107,12 +71,49 @@ static double join(enum reduction op, double a, double b)
         case MIN:
             return b < a || isnan(b) ? b : a;
         case PROD:
-        case ALL:
             return a * b;
-        case ANY:
-            return a > 0.0 || b > 0.0 ? 1.0 : 0.0;
         default:
             return a + b;
+    }
+}
+
+/* Of integers and, for ALL and ANY, of bools. */
+static int64_t start_of_ints(enum reduction op, int dtype)
+{
+    switch (op) {
+        case MAX:
+            return dtype == CREW_INT64   ? INT64_MIN
+                   : dtype == CREW_INT32 ? INT32_MIN
+                   : dtype == CREW_UINT8 ? 0
+                                         : INT8_MIN;
+        case MIN:
+            return dtype == CREW_INT64   ? INT64_MAX
+                   : dtype == CREW_INT32 ? INT32_MAX
+                   : dtype == CREW_UINT8 ? UINT8_MAX
+                                         : INT8_MAX;
+        case PROD:
+        case ALL:
+            return 1;
+        default:
+            return 0;
+    }
+}
+
+static int64_t join_ints(enum reduction op, int64_t a, int64_t b)
+{
+    switch (op) {
+        case MAX:
+            return b > a ? b : a;
+        case MIN:
+            return b < a ? b : a;
+        case PROD:
+            return (int64_t)((uint64_t)a * (uint64_t)b);
+        case ALL:
+            return a & b;
+        case ANY:
+            return a | b;
+        default:
+            return (int64_t)((uint64_t)a + (uint64_t)b);
     }
 }
 
@@ -131,29 +132,45 @@ static int64_t place(const struct crew_shape *x, unsigned axes, int64_t i)
     return at;
 }
 
-/* Integers above 2^53 would lose digits in a double. */
-static bool is_exact(const struct value *x, enum reduction op)
+static void reduce_ints(struct value *y,
+                        const struct value *x,
+                        unsigned axes,
+                        enum reduction op,
+                        int64_t *sum)
 {
-    return x->dtype != CREW_INT64 || op == MAX || op == MIN || op == ALL ||
-           op == ANY;
-}
+    int64_t share = y->n > 0 && x->n > 0 ? x->n / y->n : 1;
 
-static void reduce_int64(struct value *y,
-                         const struct value *x,
-                         unsigned axes,
-                         enum reduction op)
-{
     for (int64_t i = 0; i < y->n; i++) {
-        y->i64[i] = op == PROD ? 1 : 0;
+        sum[i] = start_of_ints(op, x->dtype);
     }
     for (int64_t i = 0; i < x->n; i++) {
-        int64_t *to = &y->i64[place(&x->shape, axes, i)];
-        uint64_t a = (uint64_t)*to, b = (uint64_t)x->i64[i];
+        int64_t *to = &sum[place(&x->shape, axes, i)];
 
-        *to = (int64_t)(op == PROD ? a * b : a + b);
+        *to = join_ints(op, *to, number_int(x, i));
     }
-    for (int64_t i = 0; op == MEAN && y->n > 0 && i < y->n; i++) {
-        y->i64[i] /= x->n / y->n > 0 ? x->n / y->n : 1;
+    for (int64_t i = 0; i < y->n; i++) {
+        number_put_int(y, i, op == MEAN ? sum[i] / share : sum[i]);
+    }
+}
+
+static void reduce_floats(struct value *y,
+                          const struct value *x,
+                          unsigned axes,
+                          enum reduction op,
+                          double *sum)
+{
+    double share = y->n > 0 ? (double)x->n / (double)y->n : 1.0;
+
+    for (int64_t i = 0; i < y->n; i++) {
+        sum[i] = start_of(op);
+    }
+    for (int64_t i = 0; i < x->n; i++) {
+        double *to = &sum[place(&x->shape, axes, i)];
+
+        *to = join(op, *to, number_double(x, i));
+    }
+    for (int64_t i = 0; i < y->n; i++) {
+        number_put_double(y, i, op == MEAN ? sum[i] / share : sum[i]);
     }
 }
 
@@ -163,37 +180,21 @@ static int reduce(struct op_call *call, enum reduction op)
     struct crew_shape shape;
     unsigned axes = 0;
     void *sums = NULL;
-    double *sum, share;
 
-    if (x->dtype == CREW_STRING || x->dtype == SERVING_RESOURCE ||
-        ((op == ALL || op == ANY) != (x->dtype == CREW_BOOL))) {
+    if (op == ALL || op == ANY ? x->dtype != CREW_BOOL : !number_is(x->dtype)) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
                        "cannot reduce a tensor of dtype %d so", x->dtype);
     }
     if (read_axes(call, &axes, &shape) != CREW_OK ||
-        value_new(&call->out[0], x->dtype, &shape, call->err) != CREW_OK) {
-        return call->err->code;
-    }
-    if (!is_exact(x, op)) {
-        reduce_int64(&call->out[0], x, axes, op);
-        return CREW_OK;
-    }
-    if (mem_try((size_t)call->out[0].n + 1, sizeof(double), "sums", &sums,
+        value_new(&call->out[0], x->dtype, &shape, call->err) != CREW_OK ||
+        mem_try((size_t)call->out[0].n + 1, sizeof(double), "sums", &sums,
                 call->err) != CREW_OK) {
         return call->err->code;
     }
-    sum = sums;
-    for (int64_t i = 0; i < call->out[0].n; i++) {
-        sum[i] = start_of(op);
-    }
-    for (int64_t i = 0; i < x->n; i++) {
-        int64_t to = place(&x->shape, axes, i);
-
-        sum[to] = join(op, sum[to], get(x, i));
-    }
-    share = call->out[0].n > 0 ? (double)x->n / (double)call->out[0].n : 1.0;
-    for (int64_t i = 0; i < call->out[0].n; i++) {
-        put(&call->out[0], i, op == MEAN ? sum[i] / share : sum[i]);
+    if (number_is_float(x->dtype)) {
+        reduce_floats(&call->out[0], x, axes, op, sums);
+    } else {
+        reduce_ints(&call->out[0], x, axes, op, sums);
     }
     free(sums);
     return CREW_OK;
@@ -226,8 +227,8 @@ static int arg(struct op_call *call, bool max)
         return call->err->code;
     }
     axis = axis < 0 ? axis + x->shape.rank : axis;
-    if (n != 1 || axis < 0 || axis >= x->shape.rank ||
-        x->dtype == CREW_STRING || (to != CREW_INT64 && to != CREW_INT32)) {
+    if (n != 1 || axis < 0 || axis >= x->shape.rank || !number_is(x->dtype) ||
+        (to != CREW_INT64 && to != CREW_INT32)) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
                        "Expected dimension in the range [%d, %d)",
                        -x->shape.rank, x->shape.rank);
@@ -250,12 +251,12 @@ static int arg(struct op_call *call, bool max)
         int64_t best = 0;
 
         for (int64_t k = 1; k < x->shape.dim[axis]; k++) {
-            double a = get(x, from + k * inner),
-                   b = get(x, from + best * inner);
+            int64_t a = from + k * inner, b = from + best * inner;
 
-            best = (max ? a > b : a < b) ? k : best;
+            best =
+                (max ? number_less(x, b, a) : number_less(x, a, b)) ? k : best;
         }
-        put(&call->out[0], i, (double)best);
+        number_put_int(&call->out[0], i, best);
     }
     return CREW_OK;
 }
@@ -277,7 +278,32 @@ static int two(const Tensorflow__NodeDef *node, struct crew_err *err)
     return 2;
 }
 
-/* The k largest of each row, in order; of equal ones the first comes first. */
+/* The k largest of the row that begins at `row`, in order, into best[k]; of
+ * equal ones the first comes first. */
+static void best_of_row(const struct value *x,
+                        int64_t row,
+                        int64_t width,
+                        int64_t k,
+                        int32_t *best)
+{
+    int64_t n = 0;
+
+    for (int64_t c = 0; c < width; c++) {
+        int64_t at = n;
+
+        while (at > 0 && number_less(x, row + best[at - 1], row + c)) {
+            at--;
+        }
+        if (at == k) {
+            continue;
+        }
+        n += n < k ? 1 : 0;
+        memmove(best + at + 1, best + at,
+                (size_t)(n - at - 1) * sizeof best[0]);
+        best[at] = (int32_t)c;
+    }
+}
+
 static int run_top_k(struct op_call *call)
 {
     const struct value *x = &call->in[0];
@@ -288,8 +314,9 @@ static int run_top_k(struct op_call *call)
     if (call->n_in == 2 && op_ints(call, 1, &k, 1, &n) != CREW_OK) {
         return call->err->code;
     }
-    width = shape.rank > 0 ? shape.dim[shape.rank - 1] : 0;
-    if (n != 1 || k < 0 || k > width || x->dtype == CREW_STRING) {
+    width = shape.rank > 0 ? shape.dim[shape.rank - 1] : -1;
+    if (n != 1 || k < 0 || k > width || width > INT32_MAX ||
+        !number_is(x->dtype)) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
                        "input must have at least k columns. Had %" PRId64
                        ", needed %" PRId64,
@@ -301,21 +328,64 @@ static int run_top_k(struct op_call *call)
         return call->err->code;
     }
     for (int64_t i = 0; i < call->out[0].n; i++) {
-        const int32_t *before = call->out[1].i32 + i / k * k;
-        int64_t row = i / k * width, best = -1;
+        int64_t row = i / k * width;
 
-        for (int64_t c = 0; c < width; c++) {
-            bool taken = false;
-
-            for (int64_t j = 0; j < i % k; j++) {
-                taken = taken || before[j] == c;
-            }
-            if (!taken && (best < 0 || get(x, row + c) > get(x, row + best))) {
-                best = c;
-            }
+        if (i % k == 0) {
+            best_of_row(x, row, width, k, call->out[1].i32 + i);
         }
-        call->out[1].i32[i] = (int32_t)best;
-        put(&call->out[0], i, get(x, row + best));
+        move_copy(&call->out[0], i, x, row + call->out[1].i32[i], 1);
+    }
+    return CREW_OK;
+}
+
+/* -------------------------------------------------------------------- Cumsum
+ */
+
+/* Along an axis; exclusive: without the element itself; reverse: from the end.
+ */
+static int run_cumsum(struct op_call *call)
+{
+    const struct value *x = &call->in[0];
+    bool exclusive = op_attr_bool(call->node, "exclusive", false);
+    bool reverse = op_attr_bool(call->node, "reverse", false);
+    struct value *y = &call->out[0];
+    int64_t inner, width;
+    int axis = 0;
+
+    if (!number_is(x->dtype)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT, "Cumsum of dtype %d",
+                       x->dtype);
+    }
+    if (move_axis(call, 1, x->shape.rank, &axis) != CREW_OK ||
+        move_begin(call, x->dtype, &x->shape) != CREW_OK) {
+        return call->err->code;
+    }
+    inner = move_span(&x->shape, axis + 1, x->shape.rank);
+    width = x->shape.dim[axis];
+    for (int64_t i = 0; i < x->n; i++) { /* element k of its line */
+        int64_t k = i / inner % width;
+        int64_t at = reverse ? i + (width - 1 - 2 * k) * inner : i;
+        int64_t before = reverse ? at + inner : at - inner;
+        bool number = number_is_float(x->dtype);
+        double d = 0.0;
+        int64_t v = 0;
+
+        if (k > 0) { /* the sum so far, and what it lacks */
+            int64_t last = exclusive ? before : at;
+
+            d = number ? number_double(y, before) + number_double(x, last) : 0;
+            v = number ? 0
+                       : join_ints(SUM, number_int(y, before),
+                                   number_int(x, last));
+        } else if (!exclusive) {
+            move_copy(y, at, x, at, 1);
+            continue;
+        }
+        if (number) {
+            number_put_double(y, at, d);
+        } else {
+            number_put_int(y, at, v);
+        }
     }
     return CREW_OK;
 }
@@ -326,5 +396,6 @@ const struct serving_op serving_ops_reduce[] = {
     {"Prod", run_prod, NULL, 2, 2},     {"All", run_all, NULL, 2, 2},
     {"Any", run_any, NULL, 2, 2},       {"ArgMax", run_argmax, NULL, 2, 2},
     {"ArgMin", run_argmin, NULL, 2, 2}, {"TopK", run_top_k, two, 1, 1},
-    {"TopKV2", run_top_k, two, 2, 2},   {NULL, NULL, NULL, 0, 0},
+    {"TopKV2", run_top_k, two, 2, 2},   {"Cumsum", run_cumsum, NULL, 2, 2},
+    {NULL, NULL, NULL, 0, 0},
 };

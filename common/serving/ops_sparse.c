@@ -115,7 +115,8 @@ static int reindex(struct op_call *call,
     const struct value *in = &call->in[0];
     int64_t *to = call->out[0].i64;
 
-    for (int64_t r = 0; r < in->shape.dim[0]; r++) {
+    /* Indices of no dimension have no memory: their rows may be any number. */
+    for (int64_t r = 0; old_rank + rank > 0 && r < in->shape.dim[0]; r++) {
         int64_t flat = 0;
 
         for (int i = 0; i < old_rank; i++) {
@@ -288,6 +289,7 @@ static int run_to_dense(struct op_call *call)
     rank = in->shape.rank > 1 ? in->shape.dim[1] : 1;
     if ((in->dtype != CREW_INT32 && in->dtype != CREW_INT64) ||
         in->shape.rank > 2 || rank != shape.rank || call->in[3].n != 1 ||
+        (rank == 0 && rows > 1) ||
         (values->shape.rank > 0 && values->n != rows)) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
                        "sparse_indices, output_shape and sparse_values do not "

@@ -155,6 +155,9 @@ static int run_resource_gather(struct op_call *call)
     }
     const struct value *table = &r->value;
 
+    if (op_attr_int(call->node, "batch_dims", 0) != 0) {
+        return op_fail(call, CREW_UNIMPLEMENTED, "batch_dims other than 0");
+    }
     if ((ids->dtype != CREW_INT32 && ids->dtype != CREW_INT64) ||
         table->shape.rank < 1 || table->dtype == CREW_STRING ||
         ids->shape.rank + table->shape.rank - 1 > CREW_MAX_RANK) {
@@ -308,6 +311,7 @@ static int read_tensor(struct op_call *call,
         value_release(&whole);
         return crew_err_wrap(call->err, "%s", name);
     }
+    value_fix_bools(&whole);
     if (slice_text[0] == '\0') {
         *out = whole;
         return CREW_OK;

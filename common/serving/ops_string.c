@@ -10,8 +10,9 @@
 #include "base/fingerprint.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "serving/broadcast.h"
+#include "serving/number.h"
 #include "serving/op_tables.h"
+#include "tensor/tensor.h"
 #include "base/banned.h"
 
 /* ----------------------------------------------------------------- AsString */
@@ -102,6 +103,14 @@ static void add_element(struct strbuf *out,
     }
 }
 
+/* More than a string tensor may have. */
+static bool too_long(struct op_call *call, const struct strbuf *text)
+{
+    return text->len > VALUE_MAX_TEXT &&
+           op_fail(call, CREW_RESOURCE_EXHAUSTED,
+                   "a string tensor of 2 GiB or more") != CREW_OK;
+}
+
 /* Element i of `text` ends at ends[i]. */
 static int cut_strings(struct op_call *call,
                        const struct strbuf *text,
@@ -112,7 +121,8 @@ static int cut_strings(struct op_call *call,
     void *list = NULL;
     size_t from = 0;
 
-    if (mem_try((size_t)n + 1, sizeof(struct value_string), "strings", &list,
+    if (call->err->code != CREW_OK ||
+        mem_try((size_t)n + 1, sizeof(struct value_string), "strings", &list,
                 call->err) != CREW_OK) {
         return call->err->code;
     }
@@ -142,13 +152,14 @@ static int run_as_string(struct op_call *call)
         value_share(&call->out[0], x, &x->shape);
         return CREW_OK;
     }
-    if (how.precision > 500 || how.width > 500 || strlen(how.fill) > 1 ||
+    if ((x->dtype != CREW_BOOL && !number_is(x->dtype)) ||
+        how.precision > 500 || how.width > 500 || strlen(how.fill) > 1 ||
         strspn(how.fill, " +-0#") != strlen(how.fill) ||
         (how.scientific && how.shortest)) {
         return op_fail(call, CREW_INVALID_ARGUMENT,
-                       "cannot print with precision %" PRId64 ", width %" PRId64
-                       ", fill '%s'",
-                       how.precision, how.width, how.fill);
+                       "cannot print dtype %d with precision %" PRId64
+                       ", width %" PRId64 ", fill '%s'",
+                       x->dtype, how.precision, how.width, how.fill);
     }
     if (mem_try((size_t)x->n + 1, sizeof(size_t), "strings", &ends,
                 call->err) != CREW_OK) {
@@ -158,6 +169,9 @@ static int run_as_string(struct op_call *call)
     for (int64_t i = 0; i < x->n; i++) {
         add_element(&text, &how, x, i);
         ((size_t *)ends)[i] = text.len;
+        if (too_long(call, &text)) {
+            break;
+        }
     }
     (void)cut_strings(call, &text, ends, &x->shape, x->n);
     strbuf_release(&text);
@@ -312,8 +326,14 @@ static int run_join(struct op_call *call)
 
             strbuf_addstr(&text, k > 0 ? separator : "");
             strbuf_add(&text, s->data, s->n);
+            if (too_long(call, &text)) {
+                break;
+            }
         }
         ((size_t *)ends)[i] = text.len;
+        if (call->err->code != CREW_OK) {
+            break;
+        }
     }
     (void)cut_strings(call, &text, ends, &big->shape, big->n);
     strbuf_release(&text);

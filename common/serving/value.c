@@ -11,6 +11,7 @@
 
 struct value_memory {
     int references;
+    size_t bytes;
     void *data; /* aligned to 64 bytes */
 };
 
@@ -36,6 +37,30 @@ size_t value_element_size(int dtype)
     }
 }
 
+int value_count(const struct crew_shape *shape,
+                int64_t *n,
+                struct crew_err *err)
+{
+    int64_t product = 1;
+
+    if (shape_count(shape, n, err) != CREW_OK) {
+        return err->code;
+    }
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t dim = shape->dim[i] > 0 ? shape->dim[i] : 1;
+
+        if (dim > VALUE_MAX_ELEMENTS / product) {
+            char text[160];
+
+            return crew_err_exit(err, CREW_RESOURCE_EXHAUSTED, 65,
+                                 "the shape %s is too large",
+                                 shape_text(shape, text, sizeof text));
+        }
+        product *= dim;
+    }
+    return CREW_OK;
+}
+
 /* `extra` bytes behind the elements. */
 static int allocate(struct value *out,
                     int dtype,
@@ -49,9 +74,9 @@ static int allocate(struct value *out,
 
     if (size == 0) {
         return crew_err_exit(err, CREW_UNIMPLEMENTED, 65,
-                             "dtype %d is not handled here", dtype);
+                             "tensors of dtype %d are not handled here", dtype);
     }
-    if (shape_count(shape, &v.n, err) != CREW_OK) {
+    if (value_count(shape, &v.n, err) != CREW_OK) {
         return err->code;
     }
     if ((uint64_t)v.n > (VALUE_MAX_BYTES - extra) / size) {
@@ -64,7 +89,7 @@ static int allocate(struct value *out,
         return err->code;
     }
     v.memory = xcalloc(1, sizeof *v.memory);
-    *v.memory = (struct value_memory){1, data};
+    *v.memory = (struct value_memory){1, (size_t)v.n * size + extra, data};
     v.data = data;
     *out = v;
     return CREW_OK;
@@ -103,15 +128,15 @@ int value_new_strings(struct value *out,
     size_t bytes = 0;
     char *to;
 
-    if (shape_count(shape, &n, err) != CREW_OK) {
+    if (value_count(shape, &n, err) != CREW_OK) {
         return err->code;
     }
     for (int64_t i = 0; i < n; i++) {
-        bytes += from[i].n;
-        if (bytes > VALUE_MAX_BYTES / 2) {
+        if (from[i].n > VALUE_MAX_TEXT - bytes) {
             return crew_err_exit(err, CREW_RESOURCE_EXHAUSTED, 65,
-                                 "a string tensor of more than 2 GiB");
+                                 "a string tensor of 2 GiB or more");
         }
+        bytes += from[i].n;
     }
     if (allocate(out, CREW_STRING, shape, bytes, err) != CREW_OK) {
         return err->code;
@@ -147,6 +172,19 @@ void value_release(struct value *v)
         free(v->memory);
     }
     *v = (struct value){0};
+}
+
+size_t value_own_bytes(const struct value *v)
+{
+    return v->memory != NULL && v->memory->references == 1 ? v->memory->bytes
+                                                           : 0;
+}
+
+void value_fix_bools(struct value *v)
+{
+    for (int64_t i = 0; v->dtype == CREW_BOOL && i < v->n; i++) {
+        v->u8[i] = v->u8[i] != 0 ? 1 : 0;
+    }
 }
 
 /* ---------------------------------------------------------------- TensorProto
@@ -219,8 +257,14 @@ static int strings_from_proto(struct value *out,
     int64_t n = 0;
     void *list = NULL;
 
-    if (shape_count(shape, &n, err) != CREW_OK ||
-        mem_try((size_t)n + 1, sizeof(struct value_string), "strings", &list,
+    if (value_count(shape, &n, err) != CREW_OK) {
+        return err->code;
+    }
+    if ((uint64_t)n > VALUE_MAX_BYTES / sizeof(struct value_string)) {
+        return crew_err_exit(err, CREW_RESOURCE_EXHAUSTED, 65,
+                             "a tensor of %lld strings", (long long)n);
+    }
+    if (mem_try((size_t)n + 1, sizeof(struct value_string), "strings", &list,
                 err) != CREW_OK) {
         return err->code;
     }
@@ -263,6 +307,7 @@ int value_from_proto(struct value *out,
                                  t->tensor_content.len, bytes);
         }
         memcpy(out->data, t->tensor_content.data, bytes);
+        value_fix_bools(out);
         return CREW_OK;
     }
     list = typed_list(t);

@@ -39,15 +39,24 @@ struct value {
     struct value_memory *memory;
 };
 
+#define VALUE_MAX_BYTES (4ull << 30)
+/* No dimension, nor the product of those that are not 0, is above it: so sizes
+ * and strides fit in 64 bits, even those of a tensor without elements. */
+#define VALUE_MAX_ELEMENTS ((int64_t)1 << 40)
+/* Elements of a shape. Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED. */
+CREW_MUST_CHECK int value_count(const struct crew_shape *,
+                                CREW_OUT int64_t *n,
+                                struct crew_err *);
 /* Zeroed memory for `shape` (strings: all empty). Owner: caller, value_release.
  * Errors: INVALID_ARGUMENT (shape), RESOURCE_EXHAUSTED above VALUE_MAX_BYTES.
  */
-#define VALUE_MAX_BYTES (4ull << 30)
 CREW_MUST_CHECK int value_new(CREW_OUT struct value *,
                               int dtype,
                               const struct crew_shape *,
                               struct crew_err *);
-/* A string tensor of copies: from[i], i < elements of the shape. */
+/* A string tensor of copies: from[i], i < elements of the shape; all together
+ * at most VALUE_MAX_TEXT bytes, so that the length of one fits in an int. */
+#define VALUE_MAX_TEXT ((size_t)INT32_MAX)
 CREW_MUST_CHECK int value_new_strings(CREW_OUT struct value *,
                                       const struct crew_shape *,
                                       const struct value_string *from,
@@ -57,6 +66,10 @@ void value_share(CREW_OUT struct value *,
                  const struct value *from,
                  const struct crew_shape *);
 void value_release(struct value *); /* dtype becomes 0 */
+/* Bytes of its memory when nothing else shares it, else 0. */
+size_t value_own_bytes(const struct value *);
+/* Bytes from elsewhere as bools: what is not 0 becomes true. */
+void value_fix_bools(struct value *);
 /* Bytes of an element; 0: no dtype that is handled here. */
 size_t value_element_size(int dtype);
 
