@@ -30,14 +30,6 @@ static void add_plain(struct strbuf *out, const void *text, size_t n)
     strbuf_addstr(out, n > TEXT_MOST ? "..." : "");
 }
 
-static char *taken(struct strbuf *b)
-{
-    char *text = strbuf_detach(b);
-
-    strbuf_release(b);
-    return text;
-}
-
 static const char *plugin_of(const Tensorflow__Summary__Value *v)
 {
     return v->metadata != NULL && v->metadata->plugin_data != NULL
@@ -219,7 +211,7 @@ char *event_value_text(const Tensorflow__Summary__Value *v, const char *kind)
         default:
             break;
     }
-    return taken(&out);
+    return strbuf_detach(&out);
 }
 
 /* ---------------------------------------------------------------- an event */
@@ -306,5 +298,5 @@ char *event_text(const Tensorflow__Event *e)
     strbuf_addf(&out, "%.6f step %lld %s", e->wall_time, (long long)e->step,
                 event_what(e));
     add_content(&out, e);
-    return taken(&out);
+    return strbuf_detach(&out);
 }

@@ -77,6 +77,6 @@ char *strbuf_detach(struct strbuf *b)
 {
     char *data = b->data;
 
-    strbuf_init(b);
+    *b = (struct strbuf){0};
     return data;
 }
