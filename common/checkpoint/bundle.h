@@ -16,6 +16,8 @@
 size_t bundle_dtype_size(int dtype);
 /* "float32", "bfloat16", "string", ...; "unknown" for the rest. */
 const char *bundle_dtype_name(int dtype);
+/* The same as TensorFlow's own messages say it: "float", "half", ... */
+const char *bundle_dtype_cpp_name(int dtype);
 
 /* An element of a string tensor. */
 struct bundle_string {
@@ -33,12 +35,22 @@ struct bundle_slice {
 
 struct bundle_writer;
 
-/* Create data_path, and later index_path. Owner: caller, bundle_writer_free. */
+/* Create data_path, and later index_path: one shard. Owner: caller,
+ * bundle_writer_free. */
 CREW_MUST_CHECK int bundle_writer_open(struct crew_env *,
                                        const char *data_path,
                                        const char *index_path,
                                        CREW_OUT struct bundle_writer **,
                                        struct crew_err *);
+/* The same with n data files (1 to 65536), <prefix>.data-k-of-n, which are made
+ * at once, and one <prefix>.index. What is added goes to shard 0 until
+ * bundle_writer_set_shard says otherwise. */
+CREW_MUST_CHECK int bundle_writer_open_shards(struct crew_env *,
+                                              const char *prefix,
+                                              int n,
+                                              CREW_OUT struct bundle_writer **,
+                                              struct crew_err *);
+void bundle_writer_set_shard(struct bundle_writer *, int shard);
 /* Append a tensor of a dtype with a size; the bytes are written at once. Names
  * are unique (ALREADY_EXISTS). */
 CREW_MUST_CHECK int bundle_writer_add(struct bundle_writer *,
@@ -63,7 +75,8 @@ CREW_MUST_CHECK int bundle_writer_add_slice(struct bundle_writer *,
                                             const void *data,
                                             struct crew_err *);
 
-/* What a manifest remembers of the two files. */
+/* What a manifest remembers of the two files; of several data files: of all of
+ * them one after the other. */
 struct bundle_sums {
     uint64_t data_bytes, index_bytes;
     uint32_t data_crc, index_crc; /* CRC-32C of the whole file */
@@ -73,6 +86,20 @@ CREW_MUST_CHECK int bundle_writer_finish(struct bundle_writer *,
                                          CREW_OUT struct bundle_sums *,
                                          struct crew_err *);
 void bundle_writer_free(CREW_NULLABLE struct bundle_writer *);
+
+/* Make one checkpoint of several parts, as the op MergeV2Checkpoints does: the
+ * parts' data files are renamed to <merged>.data-k-of-n in the order of the
+ * prefixes, <merged>.index is written, the parts' indices are removed. Slices
+ * of one variable may be in several parts. Unlike there, a part without tensors
+ * is no trap: its files are removed, and n counts the others. Errors: as
+ * bundle_reader_open; INVALID_ARGUMENT (exit 65) a tensor that two parts have,
+ * in TensorFlow's words; until the index is renamed into place, renames are
+ * undone. */
+CREW_MUST_CHECK int bundle_merge(struct crew_env *,
+                                 const char *const *prefixes,
+                                 int n,
+                                 const char *merged,
+                                 struct crew_err *);
 
 /* ---------------------------------------------------------------- reading */
 
@@ -118,6 +145,25 @@ CREW_MUST_CHECK int bundle_read(struct bundle_reader *,
                                 void *data,
                                 struct crew_err *);
 
+/* Read a part of a tensor, dense: `box` within its shape, of rank 1 at least,
+ * whatever the partition it is stored in. Only slices that the box touches are
+ * read, and their CRCs checked; at most 256 KiB are held beside `data`. Errors:
+ * as bundle_read; INVALID_ARGUMENT (exit 65) a box outside. */
+CREW_MUST_CHECK int bundle_read_slice(struct bundle_reader *,
+                                      const struct bundle_tensor *,
+                                      const struct bundle_slice *box,
+                                      void *data,
+                                      struct crew_err *);
+/* n elements from `first` in row-major order. No CRC is checked: call
+ * bundle_verify_tensor before. For those who print or compare what need not fit
+ * into memory. */
+CREW_MUST_CHECK int bundle_read_range(struct bundle_reader *,
+                                      const struct bundle_tensor *,
+                                      int64_t first,
+                                      int64_t n,
+                                      void *data,
+                                      struct crew_err *);
+
 /* The elements of a string tensor. Owner: caller, bundle_strings_release. */
 struct bundle_strings {
     int64_t n;
@@ -130,7 +176,12 @@ CREW_MUST_CHECK int bundle_read_strings(struct bundle_reader *,
                                         struct crew_err *);
 void bundle_strings_release(struct bundle_strings *);
 
-/* Read everything and check every CRC. */
+/* Read one tensor and check its CRCs. */
+CREW_MUST_CHECK int bundle_verify_tensor(struct bundle_reader *,
+                                         const struct bundle_tensor *,
+                                         struct crew_err *);
+/* Read everything and check every CRC, and that no two tensors or slices share
+ * bytes of the data (DATA_LOSS), which reading allows. */
 CREW_MUST_CHECK int bundle_verify(struct bundle_reader *, struct crew_err *);
 
 #endif

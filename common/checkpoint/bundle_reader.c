@@ -17,6 +17,7 @@
 
 #define MAX_INDEX (1u << 30)
 #define MAX_SHARDS 65536
+#define MAX_SLICES 65536 /* of one variable */
 
 int bundle_damaged(const struct bundle_reader *r,
                    struct crew_err *err,
@@ -27,30 +28,9 @@ int bundle_damaged(const struct bundle_reader *r,
                          name);
 }
 
-size_t bundle_dtype_size(int dtype)
+char *bundle_data_path(const char *prefix, int shard, int num_shards)
 {
-    static const uint8_t sizes[] = {
-        [1] = 4,  [2] = 8,   [3] = 4,  [4] = 1,  [5] = 2,
-        [6] = 1,  [8] = 8,   [9] = 8,  [10] = 1, [14] = 2,
-        [17] = 2, [18] = 16, [19] = 2, [22] = 4, [23] = 8};
-
-    return dtype < 0 || (size_t)dtype >= COUNT_OF(sizes) ? 0 : sizes[dtype];
-}
-
-const char *bundle_dtype_name(int dtype)
-{
-    static const char *const names[] = {
-        [1] = "float32",     [2] = "float64",   [3] = "int32",
-        [4] = "uint8",       [5] = "int16",     [6] = "int8",
-        [7] = "string",      [8] = "complex64", [9] = "int64",
-        [10] = "bool",       [14] = "bfloat16", [17] = "uint16",
-        [18] = "complex128", [19] = "float16",  [22] = "uint32",
-        [23] = "uint64"};
-
-    if (dtype < 0 || (size_t)dtype >= COUNT_OF(names) || names[dtype] == NULL) {
-        return "unknown";
-    }
-    return names[dtype];
+    return xasprintf("%s.data-%05d-of-%05d", prefix, shard, num_shards);
 }
 
 int bundle_get_shape(const struct bundle_reader *r,
@@ -85,6 +65,7 @@ int bundle_check_entry(const struct bundle_reader *r,
                        const char *name,
                        const Tensorflow__BundleEntryProto *e,
                        int64_t count,
+                       struct bundle_stored *out,
                        struct crew_err *err)
 {
     size_t element = bundle_dtype_size(e->dtype);
@@ -101,84 +82,108 @@ int bundle_check_entry(const struct bundle_reader *r,
         return bundle_damaged(r, err, "Invalid size in bundle entry: key",
                               name);
     }
+    *out = (struct bundle_stored){.shard = e->shard_id,
+                                  .offset = (uint64_t)e->offset,
+                                  .size = (uint64_t)e->size,
+                                  .crc = crc32c_unmask(e->crc32c)};
     return CREW_OK;
 }
 
-Tensorflow__BundleEntryProto *bundle_unpack_entry(const struct table_entry *row)
+static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type,
+                                const struct table_entry *row)
 {
     ProtobufCMessage *message = NULL;
     struct crew_err ignored = {0};
 
-    return pbguard_unpack(&tensorflow__bundle_entry_proto__descriptor,
-                          &pbguard_record, row->value, row->value_len, &message,
-                          &ignored) == CREW_OK
-               ? (Tensorflow__BundleEntryProto *)message
+    return pbguard_unpack(type, &pbguard_record, row->value, row->value_len,
+                          &message, &ignored) == CREW_OK
+               ? message
                : NULL;
 }
 
-static int add_tensor(struct bundle_reader *r,
-                      const struct table_entry *row,
+Tensorflow__BundleEntryProto *bundle_unpack_entry(const struct table_entry *row)
+{
+    return (Tensorflow__BundleEntryProto *)unpack(
+        &tensorflow__bundle_entry_proto__descriptor, row);
+}
+
+Tensorflow__BundleHeaderProto *bundle_unpack_header(
+    const struct table_entry *row)
+{
+    return (Tensorflow__BundleHeaderProto *)unpack(
+        &tensorflow__bundle_header_proto__descriptor, row);
+}
+
+/* What the entry says, into *t. */
+static int take_entry(struct bundle_reader *r,
+                      const Tensorflow__BundleEntryProto *e,
+                      struct bundle_tensor *t,
                       struct crew_err *err)
 {
-    Tensorflow__BundleEntryProto *e = bundle_unpack_entry(row);
-    struct bundle_tensor *t = &r->tensors[r->n];
-    char *name = xmalloc(row->key_len + 1);
+    struct bundle_stored at;
     int64_t count;
+
+    t->dtype = e->dtype;
+    if (bundle_get_shape(r, t->name, e->shape, &t->shape, &count, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    if (e->n_slices > MAX_SLICES) {
+        return bundle_damaged(r, err, "too many slices of", t->name);
+    }
+    t->num_slices = (int)e->n_slices;
+    if (t->num_slices > 0) {
+        return __builtin_mul_overflow((uint64_t)count,
+                                      bundle_dtype_size(e->dtype), &t->nbytes)
+                   ? bundle_damaged(r, err, "Invalid tensor shape: key",
+                                    t->name)
+                   : CREW_OK;
+    }
+    if (bundle_check_entry(r, t->name, e, count, &at, err) == CREW_OK) {
+        t->nbytes = at.size;
+        t->crc32c = at.crc;
+        t->shard = at.shard;
+        t->offset = at.offset;
+    }
+    return err->code;
+}
+
+/* Row i of the table is a tensor. */
+static int add_tensor(struct bundle_reader *r, int64_t i, struct crew_err *err)
+{
+    const struct table_entry *row = table_entry(r->table, i);
+    Tensorflow__BundleEntryProto *e = bundle_unpack_entry(row);
+    char *name = xmalloc(row->key_len + 1);
+    struct bundle_tensor t = {.name = name};
 
     memcpy(name, row->key, row->key_len);
     name[row->key_len] = '\0';
     if (e == NULL || strlen(name) != row->key_len) {
         bundle_damaged(r, err, "cannot parse the bundle entry of", name);
-        goto fail;
-    }
-    *t = (struct bundle_tensor){.name = name, .dtype = e->dtype};
-    if (bundle_get_shape(r, name, e->shape, &t->shape, &count, err) !=
-        CREW_OK) {
-        goto fail;
-    }
-    t->num_slices = (int)e->n_slices;
-    if (t->num_slices > 0) {
-        if (__builtin_mul_overflow((uint64_t)count, bundle_dtype_size(e->dtype),
-                                   &t->nbytes)) {
-            bundle_damaged(r, err, "Invalid tensor shape: key", name);
-            goto fail;
-        }
     } else {
-        if (bundle_check_entry(r, name, e, count, err) != CREW_OK) {
-            goto fail;
-        }
-        t->nbytes = (uint64_t)e->size;
-        t->crc32c = crc32c_unmask(e->crc32c);
-        t->shard = e->shard_id;
-        t->offset = (uint64_t)e->offset;
+        (void)take_entry(r, e, &t, err);
     }
-    r->entries[r->n++] = e;
-    return CREW_OK;
-fail:
-    free(name);
     if (e != NULL) {
         tensorflow__bundle_entry_proto__free_unpacked(e, NULL);
     }
-    return err->code;
+    if (err->code != CREW_OK) {
+        free(name);
+        return err->code;
+    }
+    r->tensors[r->n] = t;
+    r->rows[r->n++] = i;
+    return CREW_OK;
 }
 
 static int read_header(struct bundle_reader *r, struct crew_err *err)
 {
     int64_t at = table_find(r->table, "", 0);
-    Tensorflow__BundleHeaderProto *h = NULL;
-    ProtobufCMessage *message = NULL;
-    struct crew_err ignored = {0};
-    const struct table_entry *row;
+    Tensorflow__BundleHeaderProto *h;
 
     if (at < 0) {
         return bundle_damaged(r, err, "no header in the index", "");
     }
-    row = table_entry(r->table, at);
-    if (pbguard_unpack(&tensorflow__bundle_header_proto__descriptor,
-                       &pbguard_record, row->value, row->value_len, &message,
-                       &ignored) == CREW_OK) {
-        h = (Tensorflow__BundleHeaderProto *)message;
-    }
+    h = bundle_unpack_header(table_entry(r->table, at));
     if (h == NULL || h->num_shards < 1 || h->num_shards > MAX_SHARDS) {
         bundle_damaged(r, err, "bad header in the index", "");
     } else if (h->endianness != 0) {
@@ -247,16 +252,16 @@ static int read_table(struct bundle_reader *r, struct crew_err *err)
 static int make_room(struct bundle_reader *r, struct crew_err *err)
 {
     size_t rows = (size_t)table_size(r->table), shards = (size_t)r->num_shards;
-    void *tensors = NULL, *entries = NULL, *files = NULL, *sizes = NULL;
+    void *tensors = NULL, *row_of = NULL, *files = NULL, *sizes = NULL;
     const char *what = "checkpoint index";
 
     if (mem_try(rows, sizeof *r->tensors, what, &tensors, err) == CREW_OK &&
-        mem_try(rows, sizeof *r->entries, what, &entries, err) == CREW_OK &&
+        mem_try(rows, sizeof *r->rows, what, &row_of, err) == CREW_OK &&
         mem_try(shards, sizeof *r->shards, what, &files, err) == CREW_OK) {
         (void)mem_try(shards, sizeof *r->shard_sizes, what, &sizes, err);
     }
     r->tensors = tensors;
-    r->entries = entries;
+    r->rows = row_of;
     r->shards = files;
     r->shard_sizes = sizes;
     return err->code;
@@ -272,7 +277,7 @@ static int load(struct bundle_reader *r, struct crew_err *err)
         const struct table_entry *row = table_entry(r->table, i);
         bool is_tensor = row->key_len > 0 && row->key[0] != 0;
 
-        if (is_tensor && add_tensor(r, row, err) != CREW_OK) {
+        if (is_tensor && add_tensor(r, i, err) != CREW_OK) {
             break;
         }
     }
@@ -309,13 +314,13 @@ void bundle_reader_free(struct bundle_reader *r)
         }
     }
     for (int i = 0; i < r->n; i++) {
-        tensorflow__bundle_entry_proto__free_unpacked(r->entries[i], NULL);
         free((char *)r->tensors[i].name);
     }
     free(r->shards);
     free(r->shard_sizes);
     free(r->tensors);
-    free(r->entries);
+    free(r->rows);
+    bundle_slices_release(&r->slices);
     table_free(r->table);
     free(r->prefix);
     free(r);

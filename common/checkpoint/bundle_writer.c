@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing a tensor bundle of one shard: the data as it comes, the index at the
- * end. The index's entries are packed as they are made; those of partitioned
- * variables, which list their slices, when the last slice is known. */
+ * Writing a tensor bundle: the data as it comes, the index at the end. The
+ * index's entries are packed as they are made; those of partitioned variables,
+ * which list their slices, when the last slice is known. */
 #include "checkpoint/bundle_impl.h"
 
 #include <stdlib.h>
@@ -11,35 +11,69 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/fingerprint.h"
 #include "base/mem.h"
 #include "checkpoint/slice_key.h"
 #include "io/varint.h"
 
 #include "base/banned.h"
 
+enum { MAX_SHARDS = 65536, PIECE = 1 << 20 };
+
 struct entry {
     struct strbuf key, value;
 };
 
-/* A partitioned variable. */
+/* A partitioned variable; slices in the order of their shards. */
 struct whole {
     char *name;
     int dtype;
     struct crew_shape shape;
     struct bundle_slice *slices;
+    int *shards;
     size_t n;
+};
+
+struct shard {
+    struct env_file *file;
+    uint64_t bytes;
+    uint32_t crc;
 };
 
 struct bundle_writer {
     struct crew_env *env;
     char *index_path;
-    struct env_file *data;
-    struct bundle_sums sums;
+    struct shard *shards;
+    int num_shards, shard; /* the one that is written to */
     struct entry *entries;
     size_t n, cap;
+    size_t *found; /* keys by hash: numbers of entries from 1, 0: free */
+    size_t num_found;
     struct whole *wholes;
     size_t num_wholes;
 };
+
+static int create_shard(struct bundle_writer *w,
+                        const char *path,
+                        struct crew_err *err)
+{
+    struct env_fs *fs = w->env->fs;
+    struct shard *s = &w->shards[w->num_shards];
+
+    if (fs->create(fs, path, true, &s->file, err) == CREW_OK) {
+        w->num_shards++;
+    }
+    return err->code;
+}
+
+static struct bundle_writer *new_writer(struct crew_env *env, int num_shards)
+{
+    struct bundle_writer *w = xcalloc(1, sizeof *w);
+
+    w->env = env;
+    w->shards = xcalloc((size_t)num_shards, sizeof *w->shards);
+    return w;
+}
 
 int bundle_writer_open(struct crew_env *env,
                        const char *data_path,
@@ -47,18 +81,46 @@ int bundle_writer_open(struct crew_env *env,
                        struct bundle_writer **out,
                        struct crew_err *err)
 {
-    struct env_file *data = NULL;
-    struct bundle_writer *w;
+    struct bundle_writer *w = new_writer(env, 1);
 
-    if (env->fs->create(env->fs, data_path, true, &data, err) != CREW_OK) {
+    if (create_shard(w, data_path, err) != CREW_OK) {
+        bundle_writer_free(w);
         return err->code;
     }
-    w = xcalloc(1, sizeof *w);
-    w->env = env;
-    w->data = data;
     w->index_path = xstrdup(index_path);
     *out = w;
     return CREW_OK;
+}
+
+int bundle_writer_open_shards(struct crew_env *env,
+                              const char *prefix,
+                              int n,
+                              struct bundle_writer **out,
+                              struct crew_err *err)
+{
+    struct bundle_writer *w;
+
+    PRE(n >= 1 && n <= MAX_SHARDS);
+    w = new_writer(env, n);
+    for (int i = 0; i < n && err->code == CREW_OK; i++) {
+        char *path = bundle_data_path(prefix, i, n);
+
+        (void)create_shard(w, path, err);
+        free(path);
+    }
+    if (err->code != CREW_OK) {
+        bundle_writer_free(w);
+        return err->code;
+    }
+    w->index_path = xasprintf("%s.index", prefix);
+    *out = w;
+    return CREW_OK;
+}
+
+void bundle_writer_set_shard(struct bundle_writer *w, int shard)
+{
+    PRE(shard >= 0 && shard < w->num_shards);
+    w->shard = shard;
 }
 
 void bundle_writer_free(struct bundle_writer *w)
@@ -68,8 +130,10 @@ void bundle_writer_free(struct bundle_writer *w)
     if (w == NULL) {
         return;
     }
-    if (w->data != NULL) {
-        (void)w->env->fs->close(w->data, &ignored);
+    for (int i = 0; i < w->num_shards; i++) {
+        if (w->shards[i].file != NULL) {
+            (void)w->env->fs->close(w->shards[i].file, &ignored);
+        }
     }
     for (size_t i = 0; i < w->n; i++) {
         strbuf_release(&w->entries[i].key);
@@ -78,44 +142,76 @@ void bundle_writer_free(struct bundle_writer *w)
     for (size_t i = 0; i < w->num_wholes; i++) {
         free(w->wholes[i].name);
         free(w->wholes[i].slices);
+        free(w->wholes[i].shards);
     }
     free(w->wholes);
     free(w->entries);
+    free(w->found);
+    free(w->shards);
     free(w->index_path);
     free(w);
 }
 
 /* ---------------------------------------------------------------- entries */
 
-static int compare_keys(const struct strbuf *a, const struct strbuf *b)
+int bundle_compare_keys(const void *a, size_t na, const void *b, size_t nb)
 {
-    size_t n = a->len < b->len ? a->len : b->len;
-    int order = memcmp(a->data, b->data, n);
+    int order = memcmp(a, b, na < nb ? na : nb);
 
-    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+    return order != 0 ? order : (na > nb) - (na < nb);
 }
 
 static int by_key(const void *a, const void *b)
 {
-    return compare_keys(&((const struct entry *)a)->key,
-                        &((const struct entry *)b)->key);
+    const struct strbuf *x = &((const struct entry *)a)->key;
+    const struct strbuf *y = &((const struct entry *)b)->key;
+
+    return bundle_compare_keys(x->data, x->len, y->data, y->len);
 }
 
-static int check_new(const struct bundle_writer *w,
+/* Where the key's number is in w->found, or is to be. */
+static size_t find_key(const struct bundle_writer *w, const struct strbuf *key)
+{
+    size_t mask = w->num_found - 1;
+    size_t at = (size_t)fingerprint64(key->data, key->len) & mask;
+
+    for (; w->found[at] != 0; at = (at + 1) & mask) {
+        const struct strbuf *k = &w->entries[w->found[at] - 1].key;
+
+        if (k->len == key->len && memcmp(k->data, key->data, k->len) == 0) {
+            break;
+        }
+    }
+    return at;
+}
+
+/* At most half of it is taken. */
+static void grow_found(struct bundle_writer *w)
+{
+    if (2 * (w->n + 1) <= w->num_found) {
+        return;
+    }
+    free(w->found);
+    w->num_found = w->num_found == 0 ? 64 : 2 * w->num_found;
+    w->found = xcalloc(w->num_found, sizeof *w->found);
+    for (size_t i = 0; i < w->n; i++) {
+        w->found[find_key(w, &w->entries[i].key)] = i + 1;
+    }
+}
+
+static int check_new(struct bundle_writer *w,
                      const struct strbuf *key,
                      const char *name,
                      struct crew_err *err)
 {
-    for (size_t i = 0; i < w->n; i++) {
-        if (compare_keys(&w->entries[i].key, key) == 0) {
-            return crew_err_set(err, CREW_ALREADY_EXISTS,
-                                "Duplicate tensor keyed by %s", name);
-        }
-    }
-    return CREW_OK;
+    grow_found(w);
+    return w->found[find_key(w, key)] == 0
+               ? CREW_OK
+               : crew_err_set(err, CREW_ALREADY_EXISTS,
+                              "Duplicate tensor keyed by %s", name);
 }
 
-static void pack(struct strbuf *out, const ProtobufCMessage *message)
+void bundle_pack(struct strbuf *out, const ProtobufCMessage *message)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
     uint8_t *bytes = xmalloc(n);
@@ -125,6 +221,7 @@ static void pack(struct strbuf *out, const ProtobufCMessage *message)
     free(bytes);
 }
 
+/* The key is new. */
 static void add_entry(struct bundle_writer *w,
                       const struct strbuf *key,
                       const ProtobufCMessage *message)
@@ -135,11 +232,12 @@ static void add_entry(struct bundle_writer *w,
         w->cap = w->cap == 0 ? 32 : 2 * w->cap;
         w->entries = xrealloc(w->entries, w->cap * sizeof *w->entries);
     }
+    w->found[find_key(w, key)] = w->n + 1;
     e = &w->entries[w->n++];
     strbuf_init(&e->key);
     strbuf_init(&e->value);
     strbuf_add(&e->key, key->data, key->len);
-    pack(&e->value, message);
+    bundle_pack(&e->value, message);
 }
 
 /* A TensorShapeProto with room for its dimensions. */
@@ -164,7 +262,8 @@ static Tensorflow__TensorShapeProto *shape_proto(struct shape_room *room,
     return &room->proto;
 }
 
-/* The entry of what was just written at the end of the data. */
+/* The entry of the `size` bytes that were just written at the end of the shard.
+ */
 static void add_stored(struct bundle_writer *w,
                        const struct strbuf *key,
                        int dtype,
@@ -178,22 +277,37 @@ static void add_stored(struct bundle_writer *w,
 
     entry.dtype = dtype;
     entry.shape = shape_proto(&room, rank, dims);
-    entry.offset = (int64_t)w->sums.data_bytes;
+    entry.shard_id = w->shard;
+    entry.offset = (int64_t)(w->shards[w->shard].bytes - size);
     entry.size = (int64_t)size;
     entry.crc32c = crc32c_mask(crc);
     add_entry(w, key, &entry.base);
-    w->sums.data_bytes += size;
 }
 
+/* Onto the shard; the CRC of each piece is computed while it is warm. *crc: of
+ * these bytes. */
 static int write_data(struct bundle_writer *w,
                       const void *data,
                       size_t n,
+                      uint32_t *crc,
                       struct crew_err *err)
 {
-    if (w->env->fs->write(w->data, data, n, err) == CREW_OK) {
-        w->sums.data_crc = crc32c_extend(w->sums.data_crc, data, n);
+    struct shard *s = &w->shards[w->shard];
+    const uint8_t *p = data;
+
+    *crc = 0;
+    for (size_t at = 0; at < n;) {
+        size_t piece = n - at < PIECE ? n - at : PIECE;
+
+        *crc = crc32c_extend(*crc, p + at, piece);
+        if (w->env->fs->write(s->file, p + at, piece, err) != CREW_OK) {
+            return err->code;
+        }
+        at += piece;
     }
-    return err->code;
+    s->crc = bundle_join_crcs(s->crc, *crc, n);
+    s->bytes += n;
+    return CREW_OK;
 }
 
 /* ---------------------------------------------------------------- tensors */
@@ -206,6 +320,7 @@ static int add_numbers(struct bundle_writer *w,
                        const void *data,
                        struct crew_err *err)
 {
+    uint32_t crc;
     int64_t count;
     size_t size;
 
@@ -217,11 +332,10 @@ static int add_numbers(struct bundle_writer *w,
         return crew_err_wrap(err, "%s", name);
     }
     size = (size_t)count * bundle_dtype_size(dtype);
-    if (write_data(w, data, size, err) != CREW_OK) {
+    if (write_data(w, data, size, &crc, err) != CREW_OK) {
         return crew_err_wrap(err, "%s (%zu bytes)", name, size);
     }
-    add_stored(w, key, dtype, shape->rank, shape->dim, size,
-               crc32c(data, size));
+    add_stored(w, key, dtype, shape->rank, shape->dim, size, crc);
     return CREW_OK;
 }
 
@@ -252,7 +366,7 @@ int bundle_writer_add_strings(struct bundle_writer *w,
 {
     struct strbuf key = plain_key(name), bytes;
     uint8_t sum[4];
-    uint32_t crc = 0;
+    uint32_t crc = 0, unused;
     int64_t n;
 
     if (check_new(w, &key, name, err) != CREW_OK ||
@@ -271,7 +385,7 @@ int bundle_writer_add_strings(struct bundle_writer *w,
         strbuf_add(&bytes, at[i].data, at[i].n);
         crc = crc32c_extend(crc, at[i].data, at[i].n);
     }
-    if (write_data(w, bytes.data, bytes.len, err) == CREW_OK) {
+    if (write_data(w, bytes.data, bytes.len, &unused, err) == CREW_OK) {
         add_stored(w, &key, CREW_STRING, shape->rank, shape->dim, bytes.len,
                    crc);
     } else {
@@ -310,27 +424,44 @@ static Tensorflow__TensorSliceProto *slice_proto(struct slice_room *room,
     return &room->proto;
 }
 
+static struct whole *find_whole(struct bundle_writer *w,
+                                const char *name,
+                                int dtype,
+                                const struct crew_shape *full)
+{
+    struct whole *v;
+
+    /* The slices of a variable come one after the other as a rule. */
+    for (size_t i = w->num_wholes; i > 0; i--) {
+        if (strcmp(w->wholes[i - 1].name, name) == 0) {
+            return &w->wholes[i - 1];
+        }
+    }
+    w->wholes = xrealloc(w->wholes, (w->num_wholes + 1) * sizeof *w->wholes);
+    v = &w->wholes[w->num_wholes++];
+    *v = (struct whole){.name = xstrdup(name), .dtype = dtype, .shape = *full};
+    return v;
+}
+
+/* TensorFlow lists them in the order of the parts that it merges. */
 static void remember_slice(struct bundle_writer *w,
                            const char *name,
                            int dtype,
                            const struct crew_shape *full,
                            const struct bundle_slice *s)
 {
-    struct whole *v = NULL;
+    struct whole *v = find_whole(w, name, dtype, full);
+    size_t i = v->n++;
 
-    for (size_t i = 0; i < w->num_wholes && v == NULL; i++) {
-        v = strcmp(w->wholes[i].name, name) == 0 ? &w->wholes[i] : NULL;
-    }
-    if (v == NULL) {
-        w->wholes =
-            xrealloc(w->wholes, (w->num_wholes + 1) * sizeof *w->wholes);
-        v = &w->wholes[w->num_wholes++];
-        *v = (struct whole){
-            .name = xstrdup(name), .dtype = dtype, .shape = *full};
-    }
     PRE(v->dtype == dtype && shape_equal(&v->shape, full));
-    v->slices = xrealloc(v->slices, (v->n + 1) * sizeof *v->slices);
-    v->slices[v->n++] = *s;
+    v->slices = xrealloc(v->slices, v->n * sizeof *v->slices);
+    v->shards = xrealloc(v->shards, v->n * sizeof *v->shards);
+    for (; i > 0 && v->shards[i - 1] > w->shard; i--) {
+        v->slices[i] = v->slices[i - 1];
+        v->shards[i] = v->shards[i - 1];
+    }
+    v->slices[i] = *s;
+    v->shards[i] = w->shard;
 }
 
 int bundle_writer_add_slice(struct bundle_writer *w,
@@ -372,6 +503,7 @@ static int add_whole(struct bundle_writer *w,
         list[i] = slice_proto(&rooms[i], v->shape.rank, &v->slices[i]);
     }
     entry.dtype = v->dtype;
+    entry.shard_id = v->shards[0];
     entry.shape = shape_proto(&shape, v->shape.rank, v->shape.dim);
     entry.n_slices = v->n;
     entry.slices = list;
@@ -394,10 +526,10 @@ static void build_index(struct bundle_writer *w, struct strbuf *out)
     struct strbuf bytes;
 
     version.producer = 1;
-    header.num_shards = 1;
+    header.num_shards = w->num_shards;
     header.version = &version;
     strbuf_init(&bytes);
-    pack(&bytes, &header.base);
+    bundle_pack(&bytes, &header.base);
     table_builder_add(table, "", 0, bytes.data, bytes.len);
     strbuf_release(&bytes);
     if (w->n > 0) {
@@ -412,7 +544,9 @@ static void build_index(struct bundle_writer *w, struct strbuf *out)
     table_builder_finish(table);
 }
 
-static int write_index(struct bundle_writer *w, struct crew_err *err)
+static int write_index(struct bundle_writer *w,
+                       struct bundle_sums *sums,
+                       struct crew_err *err)
 {
     struct env_fs *fs = w->env->fs;
     struct crew_err close_err = {0};
@@ -421,8 +555,8 @@ static int write_index(struct bundle_writer *w, struct crew_err *err)
 
     strbuf_init(&bytes);
     build_index(w, &bytes);
-    w->sums.index_bytes = bytes.len;
-    w->sums.index_crc = crc32c(bytes.data, bytes.len);
+    sums->index_bytes = bytes.len;
+    sums->index_crc = crc32c(bytes.data, bytes.len);
     if (fs->create(fs, w->index_path, true, &file, err) == CREW_OK) {
         if (fs->write(file, bytes.data, bytes.len, err) == CREW_OK) {
             (void)fs->sync(file, err);
@@ -435,25 +569,40 @@ static int write_index(struct bundle_writer *w, struct crew_err *err)
     return err->code;
 }
 
+static int finish_shard(struct bundle_writer *w,
+                        struct shard *s,
+                        struct bundle_sums *sums,
+                        struct crew_err *err)
+{
+    struct env_file *file = s->file;
+
+    if (w->env->fs->sync(file, err) != CREW_OK) {
+        return err->code;
+    }
+    s->file = NULL;
+    sums->data_crc = bundle_join_crcs(sums->data_crc, s->crc, s->bytes);
+    sums->data_bytes += s->bytes;
+    return w->env->fs->close(file, err);
+}
+
 int bundle_writer_finish(struct bundle_writer *w,
-                         struct bundle_sums *sums,
+                         struct bundle_sums *out,
                          struct crew_err *err)
 {
-    struct env_file *data = w->data;
+    struct bundle_sums sums = {0};
 
     for (size_t i = 0; i < w->num_wholes; i++) {
         if (add_whole(w, &w->wholes[i], err) != CREW_OK) {
             return err->code;
         }
     }
-    if (w->env->fs->sync(data, err) != CREW_OK) {
-        return err->code;
+    for (int i = 0; i < w->num_shards; i++) {
+        if (finish_shard(w, &w->shards[i], &sums, err) != CREW_OK) {
+            return err->code;
+        }
     }
-    w->data = NULL;
-    if (w->env->fs->close(data, err) != CREW_OK ||
-        write_index(w, err) != CREW_OK) {
-        return err->code;
+    if (write_index(w, &sums, err) == CREW_OK) {
+        *out = sums;
     }
-    *sums = w->sums;
-    return CREW_OK;
+    return err->code;
 }

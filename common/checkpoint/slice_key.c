@@ -43,7 +43,7 @@ static void add_signed(struct strbuf *out, int64_t v)
         {0, 0},    {0x80, 0}, {0xc0, 0}, {0xe0, 0},    {0xf0, 0},   {0xf8, 0},
         {0xfc, 0}, {0xfe, 0}, {0xff, 0}, {0xff, 0x80}, {0xff, 0xc0}};
     uint64_t magnitude = v < 0 ? ~(uint64_t)v : (uint64_t)v;
-    uint8_t bytes[10];
+    uint8_t bytes[10] = {0};
     int bits = magnitude == 0 ? 0 : 64 - __builtin_clzll(magnitude);
     int n = 1;
 

@@ -147,6 +147,7 @@ static int run_as_string(struct op_call *call)
     struct strbuf text;
     void *ends = NULL;
 
+    how.width = how.width > -1 ? how.width : -1;
     (void)op_attr_string(call->node, "fill", "", how.fill, sizeof how.fill);
     if (x->dtype == CREW_STRING) {
         value_share(&call->out[0], x, &x->shape);

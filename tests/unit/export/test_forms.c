@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every form of an export: what is in the folder and in saved_model.pb, that
  * the same request gives the same bytes, and what is refused. With
- * CREW_FORMS_DIR=DIR the forms are also written there, for judge_by_tensorflow.py. */
+ * CREW_FORMS_DIR=DIR the forms are also written there, for
+ * judge_by_tensorflow.py. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,81 @@ START_TEST(a_frozen_model_leaves_no_variables)
 }
 END_TEST
 
+/* A dry run of a model that has more than a GiB of weights needs none of them.
+ */
+START_TEST(more_than_a_gibibyte_goes_to_variables)
+{
+    const int64_t floats = ((int64_t)1 << 28) + _i; /* 1 GiB, and one more */
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+
+    form_init(&f, FORM_TENSORS, NULL);
+    int64_t others = 0;
+    for (int i = 0; i < graph_num_vars(f.graph); i++) {
+        others += graph_var(f.graph, i)->n;
+    }
+    struct crew_node *huge =
+        crew_variable(f.graph, "huge", crew_shape2(floats - others, 1),
+                      crew_init_constant(0));
+
+    f.predictions[1].node = crew_gather(f.graph, huge, f.word);
+    f.request.var_data = NULL;
+    ck_assert_msg(saved_model_pack(&f.request, &bytes, &n, &err) == CREW_OK,
+                  "%s", err.msg);
+    Tensorflow__SavedModel *m = tensorflow__saved_model__unpack(NULL, n, bytes);
+    ck_assert_int_eq(m->meta_graphs[0]->saver_def != NULL, _i == 1);
+    tensorflow__saved_model__free_unpacked(m, NULL);
+    free(bytes);
+}
+END_TEST
+
+static bool half_seen;
+
+static void look_for_halves(void *self, const char *name)
+{
+    (void)self;
+    if (name[0] >= '0' && name[0] <= '9') {
+        char *pb = xasprintf("base/%s/saved_model.pb", name);
+
+        half_seen |= !fs_exists(env, pb);
+        free(pb);
+    }
+}
+
+/* Weights, assets and extra files in one export, and a fault at any place. */
+START_TEST(a_fault_at_any_place_shows_no_half_export)
+{
+    bool fired = true;
+
+    for (int64_t n = 1; fired; n++) {
+        struct crew_err ignored = {0};
+        char *dir = NULL;
+
+        err = (struct crew_err){0};
+        form_init(&f, FORM_ASSETS, "labels.txt");
+        f.request.weights = CREW_EXPORT_VARIABLES;
+        env_mem_fail_at(env, n, CREW_RESOURCE_EXHAUSTED, false);
+        int code = saved_model_write(env, "base", &f.request, &dir, &err);
+        fired = env_mem_fail_fired(env);
+        env_mem_fail_at(env, 0, 0, false);
+        ck_assert((dir != NULL) == (code == CREW_OK));
+        if (!fired) {
+            ck_assert_msg(code == CREW_OK, "%s", err.msg);
+            check_bundle(dir);
+            ck_assert_int_gt((int)n, 20);
+        }
+        half_seen = false;
+        (void)env->fs->list(env->fs, "base", look_for_halves, NULL, &ignored);
+        ck_assert_msg(!half_seen, "operation %d: half an export", (int)n);
+        ignored = (struct crew_err){0};
+        ck_assert_int_eq(fs_remove_tree(env, "base", &ignored), CREW_OK);
+        free(dir);
+        form_release(&f);
+    }
+    form_init(&f, FORM_ASSETS, "labels.txt"); /* for teardown */
+}
+END_TEST
+
 /* ------------------------------------------------------------------- assets */
 
 static void has_file(const char *dir, const char *name, const char *text)
@@ -440,6 +516,8 @@ int main(void)
     tcase_add_test(tc, tensors_cannot_be_classified);
     tcase_add_test(tc, variables_are_beside_the_graph);
     tcase_add_test(tc, a_frozen_model_leaves_no_variables);
+    tcase_add_loop_test(tc, more_than_a_gibibyte_goes_to_variables, 0, 2);
+    tcase_add_test(tc, a_fault_at_any_place_shows_no_half_export);
     tcase_add_test(tc, assets_are_noted_as_estimator_does);
     tcase_add_loop_test(tc, a_vocabulary_is_looked_at_before, 0, 4);
     tcase_add_test(tc, a_missing_file_is_named);
