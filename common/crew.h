@@ -1056,15 +1056,53 @@ struct crew_asset {
     const char *source; /* path */
 };
 
-enum crew_exporter_kind { CREW_EXPORTER_LATEST = 1, CREW_EXPORTER_FINAL = 2 };
+/* The scalars of one evaluation, by the metrics' keys, "loss" among them. */
+struct crew_eval_value {
+    const char *key;
+    float value;
+};
+struct crew_eval_result {
+    int64_t global_step;
+    int n;
+    const struct crew_eval_value *values;
+};
+/* The value at a key, or `fallback`. */
+CREW_API float crew_eval_result_get(const struct crew_eval_result *,
+                                    const char *key,
+                                    float fallback);
 
-/* tf.estimator.LatestExporter / FinalExporter: what is written under
- * <model_dir>/export/<name>/<timestamp>/. What it points to lives as long as
- * the job. Zeroed fields are the defaults. */
+/* BestExporter's compare_fn: *better gets whether `current` is better than `best`.
+ * `best` may come from an event file and lack what was not written then. Not 0:
+ * an error, said in err. */
+typedef int (*crew_compare_fn)(void *self,
+                               const struct crew_eval_result *best,
+                               const struct crew_eval_result *current,
+                               CREW_OUT bool *better,
+                               struct crew_err *err);
+
+/* LATEST: after every evaluation. FINAL: once, in the end of training. BEST:
+ * after an evaluation that is better than all before it, those of earlier runs
+ * too; the first one always. */
+enum crew_exporter_kind {
+    CREW_EXPORTER_LATEST = 1,
+    CREW_EXPORTER_FINAL = 2,
+    CREW_EXPORTER_BEST = 3
+};
+
+/* tf.estimator.LatestExporter / FinalExporter / BestExporter: what is written
+ * under <model_dir>/export/<name>/<timestamp>/. What it points to lives as long
+ * as the job. Zeroed fields are the defaults. */
 struct crew_exporter {
     enum crew_exporter_kind kind;
     const char *name;
-    int64_t exports_to_keep; /* Latest: 5; 0: all */
+    int64_t exports_to_keep; /* the newest; Latest and Best: 5; 0: all */
+    /* Best. NULL: a smaller loss is better. */
+    CREW_NULLABLE crew_compare_fn compare_fn;
+    CREW_NULLABLE void *compare_self;
+    /* Best: where earlier evaluations are, below model_dir, with * and ?. NULL:
+     * "eval/" followed by "*.tfevents.*", of a named evaluation "eval_<name>/".
+     * "": none are looked for. */
+    CREW_NULLABLE const char *event_file_pattern;
     struct crew_receiver receiver;
     enum crew_export_weights weights;
     CREW_NULLABLE const struct crew_asset *assets_extra;

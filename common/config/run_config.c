@@ -376,7 +376,10 @@ static int check_input_fn(bool given, struct crew_err *err)
     return CREW_OK;
 }
 
-static int same_names(const struct crew_eval_spec *es, struct crew_err *err)
+/* `what` is wrong with a name; then all of them, as Python writes a list. */
+static int bad_names(const struct crew_eval_spec *es,
+                     const char *what,
+                     struct crew_err *err)
 {
     struct strbuf names;
     int rc;
@@ -390,10 +393,8 @@ static int same_names(const struct crew_eval_spec *es, struct crew_err *err)
             py_repr_text(&names, es->exporters[i].name);
         }
     }
-    rc = crew_err_set(err, CREW_INVALID_ARGUMENT,
-                      "`exporters` must have unique names. Such a name cannot "
-                      "be `None`. All exporter names: [%s]",
-                      names.data);
+    rc = crew_err_set(err, CREW_INVALID_ARGUMENT, "%s All exporter names: [%s]",
+                      what, names.data);
     strbuf_release(&names);
     return rc;
 }
@@ -404,12 +405,21 @@ static int check_exporter(const struct crew_eval_spec *es,
 {
     const struct crew_exporter *e = &es->exporters[i];
 
+    if (e->kind < CREW_EXPORTER_LATEST || e->kind > CREW_EXPORTER_BEST) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "exporter %d is of no kind that there is: %d", i,
+                            (int)e->kind);
+    }
     if (e->name == NULL || e->name[0] == '\0') {
-        return same_names(es, err);
+        return bad_names(
+            es, "An Exporter cannot have a name that is `None` or empty.", err);
     }
     for (int k = 0; k < i; k++) {
         if (strcmp(es->exporters[k].name, e->name) == 0) {
-            return same_names(es, err);
+            return bad_names(es,
+                             "`exporters` must have unique names. Such a name "
+                             "cannot be `None`.",
+                             err);
         }
     }
     if (strchr(e->name, '/') != NULL || e->name[0] == '.') {
@@ -417,6 +427,12 @@ static int check_exporter(const struct crew_eval_spec *es,
                             "the exporter name \"%.100s\" must be the name of "
                             "one folder under export/",
                             e->name);
+    }
+    if (e->exports_to_keep < 0 && e->kind == CREW_EXPORTER_BEST) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "`exports_to_keep`, if provided, must be a "
+                            "positive number. Got %lld",
+                            (long long)e->exports_to_keep);
     }
     if (e->exports_to_keep < 0) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -474,8 +490,9 @@ void crew_eval_spec_add_exporter(struct crew_eval_spec *es,
     if (es->num_exporters < CREW_MAX_EXPORTERS) {
         es->exporters[es->num_exporters] = (struct crew_exporter){
             .kind = kind,
-            .name = name,
-            .exports_to_keep = kind == CREW_EXPORTER_LATEST ? 5 : 0,
+            .name = name == NULL && kind == CREW_EXPORTER_BEST ? "best_exporter"
+                                                               : name,
+            .exports_to_keep = kind == CREW_EXPORTER_FINAL ? 0 : 5,
         };
     }
     es->num_exporters++;

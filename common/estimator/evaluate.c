@@ -46,6 +46,10 @@ void evaluator_release(struct evaluator *e)
 {
     event_writer_close(e->events);
     free(e->dir);
+    eval_result_release(&e->result);
+    for (int i = 0; i < CREW_MAX_EXPORTERS; i++) {
+        best_release(&e->best[i]);
+    }
     *e = (struct evaluator){0};
 }
 
@@ -336,6 +340,26 @@ static void write_events(struct evaluator *e,
     free(scalars);
 }
 
+/* The scalars, for the exporters. */
+static void keep_result(struct evaluator *e,
+                        const struct session *s,
+                        const struct item *items,
+                        int n)
+{
+    struct crew_eval_value *values = xcalloc((size_t)n + 1, sizeof *values);
+    struct crew_eval_result r = {.global_step = s->global_step,
+                                 .values = values};
+
+    for (int i = 0; i < n; i++) {
+        if (items[i].n == 1) {
+            values[r.n++] =
+                (struct crew_eval_value){items[i].key, items[i].values[0]};
+        }
+    }
+    eval_result_copy(&e->result, &r);
+    free(values);
+}
+
 static void report(struct evaluator *e,
                    const struct session *s,
                    const char *prefix,
@@ -345,6 +369,7 @@ static void report(struct evaluator *e,
     int n;
     struct item *items = sorted_items(s, &n);
 
+    keep_result(e, s, items, n);
     result->global_step = s->global_step;
     result_line(items, n, s->global_step, result->line, sizeof result->line);
     env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
@@ -375,5 +400,5 @@ int evaluator_run(struct evaluator *e,
     if (err->code != CREW_OK) {
         return err->code;
     }
-    return exporters_run(e->run, prefix, is_final, err);
+    return exporters_run(e, prefix, is_final, err);
 }

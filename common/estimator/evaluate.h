@@ -6,6 +6,7 @@
 #ifndef ESTIMATOR_EVALUATE_H
 #define ESTIMATOR_EVALUATE_H
 
+#include "estimator/best_exporter.h"
 #include "estimator/run.h"
 #include "estimator/weights.h"
 #include "summary/event_writer.h"
@@ -17,9 +18,11 @@ struct eval_result {
 
 struct evaluator {
     struct run *run;
-    char *dir;                   /* of the events */
-    struct event_writer *events; /* opened at the first evaluation */
-    int64_t last_step;           /* evaluated; -1: none */
+    char *dir;                      /* of the events */
+    struct event_writer *events;    /* opened at the first evaluation */
+    int64_t last_step;              /* evaluated; -1: none */
+    struct crew_eval_result result; /* its scalars; owned */
+    struct best_memory best[CREW_MAX_EXPORTERS]; /* by the exporter's place */
 };
 void evaluator_init(struct evaluator *, struct run *);
 void evaluator_release(struct evaluator *);
@@ -34,15 +37,15 @@ CREW_MUST_CHECK int evaluator_run(struct evaluator *,
                                   CREW_OUT struct eval_result *,
                                   struct crew_err *);
 
-/* Run the EvalSpec's exporters on a checkpoint; the folders go to run->exports.
- */
-CREW_MUST_CHECK int exporters_run(struct run *,
+/* Run the EvalSpec's exporters on the checkpoint that was evaluated last; the
+ * folders go to run->exports. */
+CREW_MUST_CHECK int exporters_run(struct evaluator *,
                                   const char *prefix,
                                   bool is_final,
                                   struct crew_err *);
 /* Only what exporters_run did not run when this checkpoint was not yet known to
  * be the last. */
-CREW_MUST_CHECK int exporters_run_final(struct run *,
+CREW_MUST_CHECK int exporters_run_final(struct evaluator *,
                                         const char *prefix,
                                         struct crew_err *);
 

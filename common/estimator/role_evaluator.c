@@ -88,7 +88,7 @@ static int export_final(struct role *r, struct crew_err *err)
 {
     char *prefix = run_checkpoint_path(r->run, r->watch.evaluated_step);
 
-    if (exporters_run_final(r->run, prefix, err) == CREW_OK) {
+    if (exporters_run_final(&r->evaluator, prefix, err) == CREW_OK) {
         r->watch.final_done = true;
     }
     free(prefix);

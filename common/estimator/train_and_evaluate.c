@@ -21,6 +21,7 @@ struct local {
     struct evaluator evaluator;
     struct hook_timer timer;
     bool first_save_seen;
+    bool final_done; /* the exporters know that it was the last evaluation */
 };
 
 static int evaluate_now(struct local *l,
@@ -36,6 +37,7 @@ static int evaluate_now(struct local *l,
     if (evaluator_run(&l->evaluator, prefix, is_final, &result, err) ==
         CREW_OK) {
         l->training->evaluation_step = step;
+        l->final_done = is_final;
     }
     free(prefix);
     return err->code;
@@ -57,17 +59,31 @@ static int after_save(void *self, int64_t step, bool last, struct crew_err *err)
                 l->run->es.throttle_secs);
         return CREW_OK;
     }
-    return evaluate_now(l, step, last, err);
+    return evaluate_now(
+        l, step,
+        last || (l->run->ts.max_steps > 0 && step >= l->run->ts.max_steps),
+        err);
 }
 
+/* Training may end with a save that was not known to be the last when it was
+ * evaluated: the input has ended, or a hook asked to stop. */
 static int at_end(void *self, int64_t step, struct crew_err *err)
 {
     struct local *l = self;
+    char *prefix;
 
     if (!l->timer.triggered || l->timer.last_step != step) {
         return evaluate_now(l, step, true, err);
     }
-    return CREW_OK;
+    if (l->final_done) {
+        return CREW_OK;
+    }
+    prefix = run_checkpoint_path(l->run, step);
+    if (exporters_run_final(&l->evaluator, prefix, err) == CREW_OK) {
+        l->final_done = true;
+    }
+    free(prefix);
+    return err->code;
 }
 
 static void log_start(const struct run *run)

@@ -295,7 +295,8 @@ static void collect(void *self, const char *name)
     struct versions *v = self;
     char *end = NULL;
 
-    if (name[0] < '0' || name[0] > '9') {
+    /* Ten digits, as TensorFlow: other numbers are somebody else's. */
+    if (strspn(name, "0123456789") != 10) {
         return;
     }
     int64_t stamp = strtoll(name, &end, 10);

@@ -350,12 +350,25 @@ START_TEST(exporters)
                      "`exports_to_keep`, if provided, must be positive number");
     es.exporters[0].exports_to_keep = 0;
     ck_assert_str_eq(apply(), "");
+    crew_eval_spec_add_exporter(&es, CREW_EXPORTER_BEST, NULL);
+    ck_assert_str_eq(es.exporters[2].name, "best_exporter");
+    ck_assert_int_eq(es.exporters[2].exports_to_keep, 5);
+    es.exporters[2].exports_to_keep = -2;
+    ck_assert_str_eq(apply(),
+                     "`exports_to_keep`, if provided, must be a positive "
+                     "number. Got -2");
+    es.exporters[2].exports_to_keep = 5;
+    es.exporters[2].kind = (enum crew_exporter_kind)9;
+    ck_assert_str_eq(apply(), "exporter 2 is of no kind that there is: 9");
 }
 END_TEST
 
 #define NAMES                                                                \
     "`exporters` must have unique names. Such a name cannot be `None`. All " \
     "exporter names: "
+#define EMPTY                                                              \
+    "An Exporter cannot have a name that is `None` or empty. All exporter " \
+    "names: "
 
 START_TEST(exporters_that_are_refused)
 {
@@ -363,9 +376,9 @@ START_TEST(exporters_that_are_refused)
     crew_eval_spec_add_exporter(&es, CREW_EXPORTER_FINAL, "a");
     ck_assert_str_eq(apply(), NAMES "['a', 'a']");
     es.exporters[1].name = "";
-    ck_assert_str_eq(apply(), NAMES "['a', '']");
+    ck_assert_str_eq(apply(), EMPTY "['a', '']");
     es.exporters[1].name = NULL;
-    ck_assert_str_eq(apply(), NAMES "['a', None]");
+    ck_assert_str_eq(apply(), EMPTY "['a', None]");
     es.exporters[1].name = "../x";
     ck_assert_ptr_nonnull(strstr(apply(), "must be the name of one folder"));
     es.exporters[1].name = "b";

@@ -155,6 +155,7 @@ START_TEST(versions_rise_and_old_ones_go)
         ck_assert_str_eq(dir, path[i]);
         free(dir);
     }
+    ck_assert_int_eq(fs_make_dirs(env, "m/export/final/17", &err), CREW_OK);
     ck_assert_int_eq(saved_model_prune(env, "m/export/final", 2, &err),
                      CREW_OK);
     for (int i = 0; i < 4; i++) {
@@ -167,6 +168,7 @@ START_TEST(versions_rise_and_old_ones_go)
     ck_assert_int_eq(saved_model_prune(env, "m/export/final", 0, &err),
                      CREW_OK);
     ck_assert(fs_exists(env, path[2]));
+    ck_assert(fs_exists(env, "m/export/final/17")); /* not ten digits */
     for (int i = 0; i < 4; i++) {
         free(path[i]);
     }
