@@ -960,27 +960,105 @@ typedef int (*crew_model_fn)(struct crew_graph *graph,
 /* ------------------------------------------------------------------- hooks */
 
 /* tf's SessionRunHook. Any function may be NULL. Called on the training thread
- * in the order the hooks were added; `end` only after a clean end. */
+ * in the order the hooks were added, in training, evaluation and prediction.
+ *
+ *   begin                 once, before the graph is finished: say here which
+ *                         tensors may be asked for
+ *   after_create_session  the variables have their values
+ *   before_run            of each step: crew_run_fetch() asks for tensors. On a
+ *                         cluster it may turn out only then that the job has
+ *                         ended, and no after_run follows
+ *   after_run             of each step: crew_run_value() has them
+ *   end                   after a clean end only, not after an error
+ *   free                  always, last
+ *
+ * A session is one training, evaluation or prediction. What it points to is
+ * valid from begin until end or free. */
+struct crew_session;
+
+/* A step, in before_run and after_run. */
 struct crew_run_context {
     int64_t global_step;  /* of the cluster, after this step (after_run) */
     int64_t local_step;   /* this process's own count, from 1 */
-    float loss;           /* of this step (after_run) */
-    bool request_stop;    /* set to end training */
+    float loss;           /* of this step (after_run); 0 in prediction */
+    bool request_stop;    /* set to end the session after this step */
+    struct crew_session *session;
 };
 struct crew_hook_ops {
-    int (*begin)(void *self, struct crew_err *err);
+    int (*begin)(void *self, struct crew_session *, struct crew_err *err);
     int (*after_create_session)(void *self, int64_t step, struct crew_err *err);
     int (*before_run)(void *self, struct crew_run_context *, struct crew_err *);
     int (*after_run)(void *self, struct crew_run_context *, struct crew_err *);
     int (*end)(void *self, int64_t global_step, struct crew_err *err);
     void (*free)(void *self);
 };
-/* Owner: the spec frees it through ops->free. chief_only as in tf's
- * training_chief_hooks. */
+
+/* A hook by value. Whoever takes it frees it through ops->free, also on
+ * error. */
+struct crew_hook {
+    const struct crew_hook_ops *ops;
+    void *self;
+};
+
+/* A tensor's value, borrowed until after_run returns. Numbers are float32 or
+ * int64; the batch is filled in. */
+struct crew_value {
+    enum crew_dtype dtype;
+    struct crew_shape shape;
+    const void *data;
+};
+
+/* In begin: the hook may ask for a tensor, by its name ("softmax_tensor" or
+ * "softmax_tensor:0", "dense/kernel"; "global_step") or by its node. *tensor gets
+ * its handle. What is only declared costs nothing in a step. Errors:
+ * INVALID_ARGUMENT with TensorFlow's words: no such tensor, of another graph. */
+CREW_API int crew_session_tensor(struct crew_session *,
+                                 const char *name,
+                                 CREW_OUT int *tensor,
+                                 struct crew_err *err);
+CREW_API int crew_session_node(struct crew_session *,
+                               struct crew_node *,
+                               CREW_OUT int *tensor,
+                               struct crew_err *err);
+/* In before_run: fetch it in this step. */
+CREW_API void crew_run_fetch(struct crew_run_context *, int tensor);
+/* In after_run: its value in this step; data NULL when this step has not fetched
+ * it. A variable's value is the one after this step. */
+CREW_API struct crew_value crew_run_value(const struct crew_run_context *,
+                                          int tensor);
+/* End the session, and say why: the words go into the log of the job's end and
+ * into DONE. */
+CREW_API void crew_run_request_stop(struct crew_run_context *, const char *why);
+
+/* Add to what a model function returns; training_chief_hooks are run by the
+ * chief alone. The spec frees them. crew_spec_hook is the same of its parts. */
 CREW_API void crew_spec_hook(struct crew_spec *,
                              const struct crew_hook_ops *ops,
                              CREW_TAKES void *self,
                              bool chief_only);
+CREW_API void crew_spec_training_hook(struct crew_spec *, struct crew_hook);
+CREW_API void crew_spec_training_chief_hook(struct crew_spec *,
+                                            struct crew_hook);
+CREW_API void crew_spec_evaluation_hook(struct crew_spec *, struct crew_hook);
+CREW_API void crew_spec_prediction_hook(struct crew_spec *, struct crew_hook);
+
+/* tf's CheckpointSaverListener: what is to happen around each save, on the
+ * chief. Any function may be NULL. */
+struct crew_saving_listener_ops {
+    int (*begin)(void *self, struct crew_err *err);
+    int (*before_save)(void *self, int64_t global_step, struct crew_err *err);
+    /* *request_stop: set to end training. */
+    int (*after_save)(void *self,
+                      int64_t global_step,
+                      CREW_OUT bool *request_stop,
+                      struct crew_err *err);
+    int (*end)(void *self, int64_t global_step, struct crew_err *err);
+    void (*free)(void *self);
+};
+struct crew_saving_listener {
+    const struct crew_saving_listener_ops *ops;
+    void *self;
+};
 
 /* --------------------------------------------------- how long, where, what */
 
@@ -998,11 +1076,23 @@ struct crew_run_config {
     double session_creation_timeout_secs;      /* 7200 */
 };
 
-/* tf.estimator.TrainSpec. */
+/* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure() are
+ * freed by the host. */
 struct crew_train_spec {
     crew_input_fn input_fn;
     int64_t max_steps; /* -1: until the input ends */
+    int num_hooks;
+    struct crew_hook *hooks;
+    int num_saving_listeners;
+    struct crew_saving_listener *saving_listeners; /* chief */
 };
+CREW_API void crew_train_spec_add_hook(struct crew_train_spec *,
+                                       struct crew_hook);
+CREW_API void crew_train_spec_add_saving_listener(
+    struct crew_train_spec *,
+    struct crew_saving_listener);
+/* Frees hooks and listeners. */
+CREW_API void crew_train_spec_release(struct crew_train_spec *);
 
 /* What a server is sent: tf's serving_input_receiver_fn. TENSORS: a tensor for
  * each feature, by its name (build_raw_serving_input_receiver_fn). EXAMPLES:
@@ -1123,7 +1213,12 @@ struct crew_eval_spec {
     double throttle_secs;               /* 600 */
     int num_exporters;
     struct crew_exporter exporters[CREW_MAX_EXPORTERS];
+    int num_hooks;
+    struct crew_hook *hooks; /* owned; run in every evaluation */
 };
+CREW_API void crew_eval_spec_add_hook(struct crew_eval_spec *,
+                                      struct crew_hook);
+CREW_API void crew_eval_spec_release(struct crew_eval_spec *);
 /* With the defaults; change es->exporters[es->num_exporters - 1] after it. */
 CREW_API void crew_eval_spec_add_exporter(struct crew_eval_spec *,
                                           enum crew_exporter_kind,

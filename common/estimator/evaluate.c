@@ -21,6 +21,7 @@ struct session {
     struct run *run;
     struct model *model;
     struct plan *plan;
+    struct crew_session hooks;
     struct dataset_reader *input;
     struct weights weights;
     double **metrics; /* the running sums of each */
@@ -55,6 +56,7 @@ void evaluator_release(struct evaluator *e)
 
 static void session_release(struct session *s)
 {
+    hook_session_release(&s->hooks);
     dataset_reader_close(s->input);
     plan_free(s->plan);
     weights_release(&s->weights);
@@ -95,16 +97,31 @@ static struct crew_node **collect_fetches(const struct crew_spec *spec, int *n)
 static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
 {
     int n;
+    int num_on_demand;
     struct crew_node **fetches = collect_fetches(s->model->spec, &n);
+    struct crew_node **on_demand =
+        hook_session_tensors(&s->hooks, &num_on_demand);
 
-    if (plan_new(s->model->graph, fetches, n, NULL, max_batch, &s->plan, err) ==
-        CREW_OK) {
+    if (plan_new_on_demand(s->model->graph, fetches, n, on_demand,
+                           num_on_demand, NULL, max_batch, &s->plan,
+                           err) == CREW_OK) {
         for (int i = 0; i < s->weights.num_vars; i++) {
             plan_bind_var(s->plan, i, s->weights.vars[i].value);
         }
     }
     free(fetches);
+    free(on_demand);
+    hook_session_set_plan(&s->hooks, s->plan);
     return err->code;
+}
+
+/* In TensorFlow's order: the EvalSpec's, then the model's. */
+static int begin_hooks(struct session *s, struct crew_err *err)
+{
+    hook_session_init(&s->hooks, s->run->env, s->model->graph);
+    hook_session_borrow(&s->hooks, s->run->es.hooks, s->run->es.num_hooks);
+    spec_give_hooks(s->model->spec, SPEC_EVALUATION, &s->hooks);
+    return hook_session_begin(&s->hooks, err);
 }
 
 /* UTC; `between` stands between date and time: "T", or "-" where TensorFlow's
@@ -139,6 +156,9 @@ static int open_session(struct session *s,
         return err->code;
     }
     log_time(env, "Starting", 'T');
+    if (begin_hooks(s, err) != CREW_OK) {
+        return err->code;
+    }
     env_log(env, LOG_INFO, "Graph was finalized.");
     env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
     if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
@@ -158,7 +178,7 @@ static int open_session(struct session *s,
     }
     env_log(env, LOG_INFO, "Running local_init_op.");
     env_log(env, LOG_INFO, "Done running local_init_op.");
-    return CREW_OK;
+    return hook_session_created(&s->hooks, s->global_step, err);
 }
 
 /* tf's _StopAfterNEvalsHook: every batch below 20, else each tenth part. */
@@ -174,6 +194,7 @@ static void log_batch(struct session *s, int64_t steps)
 
 static int run_batch(struct session *s,
                      const struct dataset_batch *batch,
+                     float *loss,
                      struct crew_err *err)
 {
     struct plan_feed feeds[DATASET_MAX_COMPONENTS];
@@ -184,8 +205,8 @@ static int run_batch(struct session *s,
     if (plan_forward(s->plan, feeds, n, batch->rows, 0, 0, err) != CREW_OK) {
         return err->code;
     }
-    s->loss_total +=
-        (double)*(const float *)plan_value(s->plan, spec->loss, &shape);
+    *loss = *(const float *)plan_value(s->plan, spec->loss, &shape);
+    s->loss_total += (double)*loss;
     for (int i = 0; i < spec->num_metrics; i++) {
         if (metric_update(spec->metrics[i].metric, s->metrics[i], s->plan,
                           err) != CREW_OK) {
@@ -196,29 +217,47 @@ static int run_batch(struct session *s,
     return CREW_OK;
 }
 
+/* A batch with the hooks around it. OUT_OF_RANGE: there are no more. */
+static int one_step(struct session *s, bool *more, struct crew_err *err)
+{
+    struct crew_run_context ctx = {.global_step = s->global_step,
+                                   .local_step = s->batches + 1};
+    const struct dataset_batch *batch;
+
+    if (hook_session_before_run(&s->hooks, s->global_step, &ctx, err) !=
+            CREW_OK ||
+        dataset_reader_next(s->input, &batch, err) != CREW_OK ||
+        run_batch(s, batch, &ctx.loss, err) != CREW_OK ||
+        hook_session_after_run(&s->hooks, &ctx, err) != CREW_OK) {
+        return err->code;
+    }
+    log_batch(s, s->run->es.steps);
+    *more = !ctx.request_stop;
+    return CREW_OK;
+}
+
 static int run_batches(struct session *s, struct crew_err *err)
 {
     struct crew_env *env = s->run->env;
     uint64_t begin = env->now_ns(env);
     int64_t steps = s->run->es.steps;
+    bool more = true;
 
-    while (steps < 0 || s->batches < steps) {
-        const struct dataset_batch *batch;
+    while (more && (steps < 0 || s->batches < steps)) {
         struct crew_err e = {0};
 
         if (signals_check(err) != CREW_OK) {
             return err->code;
         }
-        if (dataset_reader_next(s->input, &batch, &e) != CREW_OK) {
+        if (one_step(s, &more, &e) != CREW_OK) {
             if (e.code == CREW_OUT_OF_RANGE) {
                 break;
             }
             return crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
         }
-        if (run_batch(s, batch, err) != CREW_OK) {
-            return err->code;
-        }
-        log_batch(s, steps);
+    }
+    if (hook_session_end(&s->hooks, s->global_step, err) != CREW_OK) {
+        return err->code;
     }
     env_log(env, LOG_INFO, "Inference Time : %.5fs",
             (double)(env->now_ns(env) - begin) / 1e9);

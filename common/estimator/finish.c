@@ -18,7 +18,8 @@ const char *finish_reason(const struct training *t)
         case STOP_INPUT_END:
             return "end of input";
         case STOP_HOOK:
-            return "a hook asked to stop";
+            return t->session.why[0] != '\0' ? t->session.why
+                                             : "a hook asked to stop";
         case STOP_GOAL:
             return "max_steps reached";
         case STOP_TOLD:

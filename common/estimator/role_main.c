@@ -305,6 +305,8 @@ int run_set_log_level(const struct options *o, struct crew_err *err)
 void run_release(struct run *run)
 {
     run_forget_exports(run);
+    crew_train_spec_release(&run->ts);
+    crew_eval_spec_release(&run->es);
     params_free(run->params);
     tf_config_free(run->tf);
     options_release(&run->opt);

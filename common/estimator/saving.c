@@ -128,9 +128,11 @@ void training_add_saver(struct training *t)
         .events = t->events,
         .ops = &ops,
         .self = t,
+        .listeners = t->run->ts.saving_listeners,
+        .num_listeners = t->run->ts.num_saving_listeners,
         .final_retries = 3,
         .wait = saver_wait,
     };
 
-    hook_add_saver(&t->hooks, &options);
+    hook_add_saver(&t->session.hooks, &options);
 }

@@ -20,9 +20,7 @@ void spec_free(struct crew_spec *spec)
         return;
     }
     for (int i = 0; i < spec->num_hooks; i++) {
-        if (spec->hooks[i].self != NULL && spec->hooks[i].ops->free != NULL) {
-            spec->hooks[i].ops->free(spec->hooks[i].self);
-        }
+        hook_free(spec->hooks[i].hook);
     }
     for (int i = 0; i < spec->num_exports; i++) {
         free(spec->exports[i].outputs);
@@ -111,14 +109,57 @@ void crew_spec_metric(struct crew_spec *spec,
         (struct spec_metric){.key = key, .metric = metric};
 }
 
+static void add_hook(struct crew_spec *spec,
+                     struct crew_hook hook,
+                     enum spec_hook_kind kind)
+{
+    spec->hooks = grown(spec->hooks, spec->num_hooks, sizeof *spec->hooks);
+    spec->hooks[spec->num_hooks++] =
+        (struct spec_hook){.hook = hook, .kind = kind};
+}
+
 void crew_spec_hook(struct crew_spec *spec,
                     const struct crew_hook_ops *ops,
                     void *self,
                     bool chief_only)
 {
-    spec->hooks = grown(spec->hooks, spec->num_hooks, sizeof *spec->hooks);
-    spec->hooks[spec->num_hooks++] =
-        (struct spec_hook){.ops = ops, .self = self, .chief_only = chief_only};
+    add_hook(spec, (struct crew_hook){ops, self},
+             chief_only ? SPEC_TRAINING_CHIEF : SPEC_TRAINING);
+}
+
+void crew_spec_training_hook(struct crew_spec *spec, struct crew_hook hook)
+{
+    add_hook(spec, hook, SPEC_TRAINING);
+}
+
+void crew_spec_training_chief_hook(struct crew_spec *spec,
+                                   struct crew_hook hook)
+{
+    add_hook(spec, hook, SPEC_TRAINING_CHIEF);
+}
+
+void crew_spec_evaluation_hook(struct crew_spec *spec, struct crew_hook hook)
+{
+    add_hook(spec, hook, SPEC_EVALUATION);
+}
+
+void crew_spec_prediction_hook(struct crew_spec *spec, struct crew_hook hook)
+{
+    add_hook(spec, hook, SPEC_PREDICTION);
+}
+
+void spec_give_hooks(struct crew_spec *spec,
+                     enum spec_hook_kind kind,
+                     struct crew_session *session)
+{
+    for (int i = 0; i < spec->num_hooks; i++) {
+        struct spec_hook *h = &spec->hooks[i];
+
+        if (h->kind == kind && h->hook.ops != NULL) {
+            hook_session_add(session, h->hook);
+            h->hook = (struct crew_hook){0};
+        }
+    }
 }
 
 int spec_check_scalar(const struct crew_node *node,

@@ -6,7 +6,7 @@
 
 #include "export/saved_model.h"
 #include "graph/graph.h"
-#include "hooks/hooks.h"
+#include "hooks/hook_session.h"
 #include "optim/optim.h"
 
 struct spec_prediction {
@@ -31,10 +31,15 @@ struct spec_summary {
     const char *text;       /* of a text */
     int64_t max_outputs;    /* of images */
 };
+enum spec_hook_kind {
+    SPEC_TRAINING = 0,
+    SPEC_TRAINING_CHIEF,
+    SPEC_EVALUATION,
+    SPEC_PREDICTION
+};
 struct spec_hook {
-    const struct crew_hook_ops *ops;
-    void *self; /* owned; NULL once a hook list has it */
-    bool chief_only;
+    struct crew_hook hook; /* owned; ops NULL once a session has it */
+    enum spec_hook_kind kind;
 };
 
 struct crew_spec {
@@ -56,6 +61,11 @@ struct crew_spec {
 /* Owner: caller, spec_free(). */
 struct crew_spec *spec_new(void);
 void spec_free(CREW_NULLABLE struct crew_spec *);
+
+/* Give the hooks of a kind to a session. */
+void spec_give_hooks(struct crew_spec *,
+                     enum spec_hook_kind,
+                     struct crew_session *);
 
 /* Is everything there that `mode` needs? Errors: INVALID_ARGUMENT (exit 1) in
  * TensorFlow's words: "Missing loss.", "Missing predictions.", ... */

@@ -57,6 +57,9 @@ static int make_plan(struct training *t,
     struct crew_node **fetches =
         xcalloc((size_t)spec->num_summaries + 1, sizeof *fetches);
     bool writes = t->is_chief && t->run->rc.save_summary_steps > 0;
+    int num_on_demand;
+    struct crew_node **on_demand =
+        hook_session_tensors(&t->session, &num_on_demand);
     int n = 0;
 
     fetches[n++] = spec->loss;
@@ -66,9 +69,12 @@ static int make_plan(struct training *t,
             fetches[n++] = spec->summaries[i].node;
         }
     }
-    (void)plan_new(t->model->graph, fetches, n, spec->loss, max_batch, &t->plan,
-                   err);
+    (void)plan_new_on_demand(t->model->graph, fetches, n, on_demand,
+                             num_on_demand, spec->loss, max_batch, &t->plan,
+                             err);
     free(fetches);
+    free(on_demand);
+    hook_session_set_plan(&t->session, t->plan);
     for (int i = 0; err->code == CREW_OK && i < t->weights.num_vars; i++) {
         plan_bind_var(t->plan, i, t->weights.vars[i].value);
         if (plan_grad(t->plan, i) == NULL) {
@@ -116,13 +122,11 @@ int training_open(struct training *t,
                            .is_chief = is_chief,
                            .listener = listener,
                            .saved_step = -1};
-    hook_list_init(&t->hooks);
     if (open_input(t, &element, err) != CREW_OK ||
         model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
                     err) != CREW_OK ||
         weights_new(t->model->graph, &t->model->spec->optimizers, is_chief,
-                    &t->weights, err) != CREW_OK ||
-        make_plan(t, element.max_batch, err) != CREW_OK) {
+                    &t->weights, err) != CREW_OK) {
         return err->code;
     }
     if (open_trainer(t, err) != CREW_OK) {
@@ -162,21 +166,6 @@ static void last_evaluation(void *self, char *line, size_t size, int64_t *step)
     t->trainer->ops->last_evaluation(t->trainer, line, size, step);
 }
 
-/* The model's own hooks; the list takes them. */
-static void add_spec_hooks(struct training *t, bool chief_only)
-{
-    struct crew_spec *spec = t->model->spec;
-
-    for (int i = 0; i < spec->num_hooks; i++) {
-        struct spec_hook *h = &spec->hooks[i];
-
-        if (h->chief_only == chief_only) {
-            hook_list_add(&t->hooks, h->ops, h->self);
-            h->self = NULL;
-        }
-    }
-}
-
 /* MonitoredTrainingSession's order. */
 static void add_hooks(struct training *t)
 {
@@ -188,22 +177,24 @@ static void add_hooks(struct training *t)
         hook_events_open(run->env, run->model_dir, true, &t->events);
         graph_event_write(t->events, t->model->graph);
         training_add_saver(t);
-        add_spec_hooks(t, true);
+        spec_give_hooks(t->model->spec, SPEC_TRAINING_CHIEF, &t->session);
         if (run->rc.log_step_count_steps > 0) {
-            hook_add_step_counter(&t->hooks, run->env,
+            hook_add_step_counter(&t->session.hooks, run->env,
                                   run->rc.log_step_count_steps, t->events);
         }
         if (run->rc.save_summary_steps > 0) {
-            hook_add_summary(&t->hooks, run->env, run->rc.save_summary_steps,
-                             t->events, summaries);
+            hook_add_summary(&t->session.hooks, run->env,
+                             run->rc.save_summary_steps, t->events, summaries);
         }
     }
+    hook_session_borrow(&t->session, run->ts.hooks, run->ts.num_hooks);
     if (run->rc.log_step_count_steps > 0) {
-        hook_add_logging(&t->hooks, run->env, run->rc.log_step_count_steps);
+        hook_add_logging(&t->session.hooks, run->env,
+                         run->rc.log_step_count_steps);
     }
-    add_spec_hooks(t, false);
+    spec_give_hooks(t->model->spec, SPEC_TRAINING, &t->session);
     if (t->is_chief) {
-        progress_add_hook(&t->hooks, run->env, run->ts.max_steps,
+        progress_add_hook(&t->session.hooks, run->env, run->ts.max_steps,
                           run->opt.quiet, last_evaluation, t);
     }
 }
@@ -259,8 +250,10 @@ int training_start(struct training *t, struct crew_err *err)
     env_log(env, LOG_INFO, "Calling model_fn.");
     env_log(env, LOG_INFO, "Done calling model_fn.");
     env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
+    hook_session_init(&t->session, env, t->model->graph);
     add_hooks(t);
-    if (hook_list_begin(&t->hooks, err) != CREW_OK) {
+    if (hook_session_begin(&t->session, err) != CREW_OK ||
+        make_plan(t, t->model->element.max_batch, err) != CREW_OK) {
         return err->code;
     }
     env_log(env, LOG_INFO, "Graph was finalized.");
@@ -271,7 +264,7 @@ int training_start(struct training *t, struct crew_err *err)
     env_log(env, LOG_INFO, "Done running local_init_op.");
     /* The chief's first save comes before any worker's first step. */
     if (t->is_chief &&
-        hook_list_after_create_session(&t->hooks, t->step, err) != CREW_OK) {
+        hook_session_created(&t->session, t->step, err) != CREW_OK) {
         return err->code;
     }
     if (t->trainer->ops->begin(t->trainer, &t->step, err) != CREW_OK) {
@@ -280,7 +273,7 @@ int training_start(struct training *t, struct crew_err *err)
     t->began = true;
     if (!t->is_chief) {
         t->start_step = t->step;
-        return hook_list_after_create_session(&t->hooks, t->step, err);
+        return hook_session_created(&t->session, t->step, err);
     }
     return CREW_OK;
 }
@@ -300,7 +293,7 @@ int training_end(struct training *t, struct crew_err *err)
         /* A ps that has gone is noticed by the save, or does not matter. */
         (void)t->trainer->ops->leave(t->trainer, &ignored);
     }
-    if (hook_list_end(&t->hooks, t->step, err) != CREW_OK) {
+    if (hook_session_end(&t->session, t->step, err) != CREW_OK) {
         return err->code;
     }
     if (t->local_steps == 0 && t->stop != STOP_SIGNAL) {
@@ -317,7 +310,7 @@ int training_end(struct training *t, struct crew_err *err)
 void training_close(struct training *t)
 {
     signals_on_interrupt(NULL, NULL);
-    hook_list_release(&t->hooks);
+    hook_session_release(&t->session);
     if (t->trainer != NULL) {
         t->trainer->ops->close(t->trainer);
     }

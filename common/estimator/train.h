@@ -17,7 +17,7 @@
 #include "cluster/trainer.h"
 #include "estimator/run.h"
 #include "estimator/weights.h"
-#include "hooks/hooks.h"
+#include "hooks/hook_session.h"
 
 /* Why the loop ended. */
 enum training_stop {
@@ -47,7 +47,7 @@ struct training {
     struct weights weights;
     struct trainer_options options;
     struct trainer *trainer;
-    struct hook_list hooks;
+    struct crew_session session; /* hooks */
     struct event_writer *events;  /* chief */
     struct ckpt_history *history; /* chief: which checkpoints are kept */
     uint64_t epoch;               /* chief: this life's number */

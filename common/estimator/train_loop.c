@@ -40,6 +40,11 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
                                    .local_step = t->local_steps + 1};
     const struct dataset_batch *batch;
 
+    /* Before the ticket: a hook may wait for the others. */
+    if (hook_session_before_run(&t->session, t->step, &ctx, err) != CREW_OK) {
+        t->stop = STOP_ERROR;
+        return err->code;
+    }
     if (dataset_reader_next(t->input, &batch, err) != CREW_OK) {
         t->stop = STOP_INPUT_END;
         return err->code;
@@ -48,8 +53,7 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
         t->stop = ops->end(t->trainer)->exit_code == 0 ? STOP_GOAL : STOP_TOLD;
         return err->code;
     }
-    if (hook_list_before_run(&t->hooks, &ctx, err) != CREW_OK ||
-        forward(t, batch, err) != CREW_OK) {
+    if (forward(t, batch, err) != CREW_OK) {
         t->stop = STOP_ERROR;
         return err->code;
     }
@@ -62,13 +66,22 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
     t->local_steps++;
     ctx.global_step = t->step;
     ctx.loss = t->loss;
-    if (hook_list_after_run(&t->hooks, &ctx, err) != CREW_OK) {
+    t->session.step = t->step - 1;
+    if (hook_session_after_run(&t->session, &ctx, err) != CREW_OK) {
         t->stop = STOP_ERROR;
         return err->code;
     }
     t->stop = STOP_HOOK;
     *more = !ctx.request_stop;
     return CREW_OK;
+}
+
+/* In one process the goal is seen before the hooks are told of another step; of
+ * a cluster only ps 0 knows, when a ticket is asked for. */
+static bool is_reached(const struct training *t)
+{
+    return t->run->tf == NULL && t->run->ts.max_steps > 0 &&
+           t->step >= t->run->ts.max_steps;
 }
 
 int training_loop(struct training *t, struct crew_err *err)
@@ -80,6 +93,10 @@ int training_loop(struct training *t, struct crew_err *err)
 
         if (signals_pending() != 0) {
             t->stop = STOP_SIGNAL;
+            break;
+        }
+        if (is_reached(t)) {
+            t->stop = STOP_GOAL;
             break;
         }
         if (one_step(t, &more, &e) == CREW_OK) {

@@ -220,6 +220,21 @@ struct crew_node *graph_input(struct crew_graph *g,
     return n;
 }
 
+struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        if (strcmp(g->nodes[i]->name, name) == 0) {
+            return g->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+const struct crew_graph *node_graph(const struct crew_node *n)
+{
+    return n->graph;
+}
+
 const char *node_name(const struct crew_node *n)
 {
     return n->name;

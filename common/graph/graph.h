@@ -50,6 +50,9 @@ int graph_find_var(const struct crew_graph *, const char *name);
  * on (seed, name): every process draws the same numbers. */
 void graph_init_var(const struct graph_var *v, uint64_t seed, float *data);
 
+/* NULL when there is none of that name. */
+struct crew_node *graph_find_node(const struct crew_graph *, const char *name);
+const struct crew_graph *node_graph(const struct crew_node *);
 const char *node_name(const struct crew_node *);
 enum crew_dtype node_dtype(const struct crew_node *);
 const struct crew_shape *node_shape(const struct crew_node *); /* -1: batch */

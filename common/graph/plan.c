@@ -28,6 +28,8 @@
 /* What the plan knows of a node, by the node's id. */
 struct place {
     bool used, back, fetched;
+    bool on_demand;   /* only what is fetched on demand needs it ... */
+    bool wanted;      /* ... and this run does */
     bool depends;     /* on a variable, through differentiable ops */
     int readers;      /* used nodes that take it as an operand */
     int back_readers; /* of these, those that run backward */
@@ -47,6 +49,7 @@ struct plan {
     int loss; /* id, -1: forward only */
     struct place *places;
     void *scratch;
+    bool wants;          /* some place is wanted */
     uint64_t seed, step; /* of the last forward: dropout draws the same again */
 };
 
@@ -129,7 +132,7 @@ float *run_d_in_zeroed(struct run *r, const struct crew_node *n, int k)
 
 /* ------------------------------------------------------------------ making */
 
-static void mark_used(struct plan *p, const struct crew_node *n)
+static void mark_used(struct plan *p, const struct crew_node *n, bool on_demand)
 {
     struct place *x = place_of(p, n);
 
@@ -137,8 +140,9 @@ static void mark_used(struct plan *p, const struct crew_node *n)
         return;
     }
     x->used = true;
+    x->on_demand = on_demand;
     for (int k = 0; k < n->n_in; k++) {
-        mark_used(p, n->in[k]);
+        mark_used(p, n->in[k], on_demand);
         place_of(p, n->in[k])->readers++;
     }
 }
@@ -292,6 +296,20 @@ int plan_new(const struct crew_graph *g,
              struct plan **out,
              struct crew_err *err)
 {
+    return plan_new_on_demand(g, fetches, n_fetches, NULL, 0, loss, max_batch,
+                              out, err);
+}
+
+int plan_new_on_demand(const struct crew_graph *g,
+                       struct crew_node *const *fetches,
+                       int n_fetches,
+                       struct crew_node *const *on_demand,
+                       int n_on_demand,
+                       struct crew_node *loss,
+                       int64_t max_batch,
+                       struct plan **out,
+                       struct crew_err *err)
+{
     struct plan *p;
 
     if (crew_graph_status(g, err) != CREW_OK) {
@@ -308,17 +326,21 @@ int plan_new(const struct crew_graph *g,
     p->loss = loss == NULL ? -1 : loss->id;
     p->places = xcalloc((size_t)g->n_nodes, sizeof *p->places);
     for (int i = 0; i < n_fetches; i++) {
-        mark_used(p, fetches[i]);
+        mark_used(p, fetches[i], false);
         place_of(p, fetches[i])->fetched = true;
     }
     if (loss != NULL) {
-        mark_used(p, loss);
+        mark_used(p, loss, false);
         place_of(p, loss)->fetched = true;
         mark_depends(p);
         mark_back(p, loss);
         if (check_gradients(p, err) != CREW_OK) {
             goto fail;
         }
+    }
+    for (int i = 0; i < n_on_demand; i++) {
+        mark_used(p, on_demand[i], true);
+        place_of(p, on_demand[i])->fetched = true;
     }
     if (allocate(p, err) != CREW_OK) {
         goto fail;
@@ -359,6 +381,34 @@ void plan_bind_var(struct plan *p, int i, const float *data)
 float *plan_grad(struct plan *p, int i)
 {
     return place_of(p, graph_var(p->graph, i)->node)->grad;
+}
+
+static void want(struct plan *p, const struct crew_node *n)
+{
+    struct place *x = place_of(p, n);
+
+    if (!x->on_demand || x->wanted) {
+        return;
+    }
+    x->wanted = true;
+    p->wants = true;
+    for (int k = 0; k < n->n_in; k++) {
+        want(p, n->in[k]);
+    }
+}
+
+void plan_request(struct plan *p, const struct crew_node *n)
+{
+    PRE(place_of(p, n)->used);
+    want(p, n);
+}
+
+static void forget_requests(struct plan *p)
+{
+    for (int id = 0; p->wants && id < p->graph->n_nodes; id++) {
+        p->places[id].wanted = false;
+    }
+    p->wants = false;
 }
 
 static void widen(const int32_t *from, int64_t n, int64_t *to)
@@ -423,8 +473,9 @@ int plan_forward(struct plan *p,
     p->step = step;
     for (int id = 0; id < p->graph->n_nodes && err->code == CREW_OK; id++) {
         const struct crew_node *n = node_at(p, id);
+        const struct place *x = &p->places[id];
 
-        if (!p->places[id].used) {
+        if (!x->used || (x->on_demand && !x->wanted)) {
             continue;
         }
         if (n->op == &op_placeholder) {
@@ -435,6 +486,7 @@ int plan_forward(struct plan *p,
             n->op->forward(n, &r);
         }
     }
+    forget_requests(p);
     return err->code;
 }
 

@@ -21,6 +21,17 @@ CREW_MUST_CHECK int plan_new(const struct crew_graph *,
                              int64_t max_batch,
                              CREW_OUT struct plan **,
                              struct crew_err *);
+/* The same, ready to compute `on_demand` as well: in those runs only that
+ * plan_request() asks for it. */
+CREW_MUST_CHECK int plan_new_on_demand(const struct crew_graph *,
+                                       struct crew_node *const *fetches,
+                                       int n_fetches,
+                                       struct crew_node *const *on_demand,
+                                       int n_on_demand,
+                                       CREW_NULLABLE struct crew_node *loss,
+                                       int64_t max_batch,
+                                       CREW_OUT struct plan **,
+                                       struct crew_err *);
 void plan_free(CREW_NULLABLE struct plan *);
 
 /* Variable i's value: graph_var(i)->n floats, 64-byte aligned, borrowed until
@@ -46,6 +57,8 @@ CREW_MUST_CHECK int plan_forward(struct plan *,
                                  uint64_t seed,
                                  uint64_t step,
                                  struct crew_err *);
+/* Compute one of `on_demand` in the next plan_forward. */
+void plan_request(struct plan *, const struct crew_node *);
 /* Gradients of the loss of the last forward. ready(self, i) is called as soon
  * as variable i's gradient is final AND its value is no longer needed in this
  * step (it may be overwritten from then on), in the order backward gets there.
@@ -55,7 +68,7 @@ void plan_backward(struct plan *,
                    void *self);
 
 /* A fetch's value after plan_forward; *shape gets it with the batch filled in.
- */
+ * float32, and int64 of a node of any other dtype. */
 const void *plan_value(const struct plan *,
                        const struct crew_node *,
                        CREW_OUT struct crew_shape *shape);

@@ -20,22 +20,28 @@
 /* -------------------------------------------------------------- the list */
 
 struct hook_entry {
-    const struct crew_hook_ops *ops;
-    void *self;
+    struct crew_hook hook;
+    bool owned;
 };
 struct hook_list {
     struct hook_entry *items;
     int n;
 };
+void hook_free(struct crew_hook);
+void listener_free(struct crew_saving_listener);
 void hook_list_init(struct hook_list *);
 /* Frees the hooks it owns. */
 void hook_list_release(struct hook_list *);
 void hook_list_add(struct hook_list *,
                    const struct crew_hook_ops *ops,
                    CREW_TAKES CREW_NULLABLE void *self);
+/* The same without taking it. */
+void hook_list_borrow(struct hook_list *, struct crew_hook);
 
 /* The phases, in the order hooks were added. The first error ends a phase. */
-CREW_MUST_CHECK int hook_list_begin(struct hook_list *, struct crew_err *);
+CREW_MUST_CHECK int hook_list_begin(struct hook_list *,
+                                    CREW_NULLABLE struct crew_session *,
+                                    struct crew_err *);
 CREW_MUST_CHECK int hook_list_after_create_session(struct hook_list *,
                                                    int64_t step,
                                                    struct crew_err *);
@@ -132,6 +138,9 @@ struct saver_options {
     CREW_NULLABLE struct event_writer *events;
     const struct saver_ops *ops;
     void *self;
+    /* Called around each save, before after_save and end. Borrowed. */
+    const struct crew_saving_listener *listeners;
+    int num_listeners;
     /* When the last save fails: how often to try again, and how long to wait.
      */
     int final_retries;

@@ -11,25 +11,42 @@ void hook_list_init(struct hook_list *list)
     *list = (struct hook_list){0};
 }
 
+void hook_free(struct crew_hook hook)
+{
+    if (hook.ops != NULL && hook.ops->free != NULL) {
+        hook.ops->free(hook.self);
+    }
+}
+
 void hook_list_release(struct hook_list *list)
 {
     for (int i = 0; i < list->n; i++) {
-        if (list->items[i].ops->free != NULL) {
-            list->items[i].ops->free(list->items[i].self);
+        if (list->items[i].owned) {
+            hook_free(list->items[i].hook);
         }
     }
     free(list->items);
     hook_list_init(list);
 }
 
-void hook_list_add(struct hook_list *list,
-                   const struct crew_hook_ops *ops,
-                   void *self)
+static void add(struct hook_list *list, struct crew_hook hook, bool owned)
 {
     size_t n = (size_t)list->n + 1;
 
     list->items = xrealloc(list->items, n * sizeof *list->items);
-    list->items[list->n++] = (struct hook_entry){.ops = ops, .self = self};
+    list->items[list->n++] = (struct hook_entry){hook, owned};
+}
+
+void hook_list_add(struct hook_list *list,
+                   const struct crew_hook_ops *ops,
+                   void *self)
+{
+    add(list, (struct crew_hook){ops, self}, true);
+}
+
+void hook_list_borrow(struct hook_list *list, struct crew_hook hook)
+{
+    add(list, hook, false);
 }
 
 /* A hook that failed and did not say what the process is to end with: training
@@ -42,12 +59,15 @@ static int failed(struct crew_err *err)
     return err->code;
 }
 
-int hook_list_begin(struct hook_list *list, struct crew_err *err)
+int hook_list_begin(struct hook_list *list,
+                    struct crew_session *session,
+                    struct crew_err *err)
 {
     for (int i = 0; i < list->n; i++) {
-        const struct hook_entry *h = &list->items[i];
+        const struct crew_hook *h = &list->items[i].hook;
 
-        if (h->ops->begin != NULL && h->ops->begin(h->self, err) != CREW_OK) {
+        if (h->ops->begin != NULL &&
+            h->ops->begin(h->self, session, err) != CREW_OK) {
             return failed(err);
         }
     }
@@ -59,7 +79,7 @@ int hook_list_after_create_session(struct hook_list *list,
                                    struct crew_err *err)
 {
     for (int i = 0; i < list->n; i++) {
-        const struct hook_entry *h = &list->items[i];
+        const struct crew_hook *h = &list->items[i].hook;
 
         if (h->ops->after_create_session != NULL &&
             h->ops->after_create_session(h->self, step, err) != CREW_OK) {
@@ -74,7 +94,7 @@ int hook_list_before_run(struct hook_list *list,
                          struct crew_err *err)
 {
     for (int i = 0; i < list->n; i++) {
-        const struct hook_entry *h = &list->items[i];
+        const struct crew_hook *h = &list->items[i].hook;
 
         if (h->ops->before_run != NULL &&
             h->ops->before_run(h->self, ctx, err) != CREW_OK) {
@@ -89,7 +109,7 @@ int hook_list_after_run(struct hook_list *list,
                         struct crew_err *err)
 {
     for (int i = 0; i < list->n; i++) {
-        const struct hook_entry *h = &list->items[i];
+        const struct crew_hook *h = &list->items[i].hook;
 
         if (h->ops->after_run != NULL &&
             h->ops->after_run(h->self, ctx, err) != CREW_OK) {
@@ -106,7 +126,7 @@ int hook_list_end(struct hook_list *list,
     int code = CREW_OK;
 
     for (int i = 0; i < list->n; i++) {
-        const struct hook_entry *h = &list->items[i];
+        const struct crew_hook *h = &list->items[i].hook;
         struct crew_err e = {0};
 
         if (h->ops->end != NULL &&

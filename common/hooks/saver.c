@@ -21,6 +21,54 @@ struct saver {
     int64_t saved_step; /* what is on disk; -1: nothing yet */
 };
 
+/* A listener that fails ends training, with 1 unless it says otherwise. */
+static int listener_failed(struct crew_err *err)
+{
+    err->exit_code = err->exit_code != 0 ? err->exit_code : 1;
+    return err->code;
+}
+
+static int saver_begin(void *self,
+                       struct crew_session *session,
+                       struct crew_err *err)
+{
+    struct saver *h = self;
+
+    (void)session;
+    for (int i = 0; i < h->o.num_listeners; i++) {
+        const struct crew_saving_listener *l = &h->o.listeners[i];
+
+        if (l->ops->begin != NULL && l->ops->begin(l->self, err) != CREW_OK) {
+            return listener_failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
+/* The state is held. An error is the end of training, and nothing is held any
+ * more. */
+static int before_save(struct saver *h, int64_t step, struct crew_err *err)
+{
+    struct crew_err ignored = {0};
+
+    if (step == h->saved_step) {
+        return CREW_OK;
+    }
+    env_log(h->o.env, LOG_INFO,
+            "Calling checkpoint listeners before saving checkpoint %lld...",
+            (long long)step);
+    for (int i = 0; i < h->o.num_listeners; i++) {
+        const struct crew_saving_listener *l = &h->o.listeners[i];
+
+        if (l->ops->before_save != NULL &&
+            l->ops->before_save(l->self, step, err) != CREW_OK) {
+            (void)h->o.ops->release(h->o.self, &ignored);
+            return listener_failed(err);
+        }
+    }
+    return CREW_OK;
+}
+
 /* Says what it does in TensorFlow's words. On success `step` is on disk. */
 static int announce_and_write(struct saver *h,
                               int64_t step,
@@ -31,9 +79,6 @@ static int announce_and_write(struct saver *h,
     if (step == h->saved_step) {
         return h->o.ops->release(h->o.self, err);
     }
-    env_log(env, LOG_INFO,
-            "Calling checkpoint listeners before saving checkpoint %lld...",
-            (long long)step);
     env_log(env, LOG_INFO, "Saving checkpoints for %lld into %s/model.ckpt.",
             (long long)step, h->o.model_dir);
     if (h->o.ops->write(h->o.self, step, err) != CREW_OK) {
@@ -42,9 +87,6 @@ static int announce_and_write(struct saver *h,
     h->saved_step = step;
     (void)hook_timer_update(&h->timer, step, env->now_ns(env), NULL, NULL);
     hook_event_checkpoint(h->o.events, step, h->o.model_dir);
-    env_log(env, LOG_INFO,
-            "Calling checkpoint listeners after saving checkpoint %lld...",
-            (long long)step);
     return CREW_OK;
 }
 
@@ -53,6 +95,27 @@ static int after_save(struct saver *h,
                       bool *request_stop,
                       struct crew_err *err)
 {
+    env_log(h->o.env, LOG_INFO,
+            "Calling checkpoint listeners after saving checkpoint %lld...",
+            (long long)step);
+    for (int i = 0; i < h->o.num_listeners; i++) {
+        const struct crew_saving_listener *l = &h->o.listeners[i];
+        bool stop = false;
+
+        if (l->ops->after_save == NULL) {
+            continue;
+        }
+        if (l->ops->after_save(l->self, step, &stop, err) != CREW_OK) {
+            return listener_failed(err);
+        }
+        if (stop) {
+            env_log(h->o.env, LOG_INFO,
+                    "A CheckpointSaverListener requested that training be "
+                    "stopped. listener: %d",
+                    i);
+            *request_stop = true;
+        }
+    }
     if (h->o.ops->after_save == NULL) {
         return CREW_OK;
     }
@@ -66,7 +129,8 @@ static int saver_after_create_session(void *self,
     struct saver *h = self;
     bool stop = false;
 
-    if (announce_and_write(h, step, err) != CREW_OK) {
+    if (before_save(h, step, err) != CREW_OK ||
+        announce_and_write(h, step, err) != CREW_OK) {
         return err->code;
     }
     return after_save(h, step, &stop, err);
@@ -88,6 +152,9 @@ static int save_now(struct saver *h, bool *request_stop, struct crew_err *err)
                 "tries again.",
                 e.msg);
         return CREW_OK;
+    }
+    if (before_save(h, step, err) != CREW_OK) {
+        return err->code;
     }
     if (announce_and_write(h, step, &e) != CREW_OK) {
         if (e.code == CREW_CANCELLED || e.code == CREW_ABORTED ||
@@ -129,12 +196,19 @@ static int last_save(struct saver *h, int64_t *step, struct crew_err *err)
 {
     struct crew_env *env = h->o.env;
 
+    bool announced = false;
+
     for (int i = 0;; i++) {
         struct crew_err e = {0};
 
-        if (h->o.ops->hold(h->o.self, step, &e) == CREW_OK &&
-            announce_and_write(h, *step, &e) == CREW_OK) {
-            return CREW_OK;
+        if (h->o.ops->hold(h->o.self, step, &e) == CREW_OK) {
+            if (!announced && before_save(h, *step, err) != CREW_OK) {
+                return err->code;
+            }
+            announced = true;
+            if (announce_and_write(h, *step, &e) == CREW_OK) {
+                return CREW_OK;
+            }
         }
         if (i >= h->o.final_retries) {
             return crew_err_exit(err, CREW_UNAVAILABLE, 138,
@@ -163,11 +237,19 @@ static int saver_end(void *self, int64_t global_step, struct crew_err *err)
     if (step != before && after_save(h, step, &stop, err) != CREW_OK) {
         return err->code;
     }
+    for (int i = 0; i < h->o.num_listeners; i++) {
+        const struct crew_saving_listener *l = &h->o.listeners[i];
+
+        if (l->ops->end != NULL && l->ops->end(l->self, step, err) != CREW_OK) {
+            return listener_failed(err);
+        }
+    }
     return h->o.ops->end != NULL ? h->o.ops->end(h->o.self, step, err)
                                  : CREW_OK;
 }
 
 static const struct crew_hook_ops saver_hook_ops = {
+    .begin = saver_begin,
     .after_create_session = saver_after_create_session,
     .after_run = saver_after_run,
     .end = saver_end,

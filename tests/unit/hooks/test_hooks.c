@@ -194,10 +194,13 @@ struct probe {
 };
 static struct strbuf calls;
 
-static int probe_begin(void *self, struct crew_err *err)
+static int probe_begin(void *self,
+                       struct crew_session *session,
+                       struct crew_err *err)
 {
     struct probe *p = self;
 
+    (void)session;
     strbuf_addf(&calls, "b%c ", p->name);
     return p->fails ? crew_err_set(err, CREW_INTERNAL, "no") : CREW_OK;
 }
@@ -226,7 +229,7 @@ START_TEST(list_order_and_first_error)
     hook_list_add(&list, &probe_ops, &a);
     hook_list_add(&list, &probe_ops, &b);
     hook_list_add(&list, &probe_ops, &c);
-    ck_assert_int_eq(hook_list_begin(&list, &err), CREW_INTERNAL);
+    ck_assert_int_eq(hook_list_begin(&list, NULL, &err), CREW_INTERNAL);
     ck_assert_int_eq(err.exit_code, 1);
     ck_assert_str_eq(calls.data, "ba bb ");
     err = (struct crew_err){0};

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A user's hooks in a real training with its evaluations, all in this process:
+ * who is called when, what a fetch gives, and how hooks end a training. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+/* In libcrew.so, above all layers. */
+const char *crew_version(void)
+{
+    return "test";
+}
+
+#define ROWS 64
+#define BATCH 16
+
+static float features[ROWS * 2];
+static int64_t labels[ROWS];
+static struct strbuf calls;
+static char model_dir[64];
+static struct crew_node *probabilities;
+
+/* What the next training is to be. */
+static struct {
+    int64_t max_steps;
+    int64_t save_steps;
+    void (*add)(struct crew_train_spec *, struct crew_eval_spec *);
+    void (*add_to_model)(struct crew_graph *,
+                         struct crew_spec *,
+                         enum crew_mode);
+} wanted;
+
+static int input_fn(const struct crew_input_ctx *ctx,
+                    struct crew_dataset **out,
+                    struct crew_err *err)
+{
+    static const struct crew_column columns[] = {
+        {"x", CREW_FLOAT, {1, {2}}, false},
+        {"y", CREW_INT64, {0, {0}}, true},
+    };
+    static const void *const data[] = {features, labels};
+    struct crew_dataset *d = crew_dataset_arrays(columns, data, 2, ROWS);
+
+    (void)err;
+    if (ctx->mode == CREW_TRAIN) {
+        d = crew_dataset_repeat(d, -1);
+    }
+    *out = crew_dataset_batch(d, BATCH, true);
+    return CREW_OK;
+}
+
+static int model_fn(struct crew_graph *g,
+                    const struct crew_features *in,
+                    struct crew_node *y,
+                    enum crew_mode mode,
+                    const struct crew_params *params,
+                    struct crew_spec *spec,
+                    struct crew_err *err)
+{
+    struct crew_node *x = crew_feature(in, "x");
+    struct crew_node *logits = crew_dense(g, NULL, x, 2, CREW_LINEAR);
+
+    (void)params;
+    probabilities = crew_named(g, crew_softmax(g, logits), "softmax_tensor");
+    crew_spec_prediction(spec, "p", probabilities);
+    if (mode != CREW_PREDICT) {
+        crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
+    }
+    crew_spec_minimize(spec, crew_gradient_descent(0.1));
+    if (wanted.add_to_model != NULL) {
+        wanted.add_to_model(g, spec, mode);
+    }
+    return crew_graph_status(g, err);
+}
+
+static int configure(const struct crew_params *params,
+                     struct crew_run_config *rc,
+                     struct crew_train_spec *ts,
+                     struct crew_eval_spec *es,
+                     struct crew_err *err)
+{
+    (void)params, (void)err;
+    rc->tf_random_seed = 1;
+    rc->save_checkpoints_steps = wanted.save_steps;
+    rc->save_checkpoints_secs = -1;
+    ts->input_fn = input_fn;
+    ts->max_steps = wanted.max_steps;
+    es->input_fn = input_fn;
+    es->steps = 2;
+    es->throttle_secs = 0;
+    if (wanted.add != NULL) {
+        wanted.add(ts, es);
+    }
+    return CREW_OK;
+}
+
+static const struct crew_job job = {CREW_ABI_VERSION, "hooks", model_fn,
+                                    configure};
+
+/* The exit code. */
+static int train(void)
+{
+    char program[] = "hooks";
+    char quiet[] = "--quiet";
+    char flag[] = "--model-dir";
+    char *argv[] = {program, quiet, flag, model_dir, NULL};
+
+    return crew_job_main(&job, 4, argv);
+}
+
+static void setup(void)
+{
+    for (int i = 0; i < ROWS; i++) {
+        labels[i] = i % 2;
+        features[2 * i] = (float)(i % 2);
+        features[2 * i + 1] = 1.0f - (float)(i % 2);
+    }
+    (void)snprintf(model_dir, sizeof model_dir, "/tmp/crew-hooks-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(model_dir));
+    strbuf_init(&calls);
+    wanted.max_steps = 2;
+    wanted.save_steps = 100;
+}
+
+static void teardown(void)
+{
+    struct crew_err err = {0};
+
+    strbuf_release(&calls);
+    ck_assert_int_eq(fs_remove_tree(env_posix(), model_dir, &err), CREW_OK);
+}
+
+/* ------------------------------------------------------- a hook that notes */
+
+struct probe {
+    char name;
+    int64_t fail_at; /* the step whose after_run fails; 0: none */
+    int64_t stop_at;
+};
+
+static int probe_begin(void *self,
+                       struct crew_session *session,
+                       struct crew_err *err)
+{
+    const struct probe *p = self;
+
+    (void)err;
+    ck_assert_ptr_nonnull(session);
+    strbuf_addf(&calls, "b%c ", p->name);
+    return CREW_OK;
+}
+
+static int probe_created(void *self, int64_t step, struct crew_err *err)
+{
+    const struct probe *p = self;
+
+    (void)err;
+    strbuf_addf(&calls, "c%c%d ", p->name, (int)step);
+    return CREW_OK;
+}
+
+static int probe_before(void *self,
+                        struct crew_run_context *ctx,
+                        struct crew_err *err)
+{
+    const struct probe *p = self;
+
+    (void)err;
+    strbuf_addf(&calls, "<%c%d ", p->name, (int)ctx->local_step);
+    return CREW_OK;
+}
+
+static int probe_after(void *self,
+                       struct crew_run_context *ctx,
+                       struct crew_err *err)
+{
+    const struct probe *p = self;
+
+    ck_assert(ctx->loss > 0 && isfinite(ctx->loss));
+    strbuf_addf(&calls, ">%c%d ", p->name, (int)ctx->global_step);
+    if (p->fail_at == ctx->local_step) {
+        return crew_err_set(err, CREW_INTERNAL, "the probe has had enough");
+    }
+    if (p->stop_at == ctx->local_step) {
+        crew_run_request_stop(ctx, "the probe has seen enough");
+    }
+    return CREW_OK;
+}
+
+static int probe_end(void *self, int64_t step, struct crew_err *err)
+{
+    const struct probe *p = self;
+
+    (void)err;
+    strbuf_addf(&calls, "e%c%d ", p->name, (int)step);
+    return CREW_OK;
+}
+
+static void probe_free(void *self)
+{
+    struct probe *p = self;
+
+    strbuf_addf(&calls, "f%c ", p->name);
+    free(p);
+}
+
+static const struct crew_hook_ops probe_ops = {
+    .begin = probe_begin,
+    .after_create_session = probe_created,
+    .before_run = probe_before,
+    .after_run = probe_after,
+    .end = probe_end,
+    .free = probe_free,
+};
+
+static struct crew_hook probe(char name, int64_t fail_at, int64_t stop_at)
+{
+    struct probe *p = xcalloc(1, sizeof *p);
+
+    *p = (struct probe){name, fail_at, stop_at};
+    return (struct crew_hook){&probe_ops, p};
+}
+
+static int note_save(char what, char name, int64_t step)
+{
+    strbuf_addf(&calls, "%c%c%d ", what, name, (int)step);
+    return CREW_OK;
+}
+
+static int listener_begin(void *self, struct crew_err *err)
+{
+    (void)err;
+    return note_save('b', *(char *)self, 0);
+}
+
+static int listener_before(void *self, int64_t step, struct crew_err *err)
+{
+    (void)err;
+    return note_save('(', *(char *)self, step);
+}
+
+static int listener_after(void *self,
+                          int64_t step,
+                          bool *request_stop,
+                          struct crew_err *err)
+{
+    (void)err;
+    *request_stop = step >= 4;
+    return note_save(')', *(char *)self, step);
+}
+
+static int listener_end(void *self, int64_t step, struct crew_err *err)
+{
+    (void)err;
+    return note_save('e', *(char *)self, step);
+}
+
+static void listener_free_name(void *self)
+{
+    strbuf_addf(&calls, "f%c ", *(char *)self);
+    free(self);
+}
+
+static const struct crew_saving_listener_ops listener_ops = {
+    .begin = listener_begin,
+    .before_save = listener_before,
+    .after_save = listener_after,
+    .end = listener_end,
+    .free = listener_free_name,
+};
+
+/* -------------------------------------------------------------- the order */
+
+static void all_kinds(struct crew_graph *g,
+                      struct crew_spec *spec,
+                      enum crew_mode mode)
+{
+    (void)g;
+    if (mode != CREW_PREDICT) {
+        crew_spec_training_hook(spec, probe('T', 0, 0));
+        crew_spec_training_chief_hook(spec, probe('C', 0, 0));
+        crew_spec_evaluation_hook(spec, probe('E', 0, 0));
+    }
+}
+
+static void user_hooks(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    crew_train_spec_add_hook(ts, probe('u', 0, 0));
+    crew_train_spec_add_hook(ts, probe('v', 0, 0));
+    crew_train_spec_add_saving_listener(
+        ts, (struct crew_saving_listener){&listener_ops, xstrdup("L")});
+    crew_eval_spec_add_hook(es, probe('w', 0, 0));
+}
+
+/* The saver comes first, then the chief's, the user's, the model's. */
+START_TEST(order_of_all_calls)
+{
+    const char *training, *evaluation, *end;
+
+    wanted.add = user_hooks;
+    wanted.add_to_model = all_kinds;
+    ck_assert_int_eq(train(), 0);
+
+    /* Hooks of the dry build are only freed. */
+    training = strstr(calls.data, "bL0");
+    ck_assert_ptr_nonnull(training);
+    ck_assert(strstr(calls.data, "b") == training);
+    ck_assert_msg(strstr(training,
+                         "bL0 bC bu bv bT (L0 )L0 cC0 cu0 cv0 cT0 "
+                         "<C1 <u1 <v1 <T1 >C1 >u1 >v1 >T1 "
+                         "<C2 <u2 <v2 <T2 >C2 >u2 >v2 >T2 "
+                         "(L2 )L2 ") == training,
+                  "%s", training);
+    evaluation = strstr(training, ")L2 ") + 4;
+    ck_assert_msg(strstr(evaluation,
+                         "bw bE cw2 cE2 <w1 <E1 >w2 >E2 <w2 <E2 >w2 >E2 "
+                         "ew2 eE2 fE ") == evaluation,
+                  "%s", evaluation);
+    end = strstr(evaluation, "eL2");
+    ck_assert_msg(end != NULL && strstr(end, "eL2 eC2 eu2 ev2 eT2 ") == end,
+                  "%s", evaluation);
+    /* The spec's own are freed at the end, once each. */
+    ck_assert_ptr_nonnull(strstr(end, "fu fv fL fw "));
+}
+END_TEST
+
+/* ------------------------------------------------------------ the endings */
+
+static void failing(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    crew_train_spec_add_hook(ts, probe('u', 0, 0));
+    crew_train_spec_add_hook(ts, probe('x', 2, 0));
+    crew_train_spec_add_hook(ts, probe('v', 0, 0));
+}
+
+START_TEST(no_end_after_an_error)
+{
+    wanted.add = failing;
+    wanted.max_steps = 5;
+    ck_assert_int_eq(train(), 1);
+    ck_assert_str_eq(calls.data,
+                     "bu bx bv cu0 cx0 cv0 <u1 <x1 <v1 >u1 >x1 >v1 "
+                     "<u2 <x2 <v2 >u2 >x2 fu fx fv ");
+}
+END_TEST
+
+static void stopping(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    crew_train_spec_add_hook(ts, probe('x', 0, 2));
+    crew_train_spec_add_hook(ts, probe('v', 0, 0));
+}
+
+static char *read_in_model_dir(const char *name)
+{
+    char *path = path_join(model_dir, name);
+    struct crew_err err = {0};
+    char *text = NULL;
+    size_t n;
+
+    ck_assert_int_eq(fs_read_file(env_posix(), path, 1 << 16, &text, &n, &err),
+                     CREW_OK);
+    free(path);
+    return text;
+}
+
+/* All hooks see the step that is the last; then it is a clean end. */
+START_TEST(a_hook_ends_training)
+{
+    char *done;
+
+    wanted.add = stopping;
+    wanted.max_steps = 50;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_str_eq(calls.data,
+                     "bx bv cx0 cv0 <x1 <v1 >x1 >v1 <x2 <v2 >x2 >v2 "
+                     "ex2 ev2 fx fv ");
+    done = read_in_model_dir(".crew/DONE");
+    ck_assert_ptr_nonnull(strstr(done, "the probe has seen enough"));
+    free(done);
+}
+END_TEST
+
+static void with_listener(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    crew_train_spec_add_saving_listener(
+        ts, (struct crew_saving_listener){&listener_ops, xstrdup("L")});
+}
+
+START_TEST(a_listener_ends_training)
+{
+    wanted.add = with_listener;
+    wanted.max_steps = 50;
+    wanted.save_steps = 2;
+    ck_assert_int_eq(train(), 0);
+    /* The first save of training is a step after the one at 0: its timer
+     * began there. */
+    ck_assert_str_eq(calls.data, "bL0 (L0 )L0 (L2 )L2 (L4 )L4 eL4 fL ");
+}
+END_TEST
+
+/* --------------------------------------------------------------- fetching */
+
+struct fetcher {
+    int softmax, kernel, step, sum;
+    int seen;
+    float kernel_before[4];
+};
+static struct crew_node *row_sums;
+static int sums_computed;
+
+static int fetcher_begin(void *self,
+                         struct crew_session *session,
+                         struct crew_err *err)
+{
+    struct fetcher *f = self;
+    struct crew_err unknown = {0};
+    int none = -7;
+
+    ck_assert_int_eq(crew_session_tensor(session, "nothing", &none, &unknown),
+                     CREW_INVALID_ARGUMENT);
+    ck_assert_str_eq(unknown.msg,
+                     "\"The name 'nothing:0' refers to a Tensor which does not "
+                     "exist. The operation, 'nothing', does not exist in the "
+                     "graph.\"");
+    ck_assert_int_eq(none, -7);
+    if (crew_session_tensor(session, "softmax_tensor:0", &f->softmax, err) !=
+            CREW_OK ||
+        crew_session_tensor(session, "dense/kernel", &f->kernel, err) !=
+            CREW_OK ||
+        crew_session_tensor(session, "global_step", &f->step, err) != CREW_OK) {
+        return err->code;
+    }
+    return crew_session_node(session, row_sums, &f->sum, err);
+}
+
+static int fetcher_before(void *self,
+                          struct crew_run_context *ctx,
+                          struct crew_err *err)
+{
+    struct fetcher *f = self;
+
+    (void)err;
+    crew_run_fetch(ctx, 12345); /* of nobody: no harm */
+    if (ctx->local_step % 2 == 1) {
+        crew_run_fetch(ctx, f->softmax);
+        crew_run_fetch(ctx, f->kernel);
+        crew_run_fetch(ctx, f->step);
+        crew_run_fetch(ctx, f->sum);
+    }
+    return CREW_OK;
+}
+
+static void check_values(struct fetcher *f, const struct crew_run_context *ctx)
+{
+    struct crew_value p = crew_run_value(ctx, f->softmax);
+    struct crew_value kernel = crew_run_value(ctx, f->kernel);
+    struct crew_value step = crew_run_value(ctx, f->step);
+    struct crew_value sums = crew_run_value(ctx, f->sum);
+
+    ck_assert_int_eq(p.dtype, CREW_FLOAT);
+    ck_assert_int_eq(p.shape.rank, 2);
+    ck_assert_int_eq(p.shape.dim[0], BATCH);
+    ck_assert_int_eq(p.shape.dim[1], 2);
+    for (int i = 0; i < BATCH; i++) {
+        const float *row = (const float *)p.data + 2 * i;
+
+        ck_assert_float_eq_tol(row[0] + row[1], 1.0f, 1e-6f);
+        ck_assert_float_eq_tol(((const float *)sums.data)[i], 1.0f, 1e-6f);
+    }
+    ck_assert_int_eq(kernel.shape.rank, 2);
+    ck_assert(memcmp(kernel.data, f->kernel_before, sizeof f->kernel_before) !=
+              0);
+    memcpy(f->kernel_before, kernel.data, sizeof f->kernel_before);
+    ck_assert_int_eq(step.dtype, CREW_INT64);
+    ck_assert_int_eq(step.shape.rank, 0);
+    ck_assert_int_eq(*(const int64_t *)step.data, ctx->global_step - 1);
+}
+
+static int fetcher_after(void *self,
+                         struct crew_run_context *ctx,
+                         struct crew_err *err)
+{
+    struct fetcher *f = self;
+
+    (void)err;
+    ck_assert_ptr_null(crew_run_value(ctx, 12345).data);
+    if (ctx->local_step % 2 == 1) {
+        check_values(f, ctx);
+        f->seen++;
+    } else {
+        ck_assert_ptr_null(crew_run_value(ctx, f->softmax).data);
+        ck_assert_ptr_null(crew_run_value(ctx, f->step).data);
+    }
+    return CREW_OK;
+}
+
+static void fetcher_free(void *self)
+{
+    struct fetcher *f = self;
+
+    sums_computed += f->seen;
+    free(f);
+}
+
+static const struct crew_hook_ops fetcher_ops = {
+    .begin = fetcher_begin,
+    .before_run = fetcher_before,
+    .after_run = fetcher_after,
+    .free = fetcher_free,
+};
+
+static void add_fetcher(struct crew_graph *g,
+                        struct crew_spec *spec,
+                        enum crew_mode mode)
+{
+    static const int axis = 1;
+
+    if (mode == CREW_TRAIN) {
+        /* Not needed by the loss. */
+        row_sums =
+            crew_reduce(g, CREW_REDUCE_SUM, probabilities, &axis, 1, false);
+        crew_spec_training_hook(
+            spec, (struct crew_hook){&fetcher_ops,
+                                     xcalloc(1, sizeof(struct fetcher))});
+    }
+}
+
+START_TEST(values_are_fetched_when_asked_for)
+{
+    wanted.add_to_model = add_fetcher;
+    wanted.max_steps = 4;
+    sums_computed = 0;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_int_eq(sums_computed, 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("training hooks");
+    TCase *t = tcase_create("hooks");
+
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, order_of_all_calls);
+    tcase_add_test(t, no_end_after_an_error);
+    tcase_add_test(t, a_hook_ends_training);
+    tcase_add_test(t, a_listener_ends_training);
+    tcase_add_test(t, values_are_fetched_when_asked_for);
+    suite_add_tcase(suite, t);
+
+    SRunner *runner = srunner_create(suite);
+
+    srunner_run_all(runner, CK_NORMAL);
+
+    int failed = srunner_ntests_failed(runner);
+
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
