@@ -535,6 +535,52 @@ CREW_API struct crew_node *crew_one_hot(struct crew_graph *,
                                         struct crew_node *ids,
                                         int64_t depth);
 
+/* An op of the job's own, where the library has none. Its functions are called
+ * on the thread that trains, with `self` first. */
+#define CREW_OP_MAX_INPUTS 8
+struct crew_op_call {
+    int n_in;
+    int64_t batch;       /* rows of this batch */
+    uint64_t seed, step; /* the same in forward and in its backward */
+    /* Row-major; float32, or int64 where the operand holds integers. */
+    const void *in[CREW_OP_MAX_INPUTS];
+    struct crew_shape in_shape[CREW_OP_MAX_INPUTS]; /* the batch filled in */
+    float *out; /* forward writes all of it; backward reads it */
+    struct crew_shape out_shape;
+    void *kept; /* from forward to backward; NULL without op->kept */
+    /* Backward: d loss / d out, and where each operand's gradient is to be
+     * added (+=); NULL where nobody wants it. */
+    const float *d_out;
+    float *d_in[CREW_OP_MAX_INPUTS];
+};
+struct crew_op {
+    const char *name; /* of its nodes, and in messages */
+    /* The result's shape: *out is the first operand's and may be changed; -1,
+     * the batch, only in front. NULL: like the first operand. */
+    int (*infer)(void *self,
+                 const struct crew_shape *in,
+                 int n_in,
+                 struct crew_shape *out,
+                 struct crew_err *err);
+    int (*forward)(void *self, const struct crew_op_call *, struct crew_err *);
+    /* NULL: not differentiable; gradients end here. */
+    void (*backward)(void *self, const struct crew_op_call *);
+    /* Bytes of `kept` for batches up to `batch`; NULL: none. */
+    size_t (*kept)(void *self, int64_t batch);
+    /* The TensorFlow op of these operands and the one attribute T that it is
+     * exported as, such as "Softsign". NULL: predictions must not depend on
+     * it; build them of the library's ops in CREW_PREDICT. */
+    CREW_NULLABLE const char *tf_name;
+    void (*free)(void *self); /* NULL: self outlives the graph */
+};
+/* float32, of 1 to CREW_OP_MAX_INPUTS operands. *op is copied, but for its
+ * functions' code; self is freed with the graph, also on error. */
+CREW_API struct crew_node *crew_custom_op(struct crew_graph *,
+                                          const struct crew_op *op,
+                                          CREW_TAKES CREW_NULLABLE void *self,
+                                          struct crew_node *const *in,
+                                          int n);
+
 /* Losses: tf.losses by its names, a scalar unless the reduction is NONE. Shapes
  * of labels and predictions are the same. A zeroed struct crew_loss is
  * TensorFlow's default: the mean over the elements whose weight is not 0. */
