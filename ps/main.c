@@ -357,6 +357,7 @@ int main(int argc, char **argv)
     } else if (err.code != CREW_OK || prepare(&s, &f, &err) != CREW_OK) {
         fail(&s, &err);
     } else {
+        log_line(LOG_INFO, "Not using Distribute Coordinator.");
         serve(&s);
     }
     tf_config_free(s.tf);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/run_config_text.h"
 #include "estimator/job_load.h"
 #include "estimator/run.h"
 #include "estimator/signals.h"
@@ -244,6 +245,14 @@ int run_prepare_job(struct run *run,
     return CREW_OK;
 }
 
+static void log_config(const struct run *run)
+{
+    char *text = run_config_log_text(&run->rc, run->tf, run->model_dir);
+
+    env_log(run->env, LOG_INFO, "%s", text);
+    free(text);
+}
+
 static int prepare(struct run *run,
                    int role,
                    const struct crew_job *job,
@@ -259,7 +268,10 @@ static int prepare(struct run *run,
     if (run_prepare_job(run, job, program, err) != CREW_OK) {
         return err->code;
     }
-    return prepare_model_dir(run, err);
+    if (prepare_model_dir(run, err) == CREW_OK) {
+        log_config(run);
+    }
+    return err->code;
 }
 
 /* ------------------------------------------------------------------- main */

@@ -52,7 +52,8 @@ static int after_save(void *self, int64_t step, bool last, struct crew_err *err)
         l->first_save_seen = true;
         return CREW_OK;
     }
-    if (!hook_timer_due(&l->timer, step, env->now_ns(env))) {
+    if (l->run->es.throttle_secs > 0 &&
+        !hook_timer_due(&l->timer, step, env->now_ns(env))) {
         env_log(env, LOG_INFO,
                 "Skip the current checkpoint eval due to throttle secs (%g "
                 "secs).",

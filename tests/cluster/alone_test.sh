@@ -17,8 +17,9 @@ alone() {
 say "the lines and their order"
 alone 0 first --set max_steps=100 --set throttle_secs=600 --set eval_steps=2
 sed -nE 's/^[^ ]+ (INFO|WARN|ERROR) +[^ ]+ //p' "$WORK/first.log" |
-    sed -E "s|$MODEL|DIR|; s/[0-9]+\.[0-9e+-]+/X/g; s/at 20.*/at T/" >"$WORK/got"
+    sed -E "s|$MODEL|DIR|; s/[0-9]+\.[0-9e+-]+/X/g; s/at 20.*/at T/; s/^Using config: .*/Using config/" >"$WORK/got"
 cat >"$WORK/want" <<'END'
+Using config
 Not using Distribute Coordinator.
 Running training and evaluation locally (non-distributed).
 Start train and evaluate loop. The evaluate will happen after every checkpoint. Checkpoint frequency is determined based on RunConfig arguments: save_checkpoints_steps 50 or save_checkpoints_secs None.
@@ -137,6 +138,12 @@ alone 0 resumed --set max_steps=130
 has "$WORK/resumed.log" 'Restoring parameters from .*/model\.ckpt-100$'
 has "$WORK/resumed.log" 'loss = [0-9.e-]+, step = 100$'
 is "newest checkpoint" 130 "$(last_step)"
+
+say "throttle_secs 0: every save is evaluated, but for the first of the session"
+alone 0 throttle0 --set max_steps=250 --set throttle_secs=0
+has_not "$WORK/throttle0.log" 'Skip the current checkpoint eval'
+is "number of evaluations" 3 "$(grep -c 'Starting evaluation' "$WORK/throttle0.log")"
+is "number of final exports" 1 "$(grep -c 'Performing the final' "$WORK/throttle0.log")"
 
 say "two runs with one seed are the same, bit for bit"
 for i in a b; do
