@@ -877,6 +877,8 @@ struct crew_optimizer {
     struct crew_schedule schedule;
     struct crew_clip clip;
     struct crew_moving_average average;
+    /* crew_sync_replicas(); 0: not synchronous. */
+    int32_t replicas_to_aggregate, total_num_replicas;
 };
 CREW_API struct crew_optimizer crew_gradient_descent(double learning_rate);
 CREW_API struct crew_optimizer crew_momentum(double learning_rate,
@@ -907,6 +909,17 @@ CREW_API struct crew_optimizer crew_proximal_adagrad(double learning_rate,
 CREW_API struct crew_optimizer crew_adagrad_da(double learning_rate,
                                                double l1,
                                                double l2);
+/* tf.train.SyncReplicasOptimizer: an update is the mean of replicas_to_aggregate
+ * gradients, all computed from the same values, and global_step counts updates.
+ * total_num_replicas: trainers there shall be, chief and workers; 0: as many as
+ * the cluster has. With more trainers than gradients the rest are backups: what
+ * comes too late is dropped, whole. With fewer each does several batches. A
+ * trainer that dies or leaves is not waited for. In one process each update is of
+ * replicas_to_aggregate / total_num_replicas batches, at least one. All
+ * optimizers of a model need the same numbers. */
+CREW_API struct crew_optimizer crew_sync_replicas(struct crew_optimizer,
+                                                  int replicas_to_aggregate,
+                                                  int total_num_replicas);
 /* The rate at a step, by the optimizer's schedule. */
 CREW_API double crew_learning_rate(const struct crew_optimizer *,
                                    int64_t global_step);
@@ -1120,6 +1133,14 @@ struct crew_run_config {
     int64_t log_step_count_steps;         /* 100; 0: off */
     double experimental_max_worker_delay_secs; /* 60 */
     double session_creation_timeout_secs;      /* 7200 */
+    /* How the trainers work together; not RunConfig's. Synchronous training is
+     * SyncReplicasOptimizer's: crew_sync_replicas() says what the numbers are. */
+    int64_t sync; /* 1: synchronous; 0: not; -1: as the optimizer says */
+    int64_t replicas_to_aggregate; /* 0: as the optimizer says, or all trainers */
+    int64_t total_num_replicas;    /* 0: the same */
+    /* Asynchronous: the steps of its own that a trainer may be ahead of the
+     * slowest living one, then it waits; -1: any number. */
+    int64_t max_staleness;
 };
 
 /* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure() are

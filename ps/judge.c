@@ -150,6 +150,7 @@ int judge_hello(struct ps *ps,
     }
     if (a == MEMBER_NEW || a == MEMBER_TAKEOVER) {
         steps_join(&ps->steps, *member);
+        sync_join(&ps->sync, *member, hello->self->incarnation);
         if (ps->shard != NULL) {
             shard_forget(ps->shard, *member);
         }

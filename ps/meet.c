@@ -28,6 +28,9 @@ bool meet_evaluator_awaited(const struct ps *ps)
 
 void meet_count(struct ps *ps, int member, uint64_t seq)
 {
+    if (ps->sync.running) {
+        return; /* sync_report does */
+    }
     const struct member *m = &ps->members.all[member];
     if (steps_complete(&ps->steps, member, seq) > 0 &&
         ps->o.probe.completed != NULL) {
@@ -49,14 +52,16 @@ static struct waiter *wait_for(struct link *l,
 
 /* ---------------------------------------------------------------- tickets */
 
-static void reply_ticket(struct link *l,
-                         uint64_t call_id,
-                         Crew__Ticket__Grant grant,
-                         int64_t end_step)
+static void reply_ticket_at(struct link *l,
+                            uint64_t call_id,
+                            Crew__Ticket__Grant grant,
+                            int64_t end_step,
+                            uint32_t batch)
 {
     struct ps *ps = l->ps;
     Crew__TicketReply reply = CREW__TICKET_REPLY__INIT;
     Crew__Ticket ticket = CREW__TICKET__INIT;
+    Crew__Update update;
     Crew__End end;
     meet_end(ps, &end);
     if (ps->end.phase == END_RUNNING) {
@@ -66,8 +71,44 @@ static void reply_ticket(struct link *l,
     ticket.grant = grant;
     ticket.global_step = ps->steps.global_step;
     ticket.end = grant == CREW__TICKET__GRANT__STOP ? &end : NULL;
+    ticket.batch = batch;
+    ticket.update = update_message(ps, &update);
+    ticket.settled = ps->sync.running && !sync_pending(&ps->sync, l->member);
+    ticket.dropped = ps->sync.running && ps->sync.members[l->member].dropped;
     reply.ticket = &ticket;
     rpc_reply(l->session, RPC_TICKET, call_id, &reply.base);
+}
+
+static void reply_ticket(struct link *l,
+                         uint64_t call_id,
+                         Crew__Ticket__Grant grant,
+                         int64_t end_step)
+{
+    reply_ticket_at(l, call_id, grant, end_step, 0);
+}
+
+/* Synchronous. */
+static bool try_sync_ticket(struct link *l, const struct waiter *w)
+{
+    struct ps *ps = l->ps;
+    struct sync_ticket t;
+    enum steps_grant gate = steps_gate(&ps->steps, ps_now(ps));
+    if (gate == STEPS_GO && sync_ask(&ps->sync, l->member, w->seq, &t)) {
+        reply_ticket_at(l, w->call_id, CREW__TICKET__GRANT__GO, 0, t.batch);
+        return true;
+    }
+    if (sync_pending(&ps->sync, l->member)) {
+        return false;
+    }
+    if (gate == STEPS_OVER && ps->members.all[l->member].role == MEMBER_CHIEF) {
+        reply_ticket(l, w->call_id, CREW__TICKET__GRANT__STOP,
+                     ps->steps.global_step);
+        return true;
+    }
+    if (w->settle) {
+        reply_ticket(l, w->call_id, CREW__TICKET__GRANT__WAIT, 0);
+    }
+    return w->settle;
 }
 
 /* Answer a waiting TICKET if there is an answer; false: it goes on waiting. */
@@ -82,6 +123,9 @@ static bool try_ticket(struct link *l, struct waiter *w)
         ps->phase != CREW__PHASE__READY) {
         reply_ticket(l, w->call_id, CREW__TICKET__GRANT__WAIT, 0);
         return true; /* asking again it will learn why */
+    }
+    if (ps->sync.running) {
+        return try_sync_ticket(l, w);
     }
     enum steps_grant g = steps_ask(&ps->steps, l->member, w->seq, ps_now(ps));
     if (g == STEPS_GO) {
@@ -113,14 +157,18 @@ void meet_ticket(struct link *l, uint64_t call_id, const Crew__TicketRequest *q)
         return;
     }
     meet_count(ps, member, q->completed);
+    (void)sync_report(&ps->sync, member, q->completed, q->global_step);
     if (q->self->role == CREW__ROLE__ROLE_CHIEF && !q->leaving) {
         steps_release_hold(&ps->steps); /* its RELEASE may have been lost */
     }
     if (q->leaving) {
         steps_leave(&ps->steps, member);
+        sync_leave(&ps->sync, member, q->broken);
         reply_ticket(l, call_id, CREW__TICKET__GRANT__WAIT, 0);
     } else {
-        wait_for(l, WAIT_TICKET, call_id)->seq = q->completed;
+        struct waiter *w = wait_for(l, WAIT_TICKET, call_id);
+        w->seq = q->completed;
+        w->settle = q->settle;
     }
     meet_flush(ps);
 }
@@ -143,7 +191,9 @@ static void reply_hold(struct link *l, uint64_t call_id, bool held)
         ids[i].incarnation = f->incarnation;
         list[i] = &ids[i];
     }
+    Crew__Update update;
     reply.held = held;
+    reply.update = update_message(ps, &update);
     reply.global_step = ps->steps.global_step;
     reply.steps_under_way = steps_under_way(&ps->steps);
     reply.n_fenced = n;
@@ -192,6 +242,14 @@ void meet_hold(struct link *l, uint64_t call_id, const Crew__HoldRequest *q)
             ps_fenced(ps, members_find(&ps->members, (int)f->role, f->index),
                       f->incarnation);
         }
+    }
+    /* In synchronous training nothing is under way that could not be made
+     * everywhere at once. */
+    bool made = ps->o.index != 0 ? update_make(ps, q->update, &r)
+                                 : update_make_own(ps, &r);
+    if (!made) {
+        link_error(l, RPC_HOLD, call_id, &r);
+        return;
     }
     if (ps->o.index != 0) {
         reply_hold(l, call_id, true);
@@ -406,6 +464,7 @@ static void look(struct link *l, enum wait_kind kind)
 
 void meet_flush(struct ps *ps)
 {
+    update_decide(ps);
     for (struct link *l = ps->links; l != NULL; l = l->next) {
         for (int k = 0; k < NUM_WAITS && !l->closing; k++) {
             look(l, (enum wait_kind)k);

@@ -15,6 +15,8 @@
 #include "base/env.h"
 #include "rpc/net.h"
 
+struct sync_update; /* sync.h */
+
 /* What tests listen to; each may be NULL. */
 struct ps_probe {
     void (*applied)(void *self,
@@ -29,6 +31,9 @@ struct ps_probe {
                       uint64_t incarnation,
                       uint64_t seq);
     void (*ready)(void *self, uint64_t epoch, int64_t global_step);
+    /* Synchronous: ps 0 has decided; a ps has made it. */
+    void (*decided)(void *self, const struct sync_update *);
+    void (*updated)(void *self, uint32_t ps, const struct sync_update *);
     void *self;
 };
 

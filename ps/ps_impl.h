@@ -11,7 +11,9 @@
 #include "members.h"
 #include "rpc/server.h"
 #include "shard.h"
+#include "stage.h"
 #include "steps.h"
+#include "sync.h"
 
 /* Calls that are answered later: at most one of a kind a connection. */
 enum wait_kind {
@@ -27,6 +29,7 @@ struct waiter {
     uint64_t call_id;
     uint64_t deadline_ms;
     uint64_t seq;  /* TICKET: the completed step */
+    bool settle;   /* TICKET: its fate will do */
     int64_t known; /* EVALUATOR: the save it knows of */
 };
 
@@ -80,6 +83,11 @@ struct ps {
     struct shard *shard;            /* NULL until declared */
     struct members members;
     struct steps steps;
+    struct sync sync;    /* ps 0 decides by it */
+    struct stage *stage; /* NULL: asynchronous */
+    Crew__Part *parts;   /* room for messages, by member */
+    Crew__Part **part_list;
+    struct sync_part *scratch;
     struct end_state end;
     bool over;
 
@@ -138,6 +146,19 @@ void store_ready(struct link *, uint64_t call_id, const Crew__ReadyRequest *);
 void store_pull(struct link *, uint64_t call_id, const Crew__PullRequest *);
 void store_release(struct ps *);
 void grave_leave(struct link *);
+
+/* update.c: synchronous training. */
+void update_init(struct ps *);
+void update_release(struct ps *);
+/* What ps 0 has decided last, in `message`; NULL: nothing. */
+Crew__Update *update_message(struct ps *, Crew__Update *message);
+/* Make an update that is told here, unless it has been made. */
+bool update_make(struct ps *,
+                 CREW_NULLABLE const Crew__Update *,
+                 struct refusal *);
+bool update_make_own(struct ps *, struct refusal *);
+/* Decide the next one, if it is time. */
+void update_decide(struct ps *);
 
 /* push.c: PUSH_PULL. */
 void push_request(struct link *,

@@ -8,12 +8,17 @@
  * Happy path: request -> (part: buffer, apply, ValuePart)* -> last part: the
  * reply, on ps 0 with a ticket.
  *
+ * In synchronous training a part waits here for the decision of ps 0 (stage.c)
+ * and is not answered; the reply says how many granules wait.
+ *
  * Failure modes:
  * - Fenced, an old epoch, not ready, ended: one error for the call; its parts
  * are read and dropped.
  * - A duplicate: not applied; answered as if it had been.
  * - A part of a call that is not the newest of its connection (the network has
  * doubled a frame): judged as any other, but not answered.
+ * - Synchronous, and the update has been made already: not taken in; the
+ * answer says that it is late.
  * - Wrong CRC, wrong size, no such granule, a rate that is no number: the
  * connection is closed; the
  * trainer comes back and sends the step again. */
@@ -66,6 +71,12 @@ void push_request(struct link *l,
     }
     l->push_call = call_id;
     if (!judge_state(ps, q->self, false, &member, &r)) {
+        refuse_call(l, call_id, &r);
+        return;
+    }
+    struct crew_err err = {0};
+    if (ps->stage != NULL && stage_room(ps->stage, member, &err) != CREW_OK) {
+        refuse_err(&r, &err);
         refuse_call(l, call_id, &r);
         return;
     }
@@ -137,6 +148,46 @@ static bool apply(struct link *l,
     return fresh;
 }
 
+/* Synchronous: how much of the step waits here. */
+static void answer_staged(struct link *l,
+                          uint64_t call_id,
+                          int member,
+                          const Crew__PushPart *last)
+{
+    const struct stage *s = l->ps->stage;
+    Crew__PushPullReply reply = CREW__PUSH_PULL_REPLY__INIT;
+    reply.staged =
+        stage_count(s, member, last->self->incarnation, last->self->seq);
+    reply.late = last->global_step < s->step;
+    rpc_reply(l->session, RPC_PUSH_PULL, call_id, &reply.base);
+}
+
+static void stage_part(struct link *l,
+                       uint64_t call_id,
+                       int member,
+                       const Crew__PushPart *part,
+                       const float *grad)
+{
+    struct stage *s = l->ps->stage;
+    struct shard_granule *g =
+        grad != NULL ? shard_find(l->ps->shard, part->granule) : NULL;
+    struct stage_tag tag = {.incarnation = part->self->incarnation,
+                            .seq = part->self->seq,
+                            .step = part->global_step,
+                            .batches = part->batch + 1,
+                            .learning_rate = part->learning_rate};
+    if (g == NULL || s->sums[member] == NULL ||
+        stage_add(s, g, member, &tag, grad) != STAGE_WRONG) {
+        return;
+    }
+    struct refusal r;
+    refuse(&r, CREW_INTERNAL, 70, CREW__REFUSAL__NONE,
+           "ps/%u: batch %u of step %lld cannot come now, at step %lld",
+           l->ps->o.index, part->batch, (long long)part->global_step,
+           (long long)s->step);
+    refuse_call(l, call_id, &r);
+}
+
 void push_part(struct link *l, const struct rpc_in *in, void *payload)
 {
     struct ps *ps = l->ps;
@@ -153,7 +204,16 @@ void push_part(struct link *l, const struct rpc_in *in, void *payload)
         refuse_call(l, call_id, &r);
         return;
     }
+    if (ps->stage != NULL) {
+        stage_part(l, call_id, member, part, payload);
+    }
     bool answer = call_id == l->push_call && call_id != l->refused_call;
+    if (ps->stage != NULL) {
+        if (answer && (in->head.flags & RPC_FLAG_END) != 0) {
+            answer_staged(l, call_id, member, part);
+        }
+        return;
+    }
     struct shard_granule *g =
         payload != NULL ? shard_find(ps->shard, part->granule) : NULL;
     if (g != NULL) {

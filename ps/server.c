@@ -62,6 +62,7 @@ void ps_told(struct ps *ps, int exit_code, int64_t step, const char *reason)
     if (ps->end.phase == END_RUNNING) {
         end_tell(&ps->end, exit_code, step, reason, ps_now(ps));
         steps_halt(&ps->steps);
+        sync_halt(&ps->sync);
         ps_notice(ps, exit_code == 0 ? LOG_INFO : LOG_WARN,
                   "the job has ended (exit %d): %s", exit_code, reason);
     }
@@ -91,6 +92,7 @@ void link_error(struct link *l,
 void ps_fenced(struct ps *ps, int member, uint64_t incarnation)
 {
     steps_reset(&ps->steps, member);
+    sync_reset(&ps->sync, member);
     if (member == 0) {
         steps_chief(&ps->steps, false);
     }
@@ -387,6 +389,7 @@ static void look_at_end(struct ps *ps, uint64_t now)
     enum end_phase phase = end_step(&ps->end, &v, now);
     if (before == END_RUNNING && phase != END_RUNNING) {
         steps_halt(&ps->steps);
+        sync_halt(&ps->sync);
         ps_notice(ps, LOG_ERROR,
                   "%s; ending. Start the job again: it goes on "
                   "from the last checkpoint",
@@ -432,6 +435,7 @@ int ps_open(const struct ps_options *o,
     }
     members_init(&ps->members, num_workers);
     steps_init(&ps->steps, ps->members.num);
+    update_init(ps);
     declare_init(&ps->declaration);
     end_init(&ps->end, o->session_creation_timeout_secs, ps_now(ps));
     ps->tick = (struct rpc_timer){.on_timer = on_tick, .self = ps};
@@ -450,6 +454,7 @@ static void on_server_closed(void *self)
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
     INVARIANT(ps->links == NULL);
     store_release(ps);
+    update_release(ps);
     members_release(&ps->members);
     steps_release(&ps->steps);
     void (*on_closed)(void *) = ps->on_closed;

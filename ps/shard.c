@@ -48,6 +48,7 @@ static int allocate_blocks(struct shard *s, struct crew_err *err)
             struct shard_granule *g = &s->granules[i];
             total += k < shard_parts(g) ? padded(g->count) : 0;
         }
+        s->total = k == 0 ? total : s->total;
         if (total > 0 || k == 0) {
             rc = mem_try((size_t)total, sizeof(float), "variables",
                          &s->block[k], err);
@@ -224,13 +225,14 @@ void shard_forget(struct shard *s, int member)
     }
 }
 
-/* Remembers the step; false when it is not newer than the last one. The test
- * that proves that the simulator notices doubled gradients is built without. */
-static bool first_time(struct shard *s,
-                       const struct shard_granule *g,
-                       int member,
-                       uint64_t seq)
+/* The test that proves that the simulator notices doubled gradients is built
+ * without. */
+bool shard_first_time(struct shard *s,
+                      const struct shard_granule *g,
+                      int member,
+                      uint64_t seq)
 {
+    PRE(member >= 0 && member < s->num_members);
     size_t place = (size_t)(g - s->granules);
     uint64_t *last = &s->last_seq[(size_t)member * s->num_granules + place];
 #ifndef CREW_TEST_NO_DEDUPE
@@ -250,14 +252,21 @@ bool shard_apply(struct shard *s,
                  int64_t global_step,
                  const float *grad)
 {
-    PRE(member >= 0 && member < s->num_members);
-    if (!first_time(s, g, member, seq)) {
+    if (!shard_first_time(s, g, member, seq)) {
         return false;
     }
+    shard_update(g, learning_rate, global_step, grad);
+    return true;
+}
+
+void shard_update(struct shard_granule *g,
+                  float learning_rate,
+                  int64_t global_step,
+                  const float *grad)
+{
     struct optim_step step = {.powers = g->powers,
                               .learning_rate = learning_rate,
                               .global_step = global_step};
     optim_apply(g->optimizer, &step, g->count, g->value, g->slot, grad);
     optim_powers_advance(g->optimizer, &g->powers);
-    return true;
 }

@@ -32,6 +32,7 @@ struct shard {
     uint32_t id_limit;
     uint32_t *by_id;   /* id -> place + 1; 0: not here */
     int64_t max_count; /* elements of the largest granule */
+    int64_t total;     /* elements of the block of values */
     int num_members;
     uint64_t *last_seq; /* [member][granule] */
     void *block[1 + OPTIM_MAX_SLOTS];
@@ -78,5 +79,16 @@ bool shard_apply(struct shard *,
                  float learning_rate,
                  int64_t global_step,
                  const float *grad);
+/* Remember that the member has pushed step `seq` to the granule; false when it is
+ * not newer than the last one. shard_apply asks it. */
+bool shard_first_time(struct shard *,
+                      const struct shard_granule *,
+                      int member,
+                      uint64_t seq);
+/* The rule, with this gradient. */
+void shard_update(struct shard_granule *,
+                  float learning_rate,
+                  int64_t global_step,
+                  const float *grad);
 
 #endif

@@ -13,7 +13,10 @@
 
 void steps_init(struct steps *s, int num_members)
 {
-    *s = (struct steps){.num = num_members, .max_steps = -1, .saved_step = -1};
+    *s = (struct steps){.num = num_members,
+                        .max_steps = -1,
+                        .saved_step = -1,
+                        .max_staleness = -1};
     s->trainers = xcalloc((size_t)num_members, sizeof(s->trainers[0]));
     for (int i = 0; i < num_members; i++) {
         s->trainers[i].fresh = true;
@@ -62,6 +65,8 @@ void steps_reset(struct steps *s, int member)
     struct steps_trainer *t = &s->trainers[member];
     t->granted = t->completed;
     t->fresh = true;
+    t->active = false;
+    t->clock = 0;
 }
 
 void steps_join(struct steps *s, int member)
@@ -102,6 +107,7 @@ int steps_complete(struct steps *s, int member, uint64_t seq)
     }
     int n = (int)(seq - t->completed);
     t->completed = seq;
+    t->clock += n;
     s->global_step += n;
     return n;
 }
@@ -125,6 +131,36 @@ static bool save_due(const struct steps *s, int64_t promised, uint64_t now)
     return by_steps || by_time;
 }
 
+/* Of those that train; `t` itself is not counted. */
+static int64_t slowest(const struct steps *s, const struct steps_trainer *t)
+{
+    int64_t least = INT64_MAX;
+    for (int i = 0; i < s->num; i++) {
+        const struct steps_trainer *o = &s->trainers[i];
+        if (o != t && o->active && o->clock < least) {
+            least = o->clock;
+        }
+    }
+    return least;
+}
+
+static bool too_far_ahead(const struct steps *s, const struct steps_trainer *t)
+{
+    int64_t least = slowest(s, t);
+    return s->max_staleness >= 0 && least < t->clock &&
+           t->clock - least > s->max_staleness;
+}
+
+/* It trains (again): nobody is to wait until it has caught up. */
+static void activate(struct steps *s, struct steps_trainer *t)
+{
+    int64_t least = slowest(s, t);
+    if (!t->active && least != INT64_MAX && t->clock < least) {
+        t->clock = least;
+    }
+    t->active = true;
+}
+
 static enum steps_grant grant(struct steps *s,
                               struct steps_trainer *t,
                               uint64_t seq,
@@ -134,7 +170,8 @@ static enum steps_grant grant(struct steps *s,
     if (s->max_steps >= 0 && promised >= s->max_steps) {
         return s->global_step >= s->max_steps ? STEPS_OVER : STEPS_WAIT;
     }
-    if (s->hold || (!s->chief_alive && save_due(s, promised, now))) {
+    if (s->hold || (!s->chief_alive && save_due(s, promised, now)) ||
+        too_far_ahead(s, t)) {
         return STEPS_WAIT;
     }
     t->granted = seq + 1;
@@ -156,6 +193,7 @@ enum steps_grant steps_ask(struct steps *s,
     if (seq != t->completed) {
         return STEPS_WAIT; /* late: it has gone further since */
     }
+    activate(s, t);
     if (t->granted > seq) {
         return STEPS_GO; /* asked again: the answer was lost */
     }
@@ -170,7 +208,7 @@ enum steps_grant steps_ask_ahead(struct steps *s,
     struct steps_trainer *t = &s->trainers[member];
     /* Only while `seq` itself is under way: later it is TICKET that asks. */
     if (!s->running || t->fresh || seq != t->completed + 1 ||
-        seq > t->granted) {
+        seq > t->granted || s->max_staleness >= 0) {
         return STEPS_WAIT;
     }
     if (t->granted > seq) {
@@ -184,6 +222,29 @@ void steps_leave(struct steps *s, int member)
 {
     struct steps_trainer *t = &s->trainers[member];
     t->granted = t->completed;
+    t->active = false;
+}
+
+enum steps_grant steps_gate(const struct steps *s, uint64_t now)
+{
+    if (!s->running) {
+        return STEPS_WAIT;
+    }
+    if (s->max_steps >= 0 && s->global_step >= s->max_steps) {
+        return STEPS_OVER;
+    }
+    bool stop = !s->chief_alive && save_due(s, s->global_step, now);
+    return stop ? STEPS_WAIT : STEPS_GO;
+}
+
+void steps_advance(struct steps *s)
+{
+    s->global_step++;
+}
+
+void steps_bound(struct steps *s, int64_t max_staleness)
+{
+    s->max_staleness = max_staleness;
 }
 
 void steps_hold(struct steps *s)

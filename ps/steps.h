@@ -11,6 +11,12 @@
  * granted the cluster comes to rest at a step boundary, where a cut is
  * consistent.
  *
+ * Bounded staleness (max_staleness >= 0): a trainer begins a step only while it
+ * has completed at most so many more than the slowest that trains. Then no
+ * ticket comes ahead, so that ps 0 hears of each step when it is complete. Who
+ * comes, or comes back, counts from where the slowest is; who has left or lost
+ * its lease is not waited for.
+ *
  * Everything is idempotent: a repeated or late message changes nothing. A dead
  * trainer's tickets return.
  * Threads: one. */
@@ -23,6 +29,8 @@ struct steps_trainer {
     uint64_t completed, granted;
     uint64_t request; /* number of the newest control request */
     bool fresh;       /* its first request sets where it counts from */
+    bool active;      /* it trains: it has asked, and not left */
+    int64_t clock; /* own steps, completed; of a newcomer: as the slowest's */
 };
 
 struct steps {
@@ -36,6 +44,7 @@ struct steps {
     int64_t policy_step; /* where the save policy counts from */
     uint64_t policy_ms;
     bool chief_alive;
+    int64_t max_staleness; /* -1: any */
     int num;
     struct steps_trainer *trainers; /* by member */
 };
@@ -83,6 +92,13 @@ void steps_leave(struct steps *, int member);
 void steps_hold(struct steps *);
 void steps_release_hold(struct steps *);
 void steps_saved(struct steps *, int64_t step, uint64_t now_ms);
+/* Synchronous training has tickets of its own (sync.h). May another update be
+ * collected at all? */
+enum steps_grant steps_gate(const struct steps *, uint64_t now_ms);
+/* An update has been decided. */
+void steps_advance(struct steps *);
+/* From now on. -1: any. */
+void steps_bound(struct steps *, int64_t max_staleness);
 /* Of all trainers. */
 uint32_t steps_under_way(const struct steps *);
 

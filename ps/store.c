@@ -31,6 +31,8 @@ static void fail(struct link *l,
 
 void store_release(struct ps *ps)
 {
+    stage_free(ps->stage);
+    ps->stage = NULL;
     shard_free(ps->shard);
     ps->shard = NULL;
     declare_release(&ps->declaration);
@@ -72,6 +74,25 @@ static bool same_as_now(const struct ps *ps, const struct declaration *d)
            declare_compare(&ps->declaration, d, &ignored) == CREW_OK;
 }
 
+/* Memory for what is declared; with places for gradients that wait when
+ * training is synchronous. */
+static int make_room(const struct ps *ps,
+                     const struct declaration *d,
+                     struct shard **shard,
+                     struct stage **stage,
+                     struct crew_err *err)
+{
+    int rc = shard_new(d->optimizers, d->num_optimizers, d->places,
+                       d->num_places, ps->members.num, shard, err);
+    if (rc == CREW_OK && replicas_sync(&d->replicas)) {
+        rc = stage_new(*shard, stage, err);
+        if (rc != CREW_OK) {
+            shard_free(*shard);
+        }
+    }
+    return rc;
+}
+
 /* The chief's declaration is complete: from here on it is the state. */
 static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
 {
@@ -81,16 +102,16 @@ static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
         shard_restart(ps->shard);
     } else {
         struct shard *fresh = NULL;
-        int rc =
-            shard_new(d->optimizers, d->num_optimizers, d->places,
-                      d->num_places, ps->members.num, &fresh, err);
-        if (rc != CREW_OK) {
+        struct stage *stage = NULL;
+        if (make_room(ps, d, &fresh, &stage, err) != CREW_OK) {
             return crew_err_wrap(err, "ps/%u", ps->o.index);
         }
+        stage_free(ps->stage); /* nothing of it is ever sent */
         if (ps->shard != NULL) {
             bury(ps, l);
         }
         ps->shard = fresh;
+        ps->stage = stage;
         declare_release(&ps->declaration);
         ps->declaration = *d;
         declare_init(d);
@@ -98,6 +119,7 @@ static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
     ps->epoch = epoch;
     ps->phase = CREW__PHASE__LOADING;
     steps_halt(&ps->steps);
+    sync_halt(&ps->sync);
     meet_flush(ps); /* who waits for a ticket of the old epoch is told to ask */
     return CREW_OK;
 }
@@ -255,6 +277,12 @@ static void begin(struct ps *ps, const Crew__ReadyRequest *q)
     steps_begin(&ps->steps, q->global_step, q->max_steps,
                 q->save_checkpoints_steps, q->save_checkpoints_secs,
                 ps_now(ps));
+    const struct replicas *replicas = &ps->declaration.replicas;
+    steps_bound(&ps->steps, replicas->bounded ? replicas->max_staleness : -1);
+    sync_begin(&ps->sync, replicas, q->global_step, ps_now(ps));
+    if (ps->stage != NULL) {
+        stage_begin(ps->stage, q->global_step);
+    }
     ps_notice(ps, LOG_INFO, "ready at step %lld, epoch %llu",
               (long long)q->global_step, (unsigned long long)ps->epoch);
     if (ps->o.probe.ready != NULL) {
@@ -288,7 +316,8 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
     struct ps *ps = l->ps;
     struct refusal r;
     int member = -1;
-    if (!judge_state(ps, q->self, false, &member, &r)) {
+    if (!judge_state(ps, q->self, false, &member, &r) ||
+        !update_make(ps, q->update, &r)) {
         link_error(l, RPC_PULL, call_id, &r);
         return;
     }
@@ -310,5 +339,6 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
     }
     Crew__PullReply reply = CREW__PULL_REPLY__INIT;
     reply.granules = s->num_granules;
+    reply.global_step = ps->stage != NULL ? ps->stage->step : 0;
     rpc_reply(l->session, RPC_PULL, call_id, &reply.base);
 }

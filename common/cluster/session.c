@@ -63,7 +63,7 @@ void op_done(struct session *s, const struct crew_err *err)
         return;
     }
     /* No byte may land in the variables once their owner goes on. */
-    if (op != SESSION_NEXT && s->job != JOB_NONE) {
+    if ((op != SESSION_NEXT || s->job == JOB_PULL) && s->job != JOB_NONE) {
         job_set(s, JOB_NONE);
     }
     s->op = SESSION_NONE;
@@ -130,6 +130,7 @@ void session_rejoin(struct session *s)
     s->step_void = s->step_active;
     s->ticket = false;
     s->request_open = false;
+    sync_forget(s);
     /* A chief that has not begun initialises from the start. */
     s->stage = STAGE_CONNECT;
     job_set(s, JOB_NONE);
@@ -292,13 +293,13 @@ static void next_tick(struct session *s)
         op_over(s);
     } else if (!join_advance(s, STAGE_JOINED)) {
         return; /* waiting: to be part of the cluster (again) */
-    } else if (s->ticket) {
+    } else if (s->ticket && (!s->sync || sync_next(s))) {
         struct crew_err err = {0};
         if (look_up_rates(s, &err) == CREW_OK) {
             begin_step(s);
         }
         op_done(s, &err);
-    } else if (!s->poll.busy) {
+    } else if (!s->ticket && !s->poll.busy) {
         (void)step_poll_ticket(s, false); /* waiting: for a ticket */
     }
 }
@@ -317,6 +318,10 @@ static void finish_tick(struct session *s)
         end_step(s);
     } else if (s->step_void) {
         if (join_advance(s, STAGE_JOINED)) {
+            end_step(s);
+        }
+    } else if (s->sync) {
+        if (sync_finish(s)) {
             end_step(s);
         }
     } else if (job_all_done(s)) {
@@ -416,6 +421,12 @@ static void what_is_waited_for(const struct session *s, char *text, size_t size)
             "ps/0 to allow another step: a save, the end of the job, "
             "or no chief (%" PRIu64 " s)",
             waited);
+    } else if (s->sync && s->op == SESSION_FINISH && s->op_phase == 1) {
+        (void)snprintf(text, size,
+                       "the other trainers' gradients of step %" PRId64
+                       ": a slow one, one that has not come yet, or a save "
+                       "(%" PRIu64 " s)",
+                       s->now[0].global_step, waited);
     } else {
         (void)snprintf(text, size,
                        "the parameter servers to answer (%" PRIu64 " s)",
@@ -598,6 +609,7 @@ int session_open(const struct session_options *o,
     s->o = *o;
     s->net = o->net;
     s->incarnation = o->env->random(o->env) | 1;
+    s->sync = replicas_sync(&o->replicas);
     int rc = place(s, err);
     if (rc != CREW_OK) {
         free(s);
@@ -658,6 +670,16 @@ int64_t session_result_step(const struct session *s)
 uint64_t session_step_seq(const struct session *s)
 {
     return s->seq;
+}
+
+int64_t session_step_at(const struct session *s)
+{
+    return s->now[0].global_step;
+}
+
+uint64_t session_dropped(const struct session *s)
+{
+    return s->dropped;
 }
 
 const struct optim_powers *session_powers(const struct session *s)

@@ -39,6 +39,7 @@ struct session_options {
     const char *cluster;   /* canonical text */
     const char *host;      /* of this process, for messages */
     uint32_t pid;
+    struct replicas replicas;
     const struct crew_optimizer *optimizers;
     int num_optimizers; /* at most OPTIM_MAX_GROUPS */
     struct trainer_var *vars;
@@ -106,6 +107,9 @@ const struct optim_powers *session_powers(
     const struct session *); /* of each optimizer */
 const struct trainer_end *session_end(const struct session *);
 bool session_evaluator(const struct session *);
+/* Synchronous: batches that came too late. */
+uint64_t session_dropped(const struct session *);
+int64_t session_step_at(const struct session *); /* of the step under way */
 uint64_t session_incarnation(const struct session *);
 
 #endif

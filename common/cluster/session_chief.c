@@ -67,6 +67,7 @@ static void hold_done(struct rpc_call *call,
         poll_answered(s);
         if (r->held && s->op == SESSION_HOLD && s->op_phase == 2) {
             s->global_step = r->global_step;
+            sync_keep_update(s, r->update);
             keep_fenced(s, r);
             s->op_phase = 3;
             job_set(s, JOB_FENCE);
@@ -112,6 +113,7 @@ void fence_start(struct link *l)
     q.self = &self;
     q.n_fence = s->num_fenced;
     q.fence = list;
+    q.update = sync_update_of(s);
     job_begun(l);
     l->call = (struct rpc_call){.on_done = fence_done, .self = l};
     rpc_call_start(l->port[PEER_CONTROL].peer, &l->call, RPC_HOLD, &q.base,
@@ -190,6 +192,9 @@ void chief_hold_tick(struct session *s)
         s->op_phase = 4;
         job_set(s, JOB_NONE);
         s->request_open = false;
+    }
+    if (s->op_phase < 2 && s->sync) {
+        s->op_phase = 2; /* no decision is made: our ticket may stay */
     }
     if (s->op_phase < 2) {
         (void)step_poll_ticket(s, true);

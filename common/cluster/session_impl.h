@@ -90,7 +90,8 @@ struct link {
     int cursor;    /* PUSH: into ready_list */
     uint32_t sent; /* PUSH: parts */
     bool end_sent;
-    uint8_t *got; /* [granule][1 + slots]: has come down */
+    int64_t values_step; /* synchronous: of the values from here; -1: unknown */
+    uint8_t *got;        /* [granule][1 + slots]: has come down */
     uint32_t num_got;
 };
 
@@ -149,6 +150,17 @@ struct session {
     int64_t start_step;                      /* INITIALISE */
     Crew__Optimizer optimizers[OPTIM_MAX_GROUPS];
     Crew__Optimizer *optimizer_list[OPTIM_MAX_GROUPS];
+
+    /* Synchronous training. */
+    bool sync;
+    int64_t ticket_step; /* the update that the ticket is for */
+    uint32_t batch;      /* which of ours in it */
+    bool update_known;
+    Crew__Update update; /* the newest decided */
+    Crew__Part *parts, **part_list;
+    size_t cap_parts;
+    uint64_t dropped, dropped_told_ms;
+    Crew__Replicas replicas;
 
     struct poll poll;  /* TICKET, HOLD, RELEASE */
     uint64_t request;  /* number of the control request */
@@ -245,6 +257,19 @@ void push_start(struct link *);
 void push_more(struct link *);
 bool step_poll_ticket(struct session *, bool leaving);
 void step_ticket(struct session *, const Crew__Ticket *);
+
+/* session_sync.c */
+/* What is known of values and decisions is void. */
+void sync_forget(struct session *);
+void sync_free(struct session *);
+void sync_keep_update(struct session *, CREW_NULLABLE const Crew__Update *);
+/* The newest decided, to carry to a ps; NULL: none. */
+Crew__Update *sync_update_of(struct session *);
+void sync_ticket(struct session *, const Crew__Ticket *);
+/* With a ticket: true when the values it is for are here. */
+bool sync_next(struct session *);
+/* True when the step is at its end. */
+bool sync_finish(struct session *);
 
 /* session_chief.c */
 void chief_hold_tick(struct session *);

@@ -55,6 +55,11 @@ void declare_describe(struct session *s)
         fill_optimizer(&s->o.optimizers[i], &s->optimizers[i]);
         s->optimizer_list[i] = &s->optimizers[i];
     }
+    crew__replicas__init(&s->replicas);
+    s->replicas.to_aggregate = s->o.replicas.to_aggregate;
+    s->replicas.total = s->o.replicas.total;
+    s->replicas.bounded = s->o.replicas.bounded;
+    s->replicas.max_staleness = s->o.replicas.max_staleness;
 }
 
 /* As many variables as surely fit a header. */
@@ -115,6 +120,7 @@ void declare_start(struct link *l)
     q.granules = &l->declared_list[l->granule_at];
     q.n_optimizers = (size_t)s->o.num_optimizers;
     q.optimizers = s->optimizer_list;
+    q.replicas = &s->replicas;
     q.last = all_vars && l->granules_sent == left;
     job_begun(l);
     l->call = (struct rpc_call){.on_done = declare_done, .self = l};
@@ -288,10 +294,14 @@ static void pull_done(struct rpc_call *call,
                       const struct crew_err *err)
 {
     struct link *l = call->self;
+    struct session *s = l->s;
     if (job_answered(l, reply, error, err)) {
+        const Crew__PullReply *r = (const void *)reply;
         l->done = l->num_got == parts_wanted(l);
         if (!l->done) {
             job_retry(l);
+        } else if (s->sync) {
+            l->values_step = r->global_step;
         }
     }
     session_tick(l->s);
@@ -305,6 +315,7 @@ void pull_start(struct link *l)
     session_self(s, &self, 0);
     q.self = &self;
     q.slots = s->with_slots;
+    q.update = sync_update_of(s);
     for (uint32_t i = 0; i < l->num_granules * (1 + OPTIM_MAX_SLOTS); i++) {
         l->got[i] = 0;
     }

@@ -157,6 +157,7 @@ static void on_closed(struct rpc_peer *peer)
         free(l->declared_list);
         free(l->got);
     }
+    sync_free(s);
     free(s->links);
     free(s->place_in_link);
     free(s->variables);
@@ -340,6 +341,7 @@ void links_open(struct session *s)
         struct link *l = &s->links[i];
         l->s = s;
         l->ps = i;
+        l->values_step = -1;
         (void)snprintf(l->name, sizeof(l->name), "ps/%d", i);
         assign_granules(l);
         open_port(l, PEER_DATA);

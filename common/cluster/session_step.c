@@ -68,10 +68,14 @@ void step_ticket(struct session *s, const Crew__Ticket *ticket)
     if (ticket == NULL) {
         return;
     }
-    if (ticket->global_step > s->global_step) {
-        s->global_step = ticket->global_step;
+    if (s->sync) {
+        sync_ticket(s, ticket);
+    } else {
+        if (ticket->global_step > s->global_step) {
+            s->global_step = ticket->global_step;
+        }
+        s->ticket = ticket->grant == CREW__TICKET__GRANT__GO;
     }
-    s->ticket = ticket->grant == CREW__TICKET__GRANT__GO;
     if (ticket->grant != CREW__TICKET__GRANT__STOP || ticket->end == NULL) {
         return;
     }
@@ -93,10 +97,11 @@ static void push_done(struct rpc_call *call,
     struct session *s = l->s;
     if (job_answered(l, reply, error, err)) {
         const Crew__PushPullReply *r = (const void *)reply;
-        l->done = l->num_got == l->num_granules;
+        l->done = s->sync ? r->late || r->staged == l->num_granules
+                          : l->num_got == l->num_granules;
         if (!l->done) {
             rpc_peer_reconnect(l->port[PEER_DATA].peer);
-        } else if (l->ps == 0) {
+        } else if (l->ps == 0 && !s->sync) {
             step_ticket(s, r->ticket);
             s->global_step++; /* this step, which ps 0 does not count yet */
         }
@@ -118,7 +123,7 @@ void push_start(struct link *l)
     Crew__Identity self;
     session_self(s, &self, s->seq);
     q.self = &self;
-    q.completed = l->ps == 0 ? s->completed : 0;
+    q.completed = l->ps == 0 && !s->sync ? s->completed : 0;
     l->cursor = 0;
     l->sent = 0;
     l->end_sent = false;
@@ -147,6 +152,7 @@ static void push_granule(struct link *l, uint32_t id, const float *grad)
     part.granule = id;
     part.learning_rate = now->learning_rate;
     part.global_step = now->global_step;
+    part.batch = s->batch;
     l->sent++;
     l->end_sent = l->sent == l->num_granules;
     rpc_call_part(&l->call, &part.base, grad + g->offset,
@@ -160,6 +166,7 @@ static void push_empty_end(struct link *l)
     session_self(l->s, &self, l->s->seq);
     part.self = &self;
     part.granule = UINT32_MAX;
+    part.global_step = l->s->now[0].global_step;
     l->end_sent = true;
     rpc_call_part(&l->call, &part.base, NULL, 0, false, true);
 }
@@ -251,8 +258,12 @@ static void ticket_done(struct rpc_call *call,
             s->op_phase = s->op == SESSION_LEAVE || s->op == SESSION_HOLD
                               ? 2
                               : s->op_phase;
-        } else if (s->op == SESSION_NEXT || stop) {
+        } else if (s->op == SESSION_NEXT || stop ||
+                   (s->sync && s->op == SESSION_FINISH)) {
             step_ticket(s, r->ticket);
+        }
+        if (s->sync && (s->ticket || s->op_phase == 2)) {
+            s->poll.retry_ms = 0; /* it has brought something */
         }
     }
     session_tick(s);
@@ -265,6 +276,9 @@ bool step_poll_ticket(struct session *s, bool leaving)
     q.self = &self;
     q.completed = s->completed;
     q.leaving = leaving;
+    q.global_step = s->now[0].global_step;
+    q.settle = s->op == SESSION_FINISH;
+    q.broken = s->step_active && s->completed != s->seq;
     if (s->leaving != leaving && !s->poll.busy) {
         s->request_open = false; /* another question */
     }

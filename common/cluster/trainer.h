@@ -19,6 +19,7 @@
 #include "base/env.h"
 #include "config/tf_config.h"
 #include "optim/optim.h"
+#include "optim/replicas.h"
 
 /* A variable and where its value is kept for the graph (n floats, 64-byte aligned;
  * the owner's). The trainer writes new values into it: after grad_ready(i) and before
@@ -44,6 +45,7 @@ struct trainer_options {
     const struct tf_config *tf;            /* NULL: local */
     const struct crew_optimizer *optimizers;
     int num_optimizers;                    /* at most OPTIM_MAX_GROUPS */
+    struct replicas replicas;              /* the same in every trainer */
     struct trainer_var *vars;              /* borrowed, in the order of the graph */
     int num_vars;
     int64_t max_steps;                     /* -1: none */
@@ -75,7 +77,8 @@ struct trainer_ops {
     /* vars[i]'s gradient is final; borrowed until finish_step returns. */
     void (*grad_ready)(struct trainer *, int i, const float *grad);
     /* Wait until every ps has acknowledged. *global_step: of the cluster, this step
-     * included. */
+     * included. Synchronous: wait until the update is made; or dropped as too late, or
+     * kept until further batches make it (then *global_step does not rise). */
     int (*finish_step)(struct trainer *, CREW_OUT int64_t *global_step, struct crew_err *);
     /* This trainer makes no more steps (its input has ended, or a hook asked to stop);
      * the ticket it may hold goes back. */

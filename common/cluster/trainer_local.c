@@ -25,7 +25,10 @@ struct local {
     struct optim_powers powers[OPTIM_MAX_GROUPS];
     struct optim_step now[OPTIM_MAX_GROUPS];
     int64_t global_step;
-    bool over; /* left or stopped */
+    int64_t needed;  /* gradients an update is the mean of */
+    int64_t batches; /* in `sums` */
+    float **sums;    /* by variable; NULL when needed is 1 */
+    bool over;       /* left or stopped */
     struct trainer_end end;
 };
 
@@ -83,7 +86,7 @@ static int next_step(struct trainer *t, struct crew_err *err)
         l->grads[i] = NULL;
     }
     if (!l->over && !reached(l)) {
-        return look_up_rates(l, err);
+        return look_up_rates(l, err); /* the same until an update is made */
     }
     l->end.step = l->global_step;
     return crew_err_set(err, CREW_OUT_OF_RANGE, "training is over at step %lld",
@@ -109,6 +112,17 @@ static int check_gradients(const struct local *l, struct crew_err *err)
     return CREW_OK;
 }
 
+/* Add the gradient to those of this update; their mean when it is the last. */
+static const float *gather(struct local *l, int i)
+{
+    int64_t n = l->o->vars[i].n;
+    replicas_add(n, l->sums[i], l->grads[i], l->batches == 1);
+    if (l->batches == l->needed) {
+        replicas_divide(n, l->sums[i], l->needed);
+    }
+    return l->sums[i];
+}
+
 static int finish_step(struct trainer *t,
                        int64_t *global_step,
                        struct crew_err *err)
@@ -118,11 +132,20 @@ static int finish_step(struct trainer *t,
     if (rc != CREW_OK) {
         return rc;
     }
+    l->batches++;
     for (int i = 0; i < l->o->num_vars; i++) {
         const struct trainer_var *v = &l->o->vars[i];
-        optim_apply(&l->o->optimizers[v->optimizer], &l->now[v->optimizer],
-                    v->n, v->value, v->slot, l->grads[i]);
+        const float *grad = l->needed > 1 ? gather(l, i) : l->grads[i];
+        if (l->batches == l->needed) {
+            optim_apply(&l->o->optimizers[v->optimizer], &l->now[v->optimizer],
+                        v->n, v->value, v->slot, grad);
+        }
     }
+    *global_step = l->global_step;
+    if (l->batches < l->needed) {
+        return CREW_OK;
+    }
+    l->batches = 0;
     for (int i = 0; i < l->o->num_optimizers; i++) {
         optim_powers_advance(&l->o->optimizers[i], &l->powers[i]);
     }
@@ -215,6 +238,10 @@ static void local_close(struct trainer *t)
 {
     struct local *l = local_of(t);
     l->magic = 0;
+    for (int i = 0; l->sums != NULL && i < l->o->num_vars; i++) {
+        free(l->sums[i]);
+    }
+    free(l->sums);
     free(l->grads);
     free(l);
 }
@@ -242,11 +269,29 @@ bool trainer_is_local(const struct trainer *t)
     return t->ops == &local_ops;
 }
 
+/* One process that is to average several gradients does several batches. */
+static int make_sums(struct local *l, struct crew_err *err)
+{
+    const struct replicas *r = &l->o->replicas;
+    l->needed = replicas_sync(r) ? replicas_needed(r, 1) : 1;
+    if (l->needed == 1) {
+        return CREW_OK;
+    }
+    int rc = CREW_OK;
+    l->sums = xcalloc((size_t)l->o->num_vars + 1, sizeof(l->sums[0]));
+    for (int i = 0; rc == CREW_OK && i < l->o->num_vars; i++) {
+        void *p = NULL;
+        rc = mem_try((size_t)l->o->vars[i].n + 1, sizeof(float),
+                     l->o->vars[i].name, &p, err);
+        l->sums[i] = rc == CREW_OK ? p : NULL;
+    }
+    return rc;
+}
+
 int trainer_local_open(const struct trainer_options *o,
                        struct trainer **out,
                        struct crew_err *err)
 {
-    (void)err;
     struct local *l = xcalloc(1, sizeof(*l));
     l->base.ops = &local_ops;
     l->magic = LOCAL_MAGIC;
@@ -254,6 +299,11 @@ int trainer_local_open(const struct trainer_options *o,
     l->grads = xcalloc((size_t)o->num_vars + 1, sizeof(l->grads[0]));
     for (int i = 0; i < o->num_optimizers; i++) {
         l->powers[i] = optim_powers_initial(&o->optimizers[i]);
+    }
+    int rc = make_sums(l, err);
+    if (rc != CREW_OK) {
+        local_close(&l->base);
+        return rc;
     }
     *out = &l->base;
     return CREW_OK;

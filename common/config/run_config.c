@@ -13,7 +13,7 @@
 #include "config/run_config.h"
 #include "base/banned.h"
 
-enum kind { INTEGER, SECONDS, TEXT };
+enum kind { INTEGER, SECONDS, TEXT, TRUTH };
 enum owner { RUN, TRAIN, EVAL };
 /* What a value must be: any, >= 0, > 0. */
 enum range { ANY, NOT_NEGATIVE, POSITIVE };
@@ -52,6 +52,13 @@ static const struct field fields[] = {
      AT(run_config, experimental_max_worker_delay_secs)},
     {"session_creation_timeout_secs", "session_creation_timeout_secs", SECONDS,
      RUN, POSITIVE, false, 7200, AT(run_config, session_creation_timeout_secs)},
+    {"sync", "sync", TRUTH, RUN, ANY, true, -1, AT(run_config, sync)},
+    {"replicas_to_aggregate", "replicas_to_aggregate", INTEGER, RUN, POSITIVE,
+     true, 0, AT(run_config, replicas_to_aggregate)},
+    {"total_num_replicas", "total_num_replicas", INTEGER, RUN, POSITIVE, true,
+     0, AT(run_config, total_num_replicas)},
+    {"max_staleness", "max_staleness", INTEGER, RUN, NOT_NEGATIVE, true, -1,
+     AT(run_config, max_staleness)},
     {"max_steps", "max_steps", INTEGER, TRAIN, POSITIVE, true, -1,
      AT(train_spec, max_steps)},
     {"eval_steps", "steps", INTEGER, EVAL, POSITIVE, true, -1,
@@ -86,6 +93,8 @@ void run_config_defaults(struct crew_run_config *rc,
         .log_step_count_steps = 100,
         .experimental_max_worker_delay_secs = 60,
         .session_creation_timeout_secs = 7200,
+        .sync = -1,
+        .max_staleness = -1,
     };
     *ts = (struct crew_train_spec){.max_steps = -1};
     *es = (struct crew_eval_spec){
@@ -115,7 +124,7 @@ static double value_of(const struct specs *specs, const struct field *f)
 {
     const void *place = place_of(specs, f);
 
-    return f->kind == INTEGER ? (double)*(const int64_t *)place
+    return f->kind != SECONDS ? (double)*(const int64_t *)place
                               : *(const double *)place;
 }
 
@@ -126,7 +135,7 @@ static void set_number(const struct specs *specs,
 {
     void *place = place_of(specs, f);
 
-    if (f->kind == INTEGER) {
+    if (f->kind != SECONDS) {
         *(int64_t *)place = whole;
     } else {
         *(double *)place = value;
@@ -159,6 +168,7 @@ static int wrong_type(const struct field *f,
     return crew_err_set(err, CREW_INVALID_ARGUMENT, "%s must be %s, given: %s",
                         f->name,
                         f->kind == TEXT      ? "a text"
+                        : f->kind == TRUTH   ? "true or false"
                         : f->kind == INTEGER ? "an integer"
                                              : "a number",
                         given);
@@ -213,6 +223,14 @@ static int set_field(const struct specs *specs,
         return params_value_str(v, (const char **)place_of(specs, f))
                    ? CREW_OK
                    : wrong_type(f, given, err);
+    }
+    if (f->kind == TRUTH) {
+        bool truth = false;
+        if (!params_value_bool(v, &truth)) {
+            return wrong_type(f, given, err);
+        }
+        set_number(specs, f, truth, truth);
+        return CREW_OK;
     }
     if (f->whole) {
         if (!params_value_int(v, &whole)) {

@@ -11,6 +11,7 @@
 #include "estimator/graph_event.h"
 #include "estimator/progress.h"
 #include "estimator/signals.h"
+#include "estimator/together.h"
 #include "hooks/events.h"
 #include "base/banned.h"
 
@@ -28,6 +29,7 @@ static int open_trainer(struct training *t, struct crew_err *err)
         .tf = run->tf,
         .optimizers = t->weights.optimizers,
         .num_optimizers = t->weights.num_optimizers,
+        .replicas = t->replicas,
         .vars = t->weights.vars,
         .num_vars = t->weights.num_vars,
         .max_steps = run->ts.max_steps,
@@ -126,7 +128,9 @@ int training_open(struct training *t,
         model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
                     err) != CREW_OK ||
         weights_new(t->model->graph, &t->model->spec->optimizers, is_chief,
-                    &t->weights, err) != CREW_OK) {
+                    &t->weights, err) != CREW_OK ||
+        together_of(&run->rc, t->weights.optimizers, t->weights.num_optimizers,
+                    run->num_trainers, &t->replicas, err) != CREW_OK) {
         return err->code;
     }
     if (open_trainer(t, err) != CREW_OK) {

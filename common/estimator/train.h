@@ -45,6 +45,7 @@ struct training {
     struct plan *plan;
     struct dataset_reader *input;
     struct weights weights;
+    struct replicas replicas;
     struct trainer_options options;
     struct trainer *trainer;
     struct crew_session session; /* hooks */

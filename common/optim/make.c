@@ -108,6 +108,15 @@ struct crew_optimizer crew_adagrad_da(double learning_rate,
     return regularized(CREW_ADAGRAD_DA, learning_rate, l1, l2);
 }
 
+struct crew_optimizer crew_sync_replicas(struct crew_optimizer o,
+                                         int replicas_to_aggregate,
+                                         int total_num_replicas)
+{
+    o.replicas_to_aggregate = replicas_to_aggregate;
+    o.total_num_replicas = total_num_replicas;
+    return o;
+}
+
 /* ---------------------------------------------------------------- schedules */
 
 static struct crew_schedule by_rate(enum crew_schedule_kind kind,

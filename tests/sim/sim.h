@@ -46,6 +46,27 @@ struct sim_ledger {
     int64_t counted;
 };
 
+/* Synchronous training: what the values must be, bit for bit. */
+struct sim_batch {
+    uint64_t incarnation, seq;
+};
+struct sim_oracle {
+    int64_t step;                /* updates decided */
+    float *value[SIM_MAX_VARS];  /* after them */
+    float *loaded[SIM_MAX_VARS]; /* of the epoch to come */
+    int64_t loaded_step;
+    int64_t made[SIM_NUM_PS]; /* by each ps */
+    int n;                    /* the newest set: */
+    struct sim_part {
+        int member;
+        uint64_t incarnation, seq;
+        uint32_t batches;
+    } parts[2 + SIM_MAX_WORKERS];
+    struct sim_batch *taken; /* that are in some set */
+    size_t num_taken, cap_taken;
+    int64_t epochs, batches, most_parts, fewest_parts;
+};
+
 struct sim;
 
 /* A process that trains, from its start to its end. */
@@ -66,6 +87,9 @@ struct life {
     int next_var; /* whose gradient comes next */
     int64_t saved_step;
     bool saving, final;
+    int64_t steps_left;            /* until its input ends; -1: never */
+    uint64_t dropped, incarnation; /* when the step began */
+    int64_t epochs;
 };
 
 /* A task that may live several times. */
@@ -99,9 +123,13 @@ struct sim {
     struct crew_optimizer optimizer;
     int num_workers;
     int64_t max_steps, save_steps;
+    int64_t input_steps; /* of a worker's life; -1: without end */
     struct ps_task ps[SIM_NUM_PS];
     struct trainer_task trainers[1 + SIM_MAX_WORKERS];
     struct sim_ledger ledger;
+    struct replicas replicas;
+    struct sim_oracle oracle;
+    int64_t dropped, left;
     int64_t saves, kills, pauses, torn;
     struct rpc_net *clock; /* for what happens to processes */
     struct rpc_timer pause;
@@ -129,6 +157,19 @@ void ledger_check(struct sim *,
                   const struct trainer_var *vars,
                   int64_t global_step,
                   const char *what);
+
+/* oracle.c: synchronous training */
+void oracle_probe(struct sim *, struct ps_probe *);
+void oracle_restart(struct sim *, const struct trainer_var *vars, int64_t step);
+void oracle_check(struct sim *,
+                  const struct trainer_var *vars,
+                  int64_t global_step,
+                  const char *what);
+/* The gradients that a life computes from the values it has. */
+void oracle_compute(struct life *);
+/* A step has been finished: is it where it belongs? */
+void oracle_finished(struct life *);
+void oracle_free(struct sim *);
 
 /* checkpoint.c */
 int sim_save(struct sim *,

@@ -4,7 +4,9 @@
  * threads of this process, so that ThreadSanitizer sees all of it: a chief and
  * two workers train to max_steps on two ps while the chief saves; every update
  * is there exactly once; with Adam and one trainer the bits are those of
- * training in one process; a signal ends a wait. */
+ * training in one process, also synchronously; the mean of three trainers'
+ * gradients has the bits of one process that averages the same ones; a signal
+ * ends a wait. */
 #include <check.h>
 #include <math.h>
 #include <pthread.h>
@@ -93,7 +95,9 @@ struct worker {
     struct optim_powers powers[2];
     struct trainer_var vars[NUM_VARS];
     float *grads[NUM_VARS];
-    int64_t steps; /* its own */
+    struct replicas replicas;
+    int who, among; /* whose gradients it computes; of how many in turn */
+    int64_t steps;  /* its own */
     int rc;
     struct crew_err err;
     bool saved;
@@ -151,6 +155,24 @@ static void compute(struct worker *w)
     }
 }
 
+/* Gradients of three, in turn or each by itself, clipped before they leave. */
+static void compute_for(struct worker *w)
+{
+    int who = w->among > 1 ? (int)(w->steps % w->among) : w->who;
+    const struct crew_clip *clip = &w->optimizer.clip;
+    double sum = 0;
+    for (int v = 0; v < NUM_VARS; v++) {
+        for (int64_t i = 0; i < w->vars[v].n; i++) {
+            w->grads[v][i] = w->vars[v].value[i] * (0.37f + 0.013f * (float)who) +
+                             0.1f * (float)(1 + who + i % 7);
+        }
+        sum += optim_sum_squares(w->vars[v].n, w->grads[v]);
+    }
+    for (int v = 0; clip->kind != 0 && v < NUM_VARS; v++) {
+        optim_scale(w->vars[v].n, optim_global_scale(clip, sum), w->grads[v]);
+    }
+}
+
 static int one_step(struct worker *w, int64_t *step)
 {
     const struct trainer_ops *ops = w->trainer->ops;
@@ -158,7 +180,11 @@ static int one_step(struct worker *w, int64_t *step)
     if (rc != CREW_OK) {
         return rc;
     }
-    compute(w);
+    if (replicas_sync(&w->replicas)) {
+        compute_for(w);
+    } else {
+        compute(w);
+    }
     for (int v = NUM_VARS - 1; v >= 0; v--) {
         ops->grad_ready(w->trainer, v, w->grads[v]);
     }
@@ -170,7 +196,8 @@ static int save(struct worker *w, int64_t *step)
     const struct trainer_ops *ops = w->trainer->ops;
     int rc = ops->hold(w->trainer, step, &w->err);
     rc = rc ? rc : ops->read_state(w->trainer, w->powers, &w->err);
-    if (rc == CREW_OK && w->optimizer.kind == CREW_GRADIENT_DESCENT) {
+    if (rc == CREW_OK && w->optimizer.kind == CREW_GRADIENT_DESCENT &&
+        !replicas_sync(&w->replicas)) {
         for (int v = 0; v < NUM_VARS; v++) {
             for (int64_t i = 0; i < w->vars[v].n; i++) {
                 ck_assert_float_eq(w->vars[v].value[i],
@@ -222,6 +249,7 @@ static void open_trainer(struct worker *w, const char *json, int64_t max_steps)
                                           .optimizers = w->optimizers,
                                           .num_optimizers =
                                               1 + (w->second.kind != 0),
+                                          .replicas = w->replicas,
                                           .vars = w->vars,
                                           .num_vars = NUM_VARS,
                                           .max_steps = max_steps,
@@ -476,6 +504,104 @@ START_TEST(test_same_bits)
 }
 END_TEST
 
+/* Synchronous of one is asynchronous of one. */
+START_TEST(test_sync_of_one)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker far = {.optimizer = optimizer_of(_i),
+                         .second = optimizer_of(_i + 3),
+                         .replicas = {.to_aggregate = 1, .total = 1}};
+    struct worker near = far;
+    char json[700];
+    int64_t step = 0;
+    open_servers(&c);
+    json_of(&c, "chief", 0, json, sizeof(json));
+    open_trainer(&far, json, 20);
+    open_trainer(&near, NULL, 20);
+    initialise(&far);
+    initialise(&near);
+    ck_assert_int_eq(train(&far), CREW_OUT_OF_RANGE);
+    ck_assert_int_eq(train(&near), CREW_OUT_OF_RANGE);
+    far.err = near.err = (struct crew_err){0};
+    ck_assert_int_eq(save(&far, &step), CREW_OK);
+    ck_assert_int_eq(save(&near, &step), CREW_OK);
+    ck_assert_int_eq(step, 20);
+    same_state(&far, &near);
+    stop_and_close(&far, step);
+    near.trainer->ops->close(near.trainer);
+    join_servers(&c, 0);
+    free_vars(&far);
+    free_vars(&near);
+    tf_config_free(far.tf);
+}
+END_TEST
+
+static struct crew_optimizer rule_of(int i)
+{
+    struct crew_optimizer o = crew_gradient_descent(0.05);
+    if (i == 1) {
+        o = crew_momentum(0.05, 0.9, false);
+    } else if (i >= 2) {
+        o = crew_adam(0.01);
+    }
+    if (i == 3) {
+        o.clip = crew_clip_by_global_norm(3);
+    }
+    return o;
+}
+
+/* Three trainers on two ps, a gradient of each an update, with saves in between:
+ * the bits of one process that averages the same gradients in their order. */
+START_TEST(test_sync_mean)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker w[3] = {{.rc = 0}};
+    struct worker near = {.optimizer = rule_of(_i),
+                          .replicas = {.to_aggregate = 3, .total = 1},
+                          .among = 3};
+    char json[700];
+    int64_t step = 0;
+    open_servers(&c);
+    for (int i = 0; i < 3; i++) {
+        json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
+                sizeof(json));
+        w[i].optimizer = rule_of(_i);
+        w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
+        w[i].who = i;
+        open_trainer(&w[i], json, 25);
+    }
+    open_trainer(&near, NULL, 25);
+    for (int i = 1; i < 3; i++) {
+        ck_assert_int_eq(pthread_create(&w[i].thread, NULL, run_worker, &w[i]),
+                         0);
+    }
+    initialise(&w[0]);
+    initialise(&near);
+    ck_assert_int_eq(train(&near), CREW_OUT_OF_RANGE);
+    ck_assert_msg(train(&w[0]) == CREW_OUT_OF_RANGE, "%s", w[0].err.msg);
+    w[0].err = near.err = (struct crew_err){0};
+    ck_assert_int_eq(save(&w[0], &step), CREW_OK);
+    ck_assert_int_eq(step, 25);
+    ck_assert_int_eq(save(&near, &step), CREW_OK);
+    ck_assert_int_eq(step, 25);
+    same_state(&w[0], &near);
+    stop_and_close(&w[0], step);
+    for (int i = 1; i < 3; i++) {
+        (void)pthread_join(w[i].thread, NULL);
+        ck_assert_msg(w[i].rc == CREW_OUT_OF_RANGE, "%s", w[i].err.msg);
+        ck_assert_int_eq(w[i].steps, 25);
+    }
+    ck_assert_int_eq(near.steps, 75);
+    near.trainer->ops->close(near.trainer);
+    join_servers(&c, 0);
+    free_vars(&near);
+    for (int i = 0; i < 3; i++) {
+        free_vars(&w[i]);
+        tf_config_free(w[i].tf);
+    }
+}
+END_TEST
+
 static void *interrupt(void *arg)
 {
     (void)usleep(100000);
@@ -522,6 +648,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_trains);
     tcase_add_loop_test(t, test_same_bits, 0, (NUM_OPTIMIZERS + 1) / 2);
+    tcase_add_loop_test(t, test_sync_of_one, 0, 3);
+    tcase_add_loop_test(t, test_sync_mean, 0, 4);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -24,6 +24,8 @@
 #define LIMIT_MS 600000u
 #define FAULTS_UNTIL_MS 60000u
 
+enum mode { ASYNC, BOUNDED, SYNC };
+
 void sim_fail(struct sim *sim, const char *fmt, ...)
 {
     if (sim->failure[0] != '\0') {
@@ -40,11 +42,11 @@ static uint64_t pick(struct sim *sim, uint64_t n)
     return rng_below(world_rng(sim->world), n);
 }
 
-static void make_model(struct sim *sim)
+static void make_model(struct sim *sim, uint64_t one_in)
 {
     struct sim_model *m = &sim->model;
     m->num_vars = 1 + (int)pick(sim, 4);
-    bool large = pick(sim, 6) == 0;
+    bool large = pick(sim, one_in) == 0;
     struct crew_err err = {0};
     for (int v = 0; v < m->num_vars; v++) {
         (void)snprintf(m->name[v], sizeof(m->name[v]), "layer%d/kernel", v);
@@ -106,7 +108,11 @@ static void start_ps(struct sim *sim, uint32_t i)
                            .on_notice = on_ps_notice,
                            .on_over = on_ps_over,
                            .self = t};
-    ledger_probe(sim, &o.probe);
+    if (replicas_sync(&sim->replicas)) {
+        oracle_probe(sim, &o.probe);
+    } else {
+        ledger_probe(sim, &o.probe);
+    }
     if (i != 0) {
         o.probe.completed = NULL;
         o.probe.ready = NULL;
@@ -245,11 +251,15 @@ static void check_end(struct sim *sim)
         }
     }
     sim_check_files(sim);
+    if (replicas_sync(&sim->replicas) && sim->oracle.step != sim->max_steps) {
+        sim_fail(sim, "%" PRId64 " updates were decided", sim->oracle.step);
+    }
 }
 
 struct totals {
     uint64_t events, frames, lost, resets, repeated;
     int64_t saves, kills, pauses, torn;
+    int64_t batches, dropped, left, smaller;
 };
 
 /* A failed run leaves its memory to the end of the process. */
@@ -265,11 +275,16 @@ static void clean_up(struct sim *sim, struct totals *t)
     t->kills += sim->kills;
     t->pauses += sim->pauses;
     t->torn += sim->torn;
+    t->batches += sim->oracle.batches;
+    t->dropped += sim->dropped;
+    t->left += sim->left;
+    t->smaller += sim->oracle.fewest_parts < sim->oracle.most_parts;
     if (sim->failure[0] == '\0') {
         world_free(sim->world);
         env_mem_free(sim->env);
         placement_free(sim->placement);
         free(sim->ledger.steps);
+        oracle_free(sim);
     }
 }
 
@@ -284,7 +299,30 @@ static struct world_faults faults_of(struct sim *sim)
     return f;
 }
 
-static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
+/* As many gradients as trainers, fewer (backups), more (several batches each).
+ */
+static void set_mode(struct sim *sim, enum mode mode)
+{
+    int64_t n = 1 + sim->num_workers;
+    sim->input_steps = -1;
+    if (mode == BOUNDED) {
+        sim->replicas.bounded = true;
+        sim->replicas.max_staleness = (int64_t)pick(sim, 4);
+    }
+    if (mode != SYNC) {
+        return;
+    }
+    const int64_t choices[] = {n, n, n - 1, 1, n + 1, 2 * n};
+    sim->optimizer = crew_gradient_descent(0.05);
+    sim->replicas.to_aggregate = choices[pick(sim, 6)];
+    sim->replicas.total = n;
+    sim->input_steps = pick(sim, 4) == 0 ? 3 + (int64_t)pick(sim, 12) : -1;
+}
+
+static bool run_seed(uint64_t seed,
+                     enum mode mode,
+                     bool verbose,
+                     struct totals *totals)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     sim->seed = seed;
@@ -292,10 +330,11 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
     sim->world = world_new(seed * 0x9e3779b97f4a7c15u);
     sim->env = env_mem_new(seed);
     sim->optimizer = crew_gradient_descent(1.0);
-    make_model(sim);
+    make_model(sim, mode == SYNC ? 24 : 6);
     sim->num_workers = 2 + (int)pick(sim, 2);
     sim->max_steps = 5 + (int64_t)pick(sim, 36);
     sim->save_steps = 3 + (int64_t)pick(sim, 12);
+    set_mode(sim, mode);
     struct world_faults f = faults_of(sim);
     world_set_faults(sim->world, &f);
     for (uint32_t i = 0; i < SIM_NUM_PS; i++) {
@@ -330,22 +369,29 @@ int main(int argc, char **argv)
 {
     uint64_t first = 1, last = 1000;
     bool verbose = false;
+    enum mode mode = ASYNC;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
             first = last = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
             last = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--sync") == 0) {
+            mode = SYNC;
+        } else if (strcmp(argv[i], "--bounded") == 0) {
+            mode = BOUNDED;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
-            fprintf(stderr, "test_sim [--seed N] [--seeds N] [--verbose]\n");
+            fprintf(stderr,
+                    "test_sim [--sync | --bounded] [--seed N] "
+                    "[--seeds N] [--verbose]\n");
             return 64;
         }
     }
     struct totals t = {0};
     int failed = 0;
     for (uint64_t seed = first; seed <= last && failed < 10; seed++) {
-        failed += !run_seed(seed, verbose, &t);
+        failed += !run_seed(seed, mode, verbose, &t);
     }
     printf("%" PRIu64 " seeds, %d failed; %" PRIu64 " events, %" PRIu64
            " frames, %" PRIu64 " lost, %" PRIu64 " resets, %" PRIu64
@@ -353,5 +399,10 @@ int main(int argc, char **argv)
            " saves, %" PRId64 " torn granules\n",
            last - first + 1, failed, t.events, t.frames, t.lost, t.resets,
            t.repeated, t.kills, t.pauses, t.saves, t.torn);
+    if (mode == SYNC) {
+        printf("%" PRId64 " batches taken, %" PRId64 " too late, %" PRId64
+               " workers left early, %" PRId64 " clusters with smaller sets\n",
+               t.batches, t.dropped, t.left, t.smaller);
+    }
     return failed == 0 ? 0 : 1;
 }

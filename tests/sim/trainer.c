@@ -40,7 +40,10 @@ static void on_done(void *self, enum session_op op, const struct crew_err *err)
     l->have_done = true;
     l->done = op;
     l->err = *err;
-    if (op == SESSION_FINISH && err->code == CREW_OK) {
+    if (op == SESSION_FINISH && err->code == CREW_OK &&
+        replicas_sync(&l->sim->replicas)) {
+        oracle_finished(l);
+    } else if (op == SESSION_FINISH && err->code == CREW_OK) {
         ledger_step(&l->sim->ledger, l->task->role, l->task->index,
                     session_incarnation(l->session),
                     session_step_seq(l->session))
@@ -88,6 +91,9 @@ static void end_life(struct life *l)
 
 static void start_step(struct life *l)
 {
+    if (replicas_sync(&l->sim->replicas)) {
+        oracle_compute(l);
+    }
     l->next_var = l->sim->model.num_vars;
     l->state = AT_STEP;
     wake(l, pause_ms(l->sim, 20));
@@ -116,7 +122,11 @@ static bool save_due(const struct life *l)
 static void save(struct life *l, int64_t step)
 {
     struct crew_err err = {0};
-    ledger_check(l->sim, l->vars, step, "a save");
+    if (replicas_sync(&l->sim->replicas)) {
+        oracle_check(l->sim, l->vars, step, "a save");
+    } else {
+        ledger_check(l->sim, l->vars, step, "a save");
+    }
     if (sim_save(l->sim, l->vars, step, (uint64_t)l->options.pid, &err) !=
         CREW_OK) {
         sim_fail(l->sim, "save at step %" PRId64 ": %s", step, err.msg);
@@ -210,8 +220,14 @@ static void react(struct life *l)
         case SESSION_SAVED:
             session_next(l->session);
             break;
+        case SESSION_LEAVE:
+            l->sim->left++;
+            finish_task(l);
+            break;
         case SESSION_FINISH:
-            if (save_due(l)) {
+            if (l->steps_left > 0 && --l->steps_left == 0) {
+                session_leave(l->session);
+            } else if (save_due(l)) {
                 session_hold(l->session);
             } else {
                 session_next(l->session);
@@ -259,7 +275,11 @@ static void begin(struct life *l)
     l->options.pid = (uint32_t)epoch;
     int64_t step = sim_restore(sim, l->vars);
     l->saved_step = step < 0 ? 0 : step;
-    ledger_restart(sim, l->vars, l->saved_step);
+    if (replicas_sync(&sim->replicas)) {
+        oracle_restart(sim, l->vars, l->saved_step);
+    } else {
+        ledger_restart(sim, l->vars, l->saved_step);
+    }
     if (step < 0 && sim_save(sim, l->vars, 0, epoch, &err) != CREW_OK) {
         sim_fail(sim, "save at step 0: %s", err.msg);
     }
@@ -316,6 +336,7 @@ void task_start(struct trainer_task *t)
         .ps = addresses,
         .cluster = "{}",
         .host = t->who,
+        .replicas = sim->replicas,
         .optimizers = &sim->optimizer,
         .num_optimizers = 1,
         .vars = l->vars,
@@ -335,6 +356,7 @@ void task_start(struct trainer_task *t)
         abort();
     }
     l->timer = (struct rpc_timer){.on_timer = on_timer, .self = l};
+    l->steps_left = t->role == ROLE_CHIEF ? -1 : sim->input_steps;
     t->life = l;
     t->lives_open++;
     wake(l, pause_ms(sim, 300));

@@ -99,6 +99,29 @@ START_TEST(test_leave_and_stop)
 }
 END_TEST
 
+/* Three batches an update: their mean, and a step when it is made. */
+START_TEST(test_several_batches)
+{
+    const float first[3] = {1, 2, 3}, second[3] = {4, 0, 1};
+    const float third[3] = {1, 1, 1}, gb[2] = {4, -4};
+    int64_t step = 0;
+    t->ops->close(t);
+    options.replicas = (struct replicas){.to_aggregate = 3, .total = 1};
+    ck_assert_int_eq(trainer_local_open(&options, &t, &err), CREW_OK);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(one_step(first, gb, &step), CREW_OK);
+        ck_assert_int_eq(one_step(second, gb, &step), CREW_OK);
+        ck_assert_int_eq(step, i);
+        ck_assert_float_eq(a[0], i == 0 ? 10.0f : 9.0f);
+        ck_assert_int_eq(one_step(third, gb, &step), CREW_OK);
+        ck_assert_int_eq(step, i + 1);
+        ck_assert_float_eq(a[0], i == 0 ? 9.0f : 8.0f);
+    }
+    ck_assert_float_eq(a[1], 9.0f);
+    ck_assert_float_eq(b[1], 24.0f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("trainer_local");
@@ -107,6 +130,7 @@ int main(void)
     tcase_add_test(tc, test_steps);
     tcase_add_test(tc, test_not_finite);
     tcase_add_test(tc, test_leave_and_stop);
+    tcase_add_test(tc, test_several_batches);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

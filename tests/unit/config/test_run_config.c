@@ -89,6 +89,8 @@ START_TEST(defaults_are_tensorflows)
     ck_assert_int_eq(rc.log_step_count_steps, 100);
     ck_assert(rc.experimental_max_worker_delay_secs == 60);
     ck_assert(rc.session_creation_timeout_secs == 7200);
+    ck_assert_int_eq(rc.sync, -1);
+    ck_assert_int_eq(rc.max_staleness, -1);
     ck_assert_int_eq(ts.max_steps, -1);
     ck_assert_int_eq(es.steps, 100);
     ck_assert_ptr_null(es.name);
@@ -108,6 +110,10 @@ START_TEST(every_field_can_be_set)
     set("log_step_count_steps=10");
     set("experimental_max_worker_delay_secs=0");
     set("session_creation_timeout_secs=30");
+    set("sync=true");
+    set("replicas_to_aggregate=3");
+    set("total_num_replicas=4");
+    set("max_staleness=0");
     set("max_steps=500");
     set("eval_steps=None");
     set("name=test");
@@ -123,6 +129,10 @@ START_TEST(every_field_can_be_set)
     ck_assert_int_eq(rc.log_step_count_steps, 10);
     ck_assert(rc.experimental_max_worker_delay_secs == 0);
     ck_assert(rc.session_creation_timeout_secs == 30);
+    ck_assert_int_eq(rc.sync, 1);
+    ck_assert_int_eq(rc.replicas_to_aggregate, 3);
+    ck_assert_int_eq(rc.total_num_replicas, 4);
+    ck_assert_int_eq(rc.max_staleness, 0);
     ck_assert_int_eq(ts.max_steps, 500);
     ck_assert_int_eq(es.steps, -1);
     ck_assert_str_eq(es.name, "test");
@@ -171,6 +181,9 @@ static const struct {
      "experimental_max_worker_delay_secs should be >= 0"},
     {"session_creation_timeout_secs=0",
      "session_creation_timeout_secs should be > 0"},
+    {"sync=perhaps", "sync must be true or false, given: perhaps"},
+    {"replicas_to_aggregate=0", "replicas_to_aggregate should be > 0"},
+    {"max_staleness=-1", "max_staleness should be >= 0"},
     {"max_steps=0", "Must specify max_steps > 0, given: 0"},
     {"max_steps=-5", "Must specify max_steps > 0, given: -5"},
     {"max_steps=1.5", "max_steps must be an integer, given: 1.5"},
@@ -313,7 +326,7 @@ START_TEST(fields_are_known_keys)
     set("max_steps=5");
     ck_assert_int_eq(params_unused(params, &err), CREW_OK);
     ck_assert_str_eq(run_config_field(0), "tf_random_seed");
-    ck_assert_ptr_null(run_config_field(14));
+    ck_assert_ptr_null(run_config_field(18));
 }
 END_TEST
 

@@ -180,6 +180,84 @@ START_TEST(test_without_chief)
 }
 END_TEST
 
+static void step(int member, uint64_t seq)
+{
+    ck_assert_int_eq(steps_ask(&steps, member, seq - 1, 0), STEPS_GO);
+    ck_assert_int_eq(steps_complete(&steps, member, seq), 1);
+}
+
+/* Bounded staleness: two steps ahead of the slowest and no more; who comes
+ * later counts from where the slowest is; who goes is not waited for. */
+START_TEST(test_bounded)
+{
+    begin(-1);
+    steps_bound(&steps, 2);
+    ck_assert_int_eq(steps_ask(&steps, 0, 0, 0), STEPS_GO);
+    for (uint64_t s = 1; s <= 3; s++) {
+        step(1, s);
+    }
+    ck_assert_int_eq(steps_ask(&steps, 1, 3, 0), STEPS_WAIT);
+    /* One that comes is as far as the slowest. */
+    ck_assert_int_eq(steps_ask(&steps, 2, 0, 0), STEPS_GO);
+    ck_assert_int_eq(steps_complete(&steps, 0, 1), 1);
+    ck_assert_int_eq(steps_ask(&steps, 1, 3, 0), STEPS_WAIT);
+    ck_assert_int_eq(steps_complete(&steps, 2, 1), 1);
+    step(1, 4);
+    ck_assert_int_eq(steps_ask(&steps, 1, 4, 0), STEPS_WAIT);
+    /* One dies, one leaves. */
+    steps_reset(&steps, 0);
+    ck_assert_int_eq(steps_ask(&steps, 1, 4, 0), STEPS_WAIT);
+    steps_leave(&steps, 2);
+    step(1, 5);
+    step(1, 6);
+    /* Back again: nobody waits until it has caught up. */
+    ck_assert_int_eq(steps_ask(&steps, 2, 1, 0), STEPS_GO);
+    step(1, 7);
+    step(1, 8);
+    step(1, 9);
+    ck_assert_int_eq(steps_ask(&steps, 1, 9, 0), STEPS_WAIT);
+}
+END_TEST
+
+/* In lockstep, and alone. No ticket comes ahead of its time. */
+START_TEST(test_bounded_by_nothing)
+{
+    begin(-1);
+    steps_bound(&steps, 0);
+    step(1, 1);
+    step(1, 2);
+    ck_assert_int_eq(steps_ask(&steps, 2, 0, 0), STEPS_GO);
+    ck_assert_int_eq(steps_ask(&steps, 1, 2, 0), STEPS_GO);
+    ck_assert_int_eq(steps_ask_ahead(&steps, 1, 3, 0), STEPS_WAIT);
+    ck_assert_int_eq(steps_complete(&steps, 1, 3), 1);
+    ck_assert_int_eq(steps_ask(&steps, 1, 3, 0), STEPS_WAIT);
+    ck_assert_int_eq(steps_complete(&steps, 2, 1), 1);
+    ck_assert_int_eq(steps_ask(&steps, 1, 3, 0), STEPS_GO);
+}
+END_TEST
+
+/* Synchronous: whether another update may be collected. */
+START_TEST(test_gate)
+{
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_WAIT);
+    steps_begin(&steps, 5, 7, 2, -1, 0);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_GO);
+    steps_advance(&steps);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_GO);
+    steps_advance(&steps);
+    ck_assert_int_eq(steps.global_step, 7);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_OVER);
+    steps_begin(&steps, 5, -1, 2, -1, 0);
+    steps_chief(&steps, false);
+    steps_advance(&steps);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_GO);
+    steps_advance(&steps);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_WAIT);
+    steps_saved(&steps, 7, 0);
+    ck_assert_int_eq(steps_gate(&steps, 0), STEPS_GO);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("steps");
@@ -194,6 +272,9 @@ int main(void)
     tcase_add_test(t, test_dead_trainer);
     tcase_add_test(t, test_hold);
     tcase_add_test(t, test_without_chief);
+    tcase_add_test(t, test_bounded);
+    tcase_add_test(t, test_bounded_by_nothing);
+    tcase_add_test(t, test_gate);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Replicas: settings, requirement, mean. */
+#include "optim/replicas.h"
+
+#include "optim/loops.h"
+
+#include "base/banned.h"
+
+/* More trainers than any cluster has. */
+#define MOST 100000
+
+int replicas_check(const struct replicas *r, struct crew_err *err)
+{
+    if (r->to_aggregate < 0 || r->to_aggregate > MOST) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "replicas_to_aggregate is %lld; it must be from 1 "
+                            "to %d",
+                            (long long)r->to_aggregate, MOST);
+    }
+    if (r->to_aggregate > 0 && (r->total < 1 || r->total > MOST)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "total_num_replicas is %lld; it must be from 1 to "
+                            "%d",
+                            (long long)r->total, MOST);
+    }
+    if (r->bounded && (r->max_staleness < 0 || r->max_staleness > INT32_MAX)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "max_staleness is %lld; it must be from 0 to %d",
+                            (long long)r->max_staleness, INT32_MAX);
+    }
+    if (r->to_aggregate > 0 && r->bounded) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "max_staleness is %lld, but training is "
+                            "synchronous: leave one of them out",
+                            (long long)r->max_staleness);
+    }
+    return CREW_OK;
+}
+
+static int64_t set(bool is_set, int64_t value)
+{
+    return is_set ? value : -1;
+}
+
+const char *replicas_difference(const struct replicas *a,
+                                const struct replicas *b,
+                                int64_t *in_a,
+                                int64_t *in_b)
+{
+    const struct {
+        const char *name;
+        int64_t a, b;
+    } rows[] = {
+        {"replicas_to_aggregate", set(a->to_aggregate > 0, a->to_aggregate),
+         set(b->to_aggregate > 0, b->to_aggregate)},
+        {"total_num_replicas", set(a->to_aggregate > 0, a->total),
+         set(b->to_aggregate > 0, b->total)},
+        {"max_staleness", set(a->bounded, a->max_staleness),
+         set(b->bounded, b->max_staleness)},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].a != rows[i].b) {
+            *in_a = rows[i].a;
+            *in_b = rows[i].b;
+            return rows[i].name;
+        }
+    }
+    return NULL;
+}
+
+int64_t replicas_needed(const struct replicas *r, int64_t living)
+{
+    int64_t n = living < 1 ? 1 : living;
+    if (r->to_aggregate <= r->total) {
+        return n < r->to_aggregate ? n : r->to_aggregate;
+    }
+    n = n < r->total ? n : r->total;
+    return (r->to_aggregate * n + r->total - 1) / r->total;
+}
+
+CLONES void replicas_add(int64_t n, float *sum, const float *x, bool first)
+{
+    for (int64_t i = 0; first && i < n; i++) {
+        sum[i] = x[i];
+    }
+    for (int64_t i = 0; !first && i < n; i++) {
+        sum[i] += x[i];
+    }
+}
+
+CLONES void replicas_divide(int64_t n, float *sum, int64_t count)
+{
+    float by = (float)count;
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] /= by;
+    }
+}
