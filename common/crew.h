@@ -1119,6 +1119,125 @@ struct crew_saving_listener {
     void *self;
 };
 
+/* The hooks of tf.train and tf.estimator, with TensorFlow's defaults, log lines
+ * and texts. 0 and NULL: not set. What is wrong with the arguments is said when
+ * the session begins. Names and texts are copied. Owner: whoever the hook is
+ * given to. */
+
+/* A tensor by its name, or the node; both NULL: the name is the tag. "loss" is
+ * the model's loss where no op has that name. */
+struct crew_logged {
+    const char *tag;
+    CREW_NULLABLE const char *tensor;
+    CREW_NULLABLE struct crew_node *node;
+};
+/* Write a line of text for the n tensors, in their order. */
+typedef void (*crew_log_formatter)(void *self,
+                                   const struct crew_value *values,
+                                   int n,
+                                   char *line,
+                                   size_t size);
+/* One of the first two, or at_end, or both. Every n-th of this process's own
+ * steps. */
+struct crew_logging {
+    const struct crew_logged *tensors; /* logged in order of their tags */
+    int num_tensors;
+    int64_t every_n_iter;
+    double every_n_secs;
+    bool at_end;
+    CREW_NULLABLE crew_log_formatter formatter;
+    CREW_NULLABLE void *formatter_self;
+};
+CREW_API struct crew_hook crew_logging_tensor_hook(const struct crew_logging *);
+
+/* One of them: steps from the session's first, or the last step. */
+CREW_API struct crew_hook crew_stop_at_step_hook(int64_t num_steps,
+                                                 int64_t last_step);
+/* Instead of RunConfig's saver. One of save_secs and save_steps. Takes the
+ * listeners of the list. Of no effect but on the chief. */
+CREW_API struct crew_hook crew_checkpoint_saver_hook(
+    double save_secs,
+    int64_t save_steps,
+    CREW_NULLABLE const struct crew_saving_listener *listeners,
+    int num_listeners);
+/* One of them. Beside RunConfig's log_step_count_steps. */
+CREW_API struct crew_hook crew_step_counter_hook(int64_t every_n_steps,
+                                                 double every_n_secs);
+/* tensor NULL: the loss, which is watched in any training (exit 1); with
+ * fail_on_nan_loss false a loss that is NaN ends training as a hook does, with
+ * a warning, and nothing of that step is applied. */
+CREW_API struct crew_hook crew_nan_tensor_hook(
+    CREW_NULLABLE const char *tensor,
+    bool fail_on_nan_loss);
+/* The model's summaries: in training into output_dir (NULL: model_dir), in an
+ * evaluation into its own folder. One of save_steps and save_secs. */
+CREW_API struct crew_hook crew_summary_saver_hook(
+    int64_t save_steps,
+    double save_secs,
+    CREW_NULLABLE const char *output_dir);
+/* No step of this process before the cluster has made so many. */
+CREW_API struct crew_hook crew_global_step_waiter_hook(int64_t wait_until_step);
+/* The tensors' values after the last step (none was made: data NULL), handed to
+ * `take` at a clean end. */
+typedef int (*crew_final_values_fn)(void *self,
+                                    const struct crew_value *values,
+                                    int n,
+                                    struct crew_err *err);
+CREW_API struct crew_hook crew_final_ops_hook(const char *const *tensors,
+                                              int n,
+                                              crew_final_values_fn take,
+                                              void *self);
+/* timeline-<step>.json for chrome://tracing in output_dir (NULL: the current
+ * folder): an event an op, forward and backward, of one step in save_steps or
+ * save_secs. show_memory has no meaning here: buffers are made once. */
+CREW_API struct crew_hook crew_profiler_hook(
+    int64_t save_steps,
+    double save_secs,
+    CREW_NULLABLE const char *output_dir,
+    bool show_dataflow,
+    bool show_memory);
+/* Evaluates the weights of this moment, without a checkpoint: at the start,
+ * every n steps of this process, at the end. steps -1: to the end of the input.
+ * Takes the hooks of the list. Without a cluster only. */
+CREW_API struct crew_hook crew_in_memory_evaluator_hook(
+    crew_input_fn input_fn,
+    int64_t steps,
+    CREW_NULLABLE const char *name,
+    CREW_NULLABLE const struct crew_hook *hooks,
+    int num_hooks,
+    int64_t every_n_iter);
+
+/* Early stopping, decided by the chief; the job then ends in every role with 0.
+ * The predicates read the event files of eval_dir (NULL: the EvalSpec's). */
+struct crew_early_stopping {
+    CREW_NULLABLE const char *eval_dir;
+    int64_t min_steps;
+    double run_every_secs; /* 60, unless run_every_steps is set */
+    int64_t run_every_steps;
+};
+CREW_API struct crew_hook crew_stop_if_higher_hook(
+    const char *metric,
+    double threshold,
+    struct crew_early_stopping);
+CREW_API struct crew_hook crew_stop_if_lower_hook(const char *metric,
+                                                  double threshold,
+                                                  struct crew_early_stopping);
+CREW_API struct crew_hook crew_stop_if_no_increase_hook(
+    const char *metric,
+    int64_t max_steps_without_increase,
+    struct crew_early_stopping);
+CREW_API struct crew_hook crew_stop_if_no_decrease_hook(
+    const char *metric,
+    int64_t max_steps_without_decrease,
+    struct crew_early_stopping);
+/* A predicate of your own. */
+typedef int (*crew_should_stop_fn)(void *self,
+                                   CREW_OUT bool *stop,
+                                   struct crew_err *err);
+CREW_API struct crew_hook crew_early_stopping_hook(crew_should_stop_fn,
+                                                   void *self,
+                                                   struct crew_early_stopping);
+
 /* --------------------------------------------------- how long, where, what */
 
 /* tf.estimator.RunConfig, by its field names. Filled with TensorFlow's defaults

@@ -116,6 +116,7 @@ void session_ended(struct session *s, const Crew__End *end)
         return;
     }
     s->ended = true;
+    atomic_store(&s->heard_step, INT64_MAX);
     s->end.exit_code = end->exit_code;
     s->end.step = end->step;
     (void)snprintf(s->end.reason, sizeof(s->end.reason), "%s", end->reason);
@@ -655,6 +656,11 @@ void session_grad_ready(struct session *s, int i, const float *grad)
     if (!s->step_void) {
         job_pump(s);
     }
+}
+
+int64_t session_heard_step(const struct session *s)
+{
+    return atomic_load(&s->heard_step);
 }
 
 int64_t session_global_step(const struct session *s)

@@ -18,6 +18,8 @@
 #ifndef CLUSTER_SESSION_IMPL_H
 #define CLUSTER_SESSION_IMPL_H
 
+#include <stdatomic.h>
+
 #include "cluster/placement.h"
 #include "cluster/session.h"
 #include "rpc/peer.h"
@@ -139,6 +141,7 @@ struct session {
     bool step_void; /* its ticket and gradients are worth nothing any more */
     bool ticket;    /* one is here for the next step */
     int64_t global_step;
+    _Atomic int64_t heard_step; /* other threads look at it */
     int64_t result_step; /* as it was when the newest operation was done */
     const float **grads; /* by variable */
     int *ready_list;

@@ -195,6 +195,9 @@ static void beat_done(struct rpc_call *call,
         l->phase = r->phase;
         l->epoch = r->epoch;
         l->global_step = r->global_step;
+        if (l->ps == 0 && !s->ended) {
+            atomic_store(&s->heard_step, r->global_step);
+        }
         if (r->phase == CREW__PHASE__ENDED) {
             session_ended(s, r->end);
         }

@@ -101,6 +101,9 @@ struct trainer_ops {
     /* The evaluator's newest result line for the progress display, "" before. Never
      * blocks. */
     void (*last_evaluation)(struct trainer *, char *line, size_t size, CREW_OUT int64_t *step);
+    /* The newest global step that ps 0 has told of, by heartbeat; INT64_MAX: the job
+     * has ended. Never blocks. */
+    int64_t (*heard_step)(struct trainer *);
     const struct trainer_end *(*end)(const struct trainer *);
     /* A chief that has lost a ps (138) and has not called stop tells the others first,
      * at most 10 s. */

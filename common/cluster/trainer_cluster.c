@@ -383,6 +383,11 @@ static void last_evaluation(struct trainer *t,
     (void)pthread_mutex_unlock(&c->thread.lock);
 }
 
+static int64_t heard_step(struct trainer *t)
+{
+    return session_heard_step(cluster_of(t)->session);
+}
+
 static const struct trainer_end *end(const struct trainer *t)
 {
     return &cluster_of(t)->end;
@@ -438,6 +443,7 @@ static const struct trainer_ops cluster_ops = {
     .stop = stop,
     .await_evaluator = await_evaluator,
     .last_evaluation = last_evaluation,
+    .heard_step = heard_step,
     .end = end,
     .close = cluster_close,
 };

@@ -229,6 +229,11 @@ static void last_evaluation(struct trainer *t,
     *step = 0;
 }
 
+static int64_t heard_step(struct trainer *t)
+{
+    return local_of(t)->global_step;
+}
+
 static const struct trainer_end *end(const struct trainer *t)
 {
     return &CONTAINER_OF(t, struct local, base)->end;
@@ -260,6 +265,7 @@ static const struct trainer_ops local_ops = {
     .stop = stop,
     .await_evaluator = await_evaluator,
     .last_evaluation = last_evaluation,
+    .heard_step = heard_step,
     .end = end,
     .close = local_close,
 };

@@ -18,7 +18,9 @@
 
 /* What one evaluation holds. */
 struct session {
+    struct evaluator *evaluator;
     struct run *run;
+    const struct weights *from; /* in memory; NULL: a checkpoint */
     struct model *model;
     struct plan *plan;
     struct crew_session hooks;
@@ -30,17 +32,24 @@ struct session {
     int64_t global_step;
 };
 
+char *evaluator_dir(const struct run *run)
+{
+    char *name;
+    char *dir;
+
+    if (run->es.name == NULL || run->es.name[0] == '\0') {
+        return path_join(run->model_dir, "eval");
+    }
+    name = xasprintf("eval_%s", run->es.name);
+    dir = path_join(run->model_dir, name);
+    free(name);
+    return dir;
+}
+
 void evaluator_init(struct evaluator *e, struct run *run)
 {
-    *e = (struct evaluator){.run = run, .last_step = -1};
-    if (run->es.name != NULL && run->es.name[0] != '\0') {
-        char *name = xasprintf("eval_%s", run->es.name);
-
-        e->dir = path_join(run->model_dir, name);
-        free(name);
-    } else {
-        e->dir = path_join(run->model_dir, "eval");
-    }
+    *e = (struct evaluator){
+        .run = run, .dir = evaluator_dir(run), .last_step = -1};
 }
 
 void evaluator_release(struct evaluator *e)
@@ -94,6 +103,21 @@ static struct crew_node **collect_fetches(const struct crew_spec *spec, int *n)
     return fetches;
 }
 
+/* The training's own memory: nobody changes it meanwhile. The dry build has
+ * seen that it has all of EVAL's variables. */
+static void bind_from(struct session *s)
+{
+    const struct crew_graph *g = s->model->graph;
+
+    for (int i = 0; i < graph_num_vars(g); i++) {
+        for (int k = 0; k < s->from->num_vars; k++) {
+            if (strcmp(graph_var(g, i)->name, s->from->vars[k].name) == 0) {
+                plan_bind_var(s->plan, i, s->from->vars[k].value);
+            }
+        }
+    }
+}
+
 static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
 {
     int n;
@@ -105,8 +129,11 @@ static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
     if (plan_new_on_demand(s->model->graph, fetches, n, on_demand,
                            num_on_demand, NULL, max_batch, &s->plan,
                            err) == CREW_OK) {
-        for (int i = 0; i < s->weights.num_vars; i++) {
+        for (int i = 0; s->from == NULL && i < s->weights.num_vars; i++) {
             plan_bind_var(s->plan, i, s->weights.vars[i].value);
+        }
+        if (s->from != NULL) {
+            bind_from(s);
         }
     }
     free(fetches);
@@ -115,10 +142,44 @@ static int make_plan(struct session *s, int64_t max_batch, struct crew_err *err)
     return err->code;
 }
 
+static void open_events(struct evaluator *e, const struct session *s)
+{
+    if (e->events == NULL) {
+        hook_events_open(e->run->env, e->dir, false, &e->events);
+        graph_event_write(e->events, s->model->graph);
+    }
+}
+
+static struct hook_summary get_summary(void *self, int i)
+{
+    const struct session *s = self;
+
+    return spec_summary_value(&s->model->spec->summaries[i], s->plan);
+}
+
+static struct crew_node *summary_node(void *self, int i)
+{
+    const struct session *s = self;
+
+    return s->model->spec->summaries[i].node;
+}
+
 /* In TensorFlow's order: the EvalSpec's, then the model's. */
 static int begin_hooks(struct session *s, struct crew_err *err)
 {
     hook_session_init(&s->hooks, s->run->env, s->model->graph);
+    s->hooks.model_dir = s->run->model_dir;
+    s->hooks.eval_dir = s->evaluator->dir;
+    s->hooks.loss = s->model->spec->loss;
+    s->hooks.summaries =
+        (struct hook_summaries){.n = s->model->spec->num_summaries,
+                                .get = get_summary,
+                                .node = summary_node,
+                                .self = s};
+    if (s->run->es.num_hooks + s->model->spec->num_hooks > 0) {
+        open_events(s->evaluator, s); /* they may write summaries */
+        s->hooks.events = s->evaluator->events;
+    }
     hook_session_borrow(&s->hooks, s->run->es.hooks, s->run->es.num_hooks);
     spec_give_hooks(s->model->spec, SPEC_EVALUATION, &s->hooks);
     return hook_session_begin(&s->hooks, err);
@@ -135,6 +196,23 @@ static void log_time(struct crew_env *env, const char *what, char between)
     env_log(env, LOG_INFO, "%s evaluation at %04d-%02d-%02d%c%02d:%02d:%02d",
             what, utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, between,
             utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+static int load(struct session *s, const char *prefix, struct crew_err *err)
+{
+    struct crew_env *env = s->run->env;
+
+    env_log(env, LOG_INFO, "Graph was finalized.");
+    if (s->from != NULL) {
+        return CREW_OK;
+    }
+    env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
+    if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    weights_use_averages(&s->weights, &s->model->spec->optimizers);
+    return weights_restore(&s->weights, env, prefix, &s->global_step, err);
 }
 
 /* Build the graph and load the checkpoint. */
@@ -159,15 +237,7 @@ static int open_session(struct session *s,
     if (begin_hooks(s, err) != CREW_OK) {
         return err->code;
     }
-    env_log(env, LOG_INFO, "Graph was finalized.");
-    env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
-    if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
-        CREW_OK) {
-        return err->code;
-    }
-    weights_use_averages(&s->weights, &s->model->spec->optimizers);
-    if (weights_restore(&s->weights, env, prefix, &s->global_step, err) !=
-            CREW_OK ||
+    if (load(s, prefix, err) != CREW_OK ||
         make_plan(s, element.max_batch, err) != CREW_OK) {
         return err->code;
     }
@@ -360,7 +430,6 @@ static void write_events(struct evaluator *e,
                          int n,
                          const char *prefix)
 {
-    struct crew_env *env = e->run->env;
     struct event_scalar *scalars = xcalloc((size_t)n, sizeof *scalars);
     int k = 0;
 
@@ -371,10 +440,7 @@ static void write_events(struct evaluator *e,
         }
     }
 
-    if (e->events == NULL) {
-        hook_events_open(env, e->dir, false, &e->events);
-        graph_event_write(e->events, s->model->graph);
-    }
+    open_events(e, s);
     hook_event_evaluation(e->events, s->global_step, scalars, k, prefix);
     free(scalars);
 }
@@ -414,9 +480,11 @@ static void report(struct evaluator *e,
     env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
             (long long)s->global_step, result->line);
     write_events(e, s, items, n, prefix);
-    env_log(env, LOG_INFO,
-            "Saving 'checkpoint_path' summary for global step %lld: %s",
-            (long long)s->global_step, prefix);
+    if (prefix != NULL) {
+        env_log(env, LOG_INFO,
+                "Saving 'checkpoint_path' summary for global step %lld: %s",
+                (long long)s->global_step, prefix);
+    }
     free_items(items, n);
 }
 
@@ -426,7 +494,7 @@ int evaluator_run(struct evaluator *e,
                   struct eval_result *result,
                   struct crew_err *err)
 {
-    struct session s = {.run = e->run};
+    struct session s = {.evaluator = e, .run = e->run};
 
     if (open_session(&s, prefix, err) == CREW_OK &&
         run_batches(&s, err) == CREW_OK) {
@@ -440,4 +508,55 @@ int evaluator_run(struct evaluator *e,
         return err->code;
     }
     return exporters_run(e, prefix, is_final, err);
+}
+
+/* What stays from one evaluation in memory to the next: the event file. */
+struct kept {
+    struct run run; /* the caller's, with another EvalSpec */
+    struct evaluator evaluator;
+};
+
+static struct kept *kept_new(const struct run *run,
+                             const struct memory_evaluation *what)
+{
+    struct kept *k = xcalloc(1, sizeof *k);
+
+    k->run = *run;
+    k->run.es = (struct crew_eval_spec){.input_fn = what->input_fn,
+                                        .steps = what->steps,
+                                        .name = what->name,
+                                        .hooks = what->hooks,
+                                        .num_hooks = what->num_hooks};
+    evaluator_init(&k->evaluator, &k->run);
+    return k;
+}
+
+int evaluate_weights(struct run *run,
+                     const struct weights *weights,
+                     int64_t step,
+                     struct memory_evaluation *what,
+                     struct crew_err *err)
+{
+    struct kept *k = what->state != NULL ? what->state : kept_new(run, what);
+    struct session s = {.evaluator = &k->evaluator,
+                        .run = &k->run,
+                        .from = weights,
+                        .global_step = step};
+    struct eval_result result;
+
+    what->state = k;
+    if (open_session(&s, NULL, err) == CREW_OK &&
+        run_batches(&s, err) == CREW_OK) {
+        report(&k->evaluator, &s, NULL, &result);
+    }
+    session_release(&s);
+    return err->code;
+}
+
+void evaluation_forget(void *state)
+{
+    struct kept *k = state;
+
+    evaluator_release(&k->evaluator);
+    free(k);
 }

@@ -9,6 +9,7 @@
 #include "estimator/best_exporter.h"
 #include "estimator/run.h"
 #include "estimator/weights.h"
+#include "hooks/hook_session.h"
 #include "summary/event_writer.h"
 
 struct eval_result {
@@ -26,6 +27,17 @@ struct evaluator {
 };
 void evaluator_init(struct evaluator *, struct run *);
 void evaluator_release(struct evaluator *);
+/* Where a run's evaluations write. Owner: caller, free(). */
+char *evaluator_dir(const struct run *);
+
+/* Evaluate weights in memory, those of `step`, without a checkpoint, as one of
+ * `run` with another input. evaluation_forget() frees what->state. */
+CREW_MUST_CHECK int evaluate_weights(struct run *,
+                                     const struct weights *,
+                                     int64_t step,
+                                     struct memory_evaluation *what,
+                                     struct crew_err *);
+void evaluation_forget(void *state);
 
 /* Evaluate the checkpoint `prefix` and run the exporters. is_final: no more
  * checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the

@@ -118,9 +118,9 @@ static const struct saver_ops ops = {
     .end = saver_end,
 };
 
-void training_add_saver(struct training *t)
+const struct saver_options *training_saver(struct training *t)
 {
-    struct saver_options options = {
+    t->saver = (struct saver_options){
         .env = t->run->env,
         .model_dir = t->run->model_dir,
         .secs = t->run->rc.save_checkpoints_secs,
@@ -133,6 +133,5 @@ void training_add_saver(struct training *t)
         .final_retries = 3,
         .wait = saver_wait,
     };
-
-    hook_add_saver(&t->session.hooks, &options);
+    return &t->saver;
 }

@@ -62,6 +62,9 @@ struct crew_spec {
 struct crew_spec *spec_new(void);
 void spec_free(CREW_NULLABLE struct crew_spec *);
 
+/* A summary's value after a step that has computed it. */
+struct hook_summary spec_summary_value(const struct spec_summary *,
+                                       const struct plan *);
 /* Give the hooks of a kind to a session. */
 void spec_give_hooks(struct crew_spec *,
                      enum spec_hook_kind,

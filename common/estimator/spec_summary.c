@@ -63,6 +63,21 @@ void crew_spec_summary_variables(struct crew_spec *spec,
     }
 }
 
+struct hook_summary spec_summary_value(const struct spec_summary *s,
+                                       const struct plan *plan)
+{
+    struct hook_summary out = {.kind = s->kind,
+                               .tag = s->tag,
+                               .text = s->text,
+                               .max_outputs = s->max_outputs};
+
+    if (s->node != NULL) {
+        out.dtype = node_dtype(s->node) == CREW_FLOAT ? CREW_FLOAT : CREW_INT64;
+        out.data = plan_value(plan, s->node, &out.shape);
+    }
+    return out;
+}
+
 static int check_image(const struct spec_summary *s, struct crew_err *err)
 {
     const struct crew_shape *shape = node_shape(s->node);

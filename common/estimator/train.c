@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "checkpoint/crewdir.h"
+#include "estimator/evaluate.h"
 #include "estimator/graph_event.h"
 #include "estimator/progress.h"
 #include "estimator/signals.h"
@@ -49,32 +50,17 @@ static int open_trainer(struct training *t, struct crew_err *err)
     return trainer_cluster_open(&t->options, &t->trainer, err);
 }
 
-/* The graph made ready: the loss is fetched and, where summaries are written,
- * what they are of. */
+/* The graph made ready: the loss is fetched, and on demand what hooks want. */
 static int make_plan(struct training *t,
                      int64_t max_batch,
                      struct crew_err *err)
 {
     const struct crew_spec *spec = t->model->spec;
-    struct crew_node **fetches =
-        xcalloc((size_t)spec->num_summaries + 1, sizeof *fetches);
-    bool writes = t->is_chief && t->run->rc.save_summary_steps > 0;
-    int num_on_demand;
-    struct crew_node **on_demand =
-        hook_session_tensors(&t->session, &num_on_demand);
-    int n = 0;
+    int n;
+    struct crew_node **on_demand = hook_session_tensors(&t->session, &n);
 
-    fetches[n++] = spec->loss;
-    for (int i = 0; writes && i < spec->num_summaries; i++) {
-        if (spec->summaries[i].node != NULL &&
-            spec->summaries[i].node != spec->loss) {
-            fetches[n++] = spec->summaries[i].node;
-        }
-    }
-    (void)plan_new_on_demand(t->model->graph, fetches, n, on_demand,
-                             num_on_demand, spec->loss, max_batch, &t->plan,
-                             err);
-    free(fetches);
+    (void)plan_new_on_demand(t->model->graph, &spec->loss, 1, on_demand, n,
+                             spec->loss, max_batch, &t->plan, err);
     free(on_demand);
     hook_session_set_plan(&t->session, t->plan);
     for (int i = 0; err->code == CREW_OK && i < t->weights.num_vars; i++) {
@@ -145,17 +131,8 @@ int training_open(struct training *t,
 static struct hook_summary get_summary(void *self, int i)
 {
     const struct training *t = self;
-    const struct spec_summary *s = &t->model->spec->summaries[i];
-    struct hook_summary out = {.kind = s->kind,
-                               .tag = s->tag,
-                               .text = s->text,
-                               .max_outputs = s->max_outputs};
 
-    if (s->node != NULL) {
-        out.dtype = node_dtype(s->node);
-        out.data = plan_value(t->plan, s->node, &out.shape);
-    }
-    return out;
+    return spec_summary_value(&t->model->spec->summaries[i], t->plan);
 }
 
 static void last_evaluation(void *self, char *line, size_t size, int64_t *step)
@@ -170,36 +147,89 @@ static void last_evaluation(void *self, char *line, size_t size, int64_t *step)
     t->trainer->ops->last_evaluation(t->trainer, line, size, step);
 }
 
+static struct crew_node *summary_node(void *self, int i)
+{
+    const struct training *t = self;
+
+    return t->model->spec->summaries[i].node;
+}
+
+/* Has the user brought a saver? */
+static bool has_saver(const struct training *t)
+{
+    const struct crew_spec *spec = t->model->spec;
+    const struct crew_train_spec *ts = &t->run->ts;
+
+    for (int i = 0; i < ts->num_hooks; i++) {
+        if (hook_is_saver(ts->hooks[i])) {
+            return true;
+        }
+    }
+    for (int i = 0; i < spec->num_hooks; i++) {
+        if (spec->hooks[i].kind <= SPEC_TRAINING_CHIEF &&
+            hook_is_saver(spec->hooks[i].hook)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What hooks may ask of this training. */
+static void open_session(struct training *t)
+{
+    struct run *run = t->run;
+    struct crew_session *s = &t->session;
+
+    hook_session_init(s, run->env, t->model->graph);
+    t->eval_dir = evaluator_dir(run);
+    s->model_dir = run->model_dir;
+    s->eval_dir = t->eval_dir;
+    s->is_chief = t->is_chief;
+    s->loss = t->model->spec->loss;
+    s->summaries = (struct hook_summaries){.n = t->model->spec->num_summaries,
+                                           .get = get_summary,
+                                           .node = summary_node,
+                                           .self = t};
+    s->host.wait_step = run->tf != NULL ? training_wait_step : NULL;
+    s->host.evaluate = run->tf == NULL ? training_evaluate : NULL;
+    s->host.forget = evaluation_forget;
+    s->host_self = t;
+    if (t->is_chief) {
+        hook_events_open(run->env, run->model_dir, true, &t->events);
+        graph_event_write(t->events, t->model->graph);
+        s->events = t->events;
+        s->saver = training_saver(t);
+    }
+}
+
 /* MonitoredTrainingSession's order. */
 static void add_hooks(struct training *t)
 {
     struct run *run = t->run;
-    struct hook_summaries summaries = {
-        .n = t->model->spec->num_summaries, .get = get_summary, .self = t};
+    struct hook_list *hooks = &t->session.hooks;
 
     if (t->is_chief) {
-        hook_events_open(run->env, run->model_dir, true, &t->events);
-        graph_event_write(t->events, t->model->graph);
-        training_add_saver(t);
+        if (!has_saver(t)) {
+            hook_add_saver(hooks, t->session.saver);
+        }
         spec_give_hooks(t->model->spec, SPEC_TRAINING_CHIEF, &t->session);
         if (run->rc.log_step_count_steps > 0) {
-            hook_add_step_counter(&t->session.hooks, run->env,
-                                  run->rc.log_step_count_steps, t->events);
+            hook_add_step_counter(hooks, run->env, run->rc.log_step_count_steps,
+                                  t->events);
         }
         if (run->rc.save_summary_steps > 0) {
-            hook_add_summary(&t->session.hooks, run->env,
-                             run->rc.save_summary_steps, t->events, summaries);
+            hook_add_summary(hooks, run->env, run->rc.save_summary_steps,
+                             t->events, t->session.summaries);
         }
     }
     hook_session_borrow(&t->session, run->ts.hooks, run->ts.num_hooks);
     if (run->rc.log_step_count_steps > 0) {
-        hook_add_logging(&t->session.hooks, run->env,
-                         run->rc.log_step_count_steps);
+        hook_add_logging(hooks, run->env, run->rc.log_step_count_steps);
     }
     spec_give_hooks(t->model->spec, SPEC_TRAINING, &t->session);
     if (t->is_chief) {
-        progress_add_hook(&t->session.hooks, run->env, run->ts.max_steps,
-                          run->opt.quiet, last_evaluation, t);
+        progress_add_hook(hooks, run->env, run->ts.max_steps, run->opt.quiet,
+                          last_evaluation, t);
     }
 }
 
@@ -254,7 +284,7 @@ int training_start(struct training *t, struct crew_err *err)
     env_log(env, LOG_INFO, "Calling model_fn.");
     env_log(env, LOG_INFO, "Done calling model_fn.");
     env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
-    hook_session_init(&t->session, env, t->model->graph);
+    open_session(t);
     add_hooks(t);
     if (hook_session_begin(&t->session, err) != CREW_OK ||
         make_plan(t, t->model->element.max_batch, err) != CREW_OK) {
@@ -324,6 +354,7 @@ void training_close(struct training *t)
     plan_free(t->plan);
     weights_release(&t->weights);
     free(t->held);
+    free(t->eval_dir);
     model_free(t->model);
     *t = (struct training){0};
 }

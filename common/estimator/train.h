@@ -49,6 +49,8 @@ struct training {
     struct trainer_options options;
     struct trainer *trainer;
     struct crew_session session; /* hooks */
+    struct saver_options saver;  /* chief */
+    char *eval_dir;
     struct event_writer *events;  /* chief */
     struct ckpt_history *history; /* chief: which checkpoints are kept */
     uint64_t epoch;               /* chief: this life's number */
@@ -81,7 +83,15 @@ void training_close(struct training *);
 CREW_MUST_CHECK int training_restore_or_init(struct training *,
                                              CREW_OUT int64_t *step,
                                              struct crew_err *);
-/* The chief's saver_ops (saving.c). */
-void training_add_saver(struct training *);
+/* What saving means to the chief (saving.c). Borrowed from it. */
+const struct saver_options *training_saver(struct training *);
+/* session_host's (train_host.c). */
+CREW_MUST_CHECK int training_wait_step(void *training,
+                                       double secs,
+                                       CREW_OUT int64_t *step,
+                                       struct crew_err *);
+CREW_MUST_CHECK int training_evaluate(void *training,
+                                      struct memory_evaluation *,
+                                      struct crew_err *);
 
 #endif

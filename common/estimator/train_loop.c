@@ -29,6 +29,9 @@ static int forward(struct training *t,
         return crew_err_wrap(err, "step %lld", (long long)t->step);
     }
     t->loss = *(const float *)plan_value(t->plan, t->model->spec->loss, &shape);
+    if (hook_nan_stops(&t->session, t->loss)) {
+        return CREW_OK;
+    }
     return hook_check_loss(t->run->env, t->loss, err);
 }
 
@@ -56,6 +59,12 @@ static int one_step(struct training *t, bool *more, struct crew_err *err)
     if (forward(t, batch, err) != CREW_OK) {
         t->stop = STOP_ERROR;
         return err->code;
+    }
+    if (isnan(t->loss)) {
+        crew_run_request_stop(&ctx, "NaN loss");
+        t->stop = STOP_HOOK; /* nothing of this step leaves; its ticket goes */
+        *more = false;
+        return CREW_OK;
     }
     plan_backward(t->plan, gradients_ready, t);
     gradients_end(t);

@@ -230,6 +230,26 @@ struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
     return NULL;
 }
 
+int graph_num_nodes(const struct crew_graph *g)
+{
+    return g->n_nodes;
+}
+
+const char *node_op(const struct crew_node *n)
+{
+    return n->op->tf_name;
+}
+
+int node_num_inputs(const struct crew_node *n)
+{
+    return n->n_in;
+}
+
+const struct crew_node *node_input(const struct crew_node *n, int i)
+{
+    return n->in[i];
+}
+
 const struct crew_graph *node_graph(const struct crew_node *n)
 {
     return n->graph;

@@ -52,6 +52,11 @@ void graph_init_var(const struct graph_var *v, uint64_t seed, float *data);
 
 /* NULL when there is none of that name. */
 struct crew_node *graph_find_node(const struct crew_graph *, const char *name);
+int graph_num_nodes(const struct crew_graph *);
+/* TensorFlow's name of the op: "MatMul". */
+const char *node_op(const struct crew_node *);
+int node_num_inputs(const struct crew_node *);
+const struct crew_node *node_input(const struct crew_node *, int i);
 const struct crew_graph *node_graph(const struct crew_node *);
 const char *node_name(const struct crew_node *);
 enum crew_dtype node_dtype(const struct crew_node *);

@@ -49,7 +49,8 @@ struct plan {
     int loss; /* id, -1: forward only */
     struct place *places;
     void *scratch;
-    bool wants;          /* some place is wanted */
+    bool wants; /* some place is wanted */
+    struct plan_trace *trace;
     uint64_t seed, step; /* of the last forward: dropout draws the same again */
 };
 
@@ -411,6 +412,30 @@ static void forget_requests(struct plan *p)
     p->wants = false;
 }
 
+void plan_set_trace(struct plan *p, struct plan_trace *trace)
+{
+    p->trace = trace;
+    if (trace != NULL) {
+        trace->n = 0;
+    }
+}
+
+static uint64_t trace_now(const struct plan *p)
+{
+    return p->trace != NULL ? p->trace->now(p->trace->self) : 0;
+}
+
+static void trace_op(struct plan *p,
+                     const struct crew_node *n,
+                     bool backward,
+                     uint64_t begin_ns)
+{
+    if (p->trace != NULL) {
+        p->trace->events[p->trace->n++] =
+            (struct plan_event){n, backward, begin_ns, trace_now(p)};
+    }
+}
+
 static void widen(const int32_t *from, int64_t n, int64_t *to)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -483,7 +508,10 @@ int plan_forward(struct plan *p,
         } else if (n->op == &op_variable) {
             PRE(p->places[id].value != NULL && "plan_bind_var comes first");
         } else {
+            uint64_t begin = trace_now(p);
+
             n->op->forward(n, &r);
+            trace_op(p, n, false, begin);
         }
     }
     forget_requests(p);
@@ -513,7 +541,10 @@ void plan_backward(struct plan *p,
         if (!p->places[id].back || n->op == &op_variable) {
             continue;
         }
+        uint64_t begin = trace_now(p);
+
         n->op->backward(n, &r);
+        trace_op(p, n, true, begin);
         for (int k = 0; k < n->n_in; k++) {
             struct place *x = place_of(p, n->in[k]);
 

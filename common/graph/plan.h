@@ -67,6 +67,21 @@ void plan_backward(struct plan *,
                    void (*ready)(void *self, int var),
                    void *self);
 
+/* When each op of the next forward and backward ran, by `now`'s clock; NULL
+ * again: no more. events: at least 2 graph_num_nodes(), borrowed. */
+struct plan_event {
+    const struct crew_node *node;
+    bool backward;
+    uint64_t begin_ns, end_ns;
+};
+struct plan_trace {
+    uint64_t (*now)(void *self);
+    void *self;
+    struct plan_event *events;
+    int n; /* written by the plan */
+};
+void plan_set_trace(struct plan *, CREW_NULLABLE struct plan_trace *);
+
 /* A fetch's value after plan_forward; *shape gets it with the batch filled in.
  * float32, and int64 of a node of any other dtype. */
 const void *plan_value(const struct plan *,

@@ -79,6 +79,9 @@ void hook_event_evaluation(struct event_writer *events,
     event_write_summary(events, step, summary);
     event_summary_free(summary);
 
+    if (checkpoint_path == NULL) {
+        return;
+    }
     summary = event_summary_new();
     event_add_string(summary, "checkpoint_path", checkpoint_path);
     event_write_summary(events, step, summary);

@@ -30,7 +30,8 @@ struct event_scalar {
     const char *tag;
     float value;
 };
-/* One evaluation: its scalars as one event, then checkpoint_path. */
+/* One evaluation: its scalars as one event, then checkpoint_path (NULL: none).
+ */
 void hook_event_evaluation(CREW_NULLABLE struct event_writer *,
                            int64_t step,
                            const struct event_scalar *,

@@ -100,6 +100,7 @@ int hook_session_after_run(struct crew_session *s,
                            struct crew_err *err)
 {
     ctx->session = s;
+    s->ran = true;
     return hook_list_after_run(&s->hooks, ctx, err);
 }
 
@@ -156,6 +157,9 @@ int crew_session_tensor(struct crew_session *s,
         return err->code;
     }
     node = graph_find_node(s->graph, op);
+    if (node == NULL && strcmp(op, "loss") == 0) {
+        node = s->loss;
+    }
     if (node == NULL && strcmp(op, GLOBAL_STEP) != 0) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "\"The name '%s:0' refers to a Tensor which does "
@@ -199,7 +203,11 @@ void crew_run_fetch(struct crew_run_context *ctx, int tensor)
 
 struct crew_value crew_run_value(const struct crew_run_context *ctx, int tensor)
 {
-    const struct crew_session *s = ctx->session;
+    return hook_session_value(ctx->session, tensor);
+}
+
+struct crew_value hook_session_value(const struct crew_session *s, int tensor)
+{
     struct crew_value value = {0};
 
     if (!is_known(s, tensor) || !s->tensors[tensor].wanted) {
@@ -208,6 +216,9 @@ struct crew_value crew_run_value(const struct crew_run_context *ctx, int tensor)
 
     const struct crew_node *node = s->tensors[tensor].node;
 
+    if (node != NULL && !s->ran) {
+        return value;
+    }
     if (node == NULL) {
         value.dtype = CREW_INT64;
         value.data = &s->step;

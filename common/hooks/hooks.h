@@ -14,6 +14,7 @@
 #define HOOKS_HOOKS_H
 
 #include "base/env.h"
+#include "base/strbuf.h"
 #include "hooks/timer.h"
 #include "summary/event_writer.h"
 
@@ -35,6 +36,7 @@ void hook_list_release(struct hook_list *);
 void hook_list_add(struct hook_list *,
                    const struct crew_hook_ops *ops,
                    CREW_TAKES CREW_NULLABLE void *self);
+void hook_list_take(struct hook_list *, CREW_TAKES struct crew_hook);
 /* The same without taking it. */
 void hook_list_borrow(struct hook_list *, struct crew_hook);
 
@@ -64,11 +66,18 @@ CREW_MUST_CHECK int hook_check_loss(struct crew_env *,
                                     float loss,
                                     struct crew_err *);
 
+/* The loss is NaN and a hook of the session wants that to be a stop: warns. */
+bool hook_nan_stops(struct crew_session *, float loss);
+
 /* ------------------------------------------------------------- the hooks */
 
-/* LoggingTensorHook: `loss = X, step = Y (Z sec)` on the first and then every
- * n-th of this process's own steps. The step is the one the loss belongs to,
- * before it was counted, as TensorFlow prints it. */
+/* One whose arguments are wrong: begin says so (INVALID_ARGUMENT, exit 1). */
+struct crew_hook hook_broken(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* LoggingTensorHook of `loss` and `step` as Estimator has it: `loss = X, step =
+ * Y (Z sec)` on the first and then every n-th of this process's own steps. The
+ * step is the one the loss belongs to, before it was counted. */
 void hook_add_logging(struct hook_list *, struct crew_env *, int64_t every_n);
 
 /* StepCounterHook: `global_step/sec: R` every n global steps, of all trainers
@@ -77,9 +86,6 @@ void hook_add_step_counter(struct hook_list *,
                            struct crew_env *,
                            int64_t every_n,
                            CREW_NULLABLE struct event_writer *);
-
-/* StopAtStepHook with last_step. */
-void hook_add_stop_at_step(struct hook_list *, int64_t last_step);
 
 /* SummarySaverHook: on the first step and then every n global steps, the
  * model's own summaries and, unless one of them has that tag, `loss`; as one
@@ -105,6 +111,8 @@ struct hook_summaries {
     /* Summary i, asked for after a step has run; tag and kind are always the
      * same. */
     struct hook_summary (*get)(void *self, int i);
+    /* What it is computed from, NULL: nothing. NULL itself: always computed. */
+    struct crew_node *(*node)(void *self, int i);
     void *self;
 };
 void hook_add_summary(struct hook_list *,
@@ -151,7 +159,20 @@ struct saver_options {
  * (UNAVAILABLE, exit 138, for the last). */
 void hook_add_saver(struct hook_list *, const struct saver_options *);
 
+/* SecondOrStepTimer's words. */
+#define HOOK_TIMER_BOTH "Can not provide both every_secs and every_steps."
+#define HOOK_TIMER_NEITHER \
+    "Either every_secs or every_steps should be provided."
+
+/* Is it one of crew_checkpoint_saver_hook()? */
+bool hook_is_saver(struct crew_hook);
+
 /* -------------------------------------------------------------- wording */
+
+/* A value as Python prints NumPy's with suppress=True: a scalar as
+ * hook_float_text, an array in brackets, wrapped at 75 columns and with dots in
+ * the middle when it has more than 1000 elements. */
+void hook_value_text(const struct crew_value *, struct strbuf *);
 
 /* A float32 as Python prints numpy's: the shortest text that reads back the
  * same, "0.66875", "1e-05", "1.0", "nan". Returns buf. */

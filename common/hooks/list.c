@@ -44,6 +44,11 @@ void hook_list_add(struct hook_list *list,
     add(list, (struct crew_hook){ops, self}, true);
 }
 
+void hook_list_take(struct hook_list *list, struct crew_hook hook)
+{
+    add(list, hook, true);
+}
+
 void hook_list_borrow(struct hook_list *list, struct crew_hook hook)
 {
     add(list, hook, false);

@@ -12,11 +12,15 @@
 
 #include "base/mem.h"
 #include "hooks/events.h"
-#include "hooks/hooks.h"
+#include "hooks/hook_session.h"
 #include "base/banned.h"
 
 struct saver {
     struct saver_options o;
+    bool own;                               /* Estimator's: o is complete */
+    struct crew_saving_listener *listeners; /* owned; of a user's hook */
+    int num_listeners;
+    bool began;
     struct hook_timer timer;
     int64_t saved_step; /* what is on disk; -1: nothing yet */
 };
@@ -28,13 +32,49 @@ static int listener_failed(struct crew_err *err)
     return err->code;
 }
 
+/* A user's hook saves as the host does, at times of its own, with its listeners
+ * before the host's. Where nothing is saved (a worker) it does nothing. */
+static int take_options(struct saver *h,
+                        const struct crew_session *session,
+                        struct crew_err *err)
+{
+    double secs = h->o.secs;
+    int64_t steps = h->o.steps;
+    int n = h->num_listeners;
+    int more = session->saver != NULL ? session->saver->num_listeners : 0;
+
+    h->o = (struct saver_options){0};
+    h->saved_step = -1;
+    if (session->saver == NULL) {
+        return CREW_OK;
+    }
+    if (h->began) {
+        return crew_err_exit(err, CREW_FAILED_PRECONDITION, 1,
+                             "a CheckpointSaverHook serves one training");
+    }
+    h->began = true;
+    h->o = *session->saver;
+    h->o.secs = secs;
+    h->o.steps = steps;
+    h->listeners = xrealloc(
+        h->listeners, ((size_t)n + (size_t)more + 1) * sizeof *h->listeners);
+    for (int i = 0; i < more; i++) {
+        h->listeners[n + i] = session->saver->listeners[i];
+    }
+    h->o.listeners = h->listeners;
+    h->o.num_listeners = n + more;
+    return CREW_OK;
+}
+
 static int saver_begin(void *self,
                        struct crew_session *session,
                        struct crew_err *err)
 {
     struct saver *h = self;
 
-    (void)session;
+    if (!h->own && take_options(h, session, err) != CREW_OK) {
+        return err->code;
+    }
     for (int i = 0; i < h->o.num_listeners; i++) {
         const struct crew_saving_listener *l = &h->o.listeners[i];
 
@@ -129,6 +169,9 @@ static int saver_after_create_session(void *self,
     struct saver *h = self;
     bool stop = false;
 
+    if (h->o.ops == NULL) {
+        return CREW_OK;
+    }
     if (before_save(h, step, err) != CREW_OK ||
         announce_and_write(h, step, err) != CREW_OK) {
         return err->code;
@@ -175,9 +218,13 @@ static int saver_after_run(void *self,
                            struct crew_err *err)
 {
     struct saver *h = self;
-    uint64_t now = h->o.env->now_ns(h->o.env);
+    uint64_t now;
     bool stop = false;
 
+    if (h->o.ops == NULL) {
+        return CREW_OK;
+    }
+    now = h->o.env->now_ns(h->o.env);
     if (!hook_timer_due(&h->timer, ctx->global_step, now)) {
         return CREW_OK;
     }
@@ -231,6 +278,9 @@ static int saver_end(void *self, int64_t global_step, struct crew_err *err)
     bool stop = false;
 
     (void)global_step;
+    if (h->o.ops == NULL) {
+        return CREW_OK;
+    }
     if (last_save(h, &step, err) != CREW_OK) {
         return err->code;
     }
@@ -248,19 +298,60 @@ static int saver_end(void *self, int64_t global_step, struct crew_err *err)
                                  : CREW_OK;
 }
 
+static void saver_free(void *self)
+{
+    struct saver *h = self;
+
+    for (int i = 0; i < h->num_listeners; i++) {
+        listener_free(h->listeners[i]);
+    }
+    free(h->listeners);
+    free(h);
+}
+
 static const struct crew_hook_ops saver_hook_ops = {
     .begin = saver_begin,
     .after_create_session = saver_after_create_session,
     .after_run = saver_after_run,
     .end = saver_end,
-    .free = free,
+    .free = saver_free,
 };
+
+bool hook_is_saver(struct crew_hook hook)
+{
+    return hook.ops == &saver_hook_ops;
+}
+
+struct crew_hook crew_checkpoint_saver_hook(
+    double save_secs,
+    int64_t save_steps,
+    const struct crew_saving_listener *listeners,
+    int num_listeners)
+{
+    struct saver *h = xcalloc(1, sizeof *h);
+
+    h->listeners = xcalloc((size_t)num_listeners + 1, sizeof *h->listeners);
+    for (int i = 0; i < num_listeners; i++) {
+        h->listeners[i] = listeners[i];
+    }
+    h->num_listeners = num_listeners;
+    if ((save_secs > 0) == (save_steps > 0)) {
+        saver_free(h);
+        return hook_broken(
+            "%s", save_secs > 0 ? HOOK_TIMER_BOTH : HOOK_TIMER_NEITHER);
+    }
+    h->o.secs = save_secs;
+    h->o.steps = save_steps;
+    hook_timer_init(&h->timer, save_secs, save_steps);
+    return (struct crew_hook){&saver_hook_ops, h};
+}
 
 void hook_add_saver(struct hook_list *list, const struct saver_options *options)
 {
     struct saver *h = xcalloc(1, sizeof *h);
 
     h->o = *options;
+    h->own = true;
     h->saved_step = -1;
     hook_timer_init(&h->timer, options->secs, options->steps);
     hook_list_add(list, &saver_hook_ops, h);

@@ -7,8 +7,20 @@
 #include "base/banned.h"
 
 struct stop_at_step {
-    int64_t last_step;
+    int64_t num_steps;
+    int64_t last_step; /* 0: num_steps from where the session begins */
 };
+
+static int stop_created(void *self, int64_t step, struct crew_err *err)
+{
+    struct stop_at_step *h = self;
+
+    (void)err;
+    if (h->last_step == 0) {
+        h->last_step = step + h->num_steps;
+    }
+    return CREW_OK;
+}
 
 static int stop_after_run(void *self,
                           struct crew_run_context *ctx,
@@ -18,20 +30,30 @@ static int stop_after_run(void *self,
 
     (void)err;
     if (ctx->global_step >= h->last_step) {
-        ctx->request_stop = true;
+        crew_run_request_stop(ctx, "a StopAtStepHook's last step is reached");
     }
     return CREW_OK;
 }
 
 static const struct crew_hook_ops stop_ops = {
+    .after_create_session = stop_created,
     .after_run = stop_after_run,
     .free = free,
 };
 
-void hook_add_stop_at_step(struct hook_list *list, int64_t last_step)
+struct crew_hook crew_stop_at_step_hook(int64_t num_steps, int64_t last_step)
 {
-    struct stop_at_step *h = xcalloc(1, sizeof *h);
+    struct stop_at_step *h;
 
+    if (num_steps <= 0 && last_step <= 0) {
+        return hook_broken("One of num_steps or last_step must be specified.");
+    }
+    if (num_steps > 0 && last_step > 0) {
+        return hook_broken(
+            "Only one of num_steps or last_step can be specified.");
+    }
+    h = xcalloc(1, sizeof *h);
+    h->num_steps = num_steps;
     h->last_step = last_step;
-    hook_list_add(list, &stop_ops, h);
+    return (struct crew_hook){&stop_ops, h};
 }

@@ -1,20 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SummarySaverHook: the first step, then every n global steps. */
+ * SummarySaverHook: the first step, then every n global steps or seconds. What
+ * the summaries are computed from is fetched in those steps only. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "hooks/events.h"
-#include "hooks/hooks.h"
+#include "hooks/hook_session.h"
 #include "base/banned.h"
 
 struct summary {
     struct crew_env *env;
     struct hook_timer timer;
     struct event_writer *events;
+    struct event_writer *own_events; /* of another folder */
+    char *output_dir;                /* NULL: the session's */
     struct hook_summaries summaries;
-    bool started;
+    int *tensors; /* -1: nothing to fetch */
+    bool own;     /* Estimator's: `loss` is written without a word */
+    bool started, due;
 };
+
+static int declare(struct summary *h,
+                   struct crew_session *session,
+                   struct crew_err *err)
+{
+    size_t n = (size_t)h->summaries.n + 1;
+
+    h->tensors = xrealloc(h->tensors, n * sizeof *h->tensors);
+    for (int i = 0; i < h->summaries.n; i++) {
+        struct crew_node *node = h->summaries.node(h->summaries.self, i);
+
+        h->tensors[i] = -1;
+        if (node != NULL &&
+            crew_session_node(session, node, &h->tensors[i], err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return CREW_OK;
+}
+
+static int own_begin(void *self,
+                     struct crew_session *session,
+                     struct crew_err *err)
+{
+    struct summary *h = self;
+
+    return session != NULL && h->summaries.node != NULL
+               ? declare(h, session, err)
+               : CREW_OK;
+}
+
+static int summary_begin(void *self,
+                         struct crew_session *session,
+                         struct crew_err *err)
+{
+    struct summary *h = self;
+
+    h->env = session->env;
+    h->events = session->events;
+    h->started = false;
+    h->summaries = session->summaries;
+    if (h->output_dir != NULL) {
+        if (h->own_events == NULL) {
+            hook_events_open(h->env, h->output_dir, false, &h->own_events);
+        }
+        h->events = h->own_events;
+    }
+    return h->summaries.node != NULL ? declare(h, session, err) : CREW_OK;
+}
+
+static int summary_before_run(void *self,
+                              struct crew_run_context *ctx,
+                              struct crew_err *err)
+{
+    struct summary *h = self;
+
+    (void)err;
+    h->due = !h->started || hook_timer_due(&h->timer, ctx->global_step + 1,
+                                           h->env->now_ns(h->env));
+    for (int i = 0; h->due && h->tensors != NULL && i < h->summaries.n; i++) {
+        if (h->tensors[i] >= 0) {
+            crew_run_fetch(ctx, h->tensors[i]);
+        }
+    }
+    return CREW_OK;
+}
 
 static int64_t count(const struct crew_shape *shape)
 {
@@ -58,7 +129,7 @@ static int add_all(struct summary *h,
                    bool first,
                    struct crew_err *err)
 {
-    bool has_loss = false;
+    bool has_loss = !h->own;
 
     for (int i = 0; i < h->summaries.n; i++) {
         struct hook_summary s = h->summaries.get(h->summaries.self, i);
@@ -79,18 +150,18 @@ static int summary_after_run(void *self,
                              struct crew_err *err)
 {
     struct summary *h = self;
-    uint64_t now = h->env->now_ns(h->env);
     struct event_summary *values;
     bool first = !h->started;
 
+    if (h->events == NULL || !h->due) {
+        return CREW_OK;
+    }
     if (first) {
         h->started = true;
         hook_event_start(h->events, ctx->global_step);
     }
-    if (!hook_timer_due(&h->timer, ctx->global_step, now)) {
-        return CREW_OK;
-    }
-    (void)hook_timer_update(&h->timer, ctx->global_step, now, NULL, NULL);
+    (void)hook_timer_update(&h->timer, ctx->global_step, h->env->now_ns(h->env),
+                            NULL, NULL);
 
     values = event_summary_new();
     if (add_all(h, values, ctx->loss, first, err) == CREW_OK) {
@@ -100,9 +171,27 @@ static int summary_after_run(void *self,
     return err->code;
 }
 
-static const struct crew_hook_ops summary_ops = {
+static void summary_free(void *self)
+{
+    struct summary *h = self;
+
+    event_writer_close(h->own_events);
+    free(h->output_dir);
+    free(h->tensors);
+    free(h);
+}
+
+static const struct crew_hook_ops own_ops = {
+    .begin = own_begin,
+    .before_run = summary_before_run,
     .after_run = summary_after_run,
-    .free = free,
+    .free = summary_free,
+};
+static const struct crew_hook_ops summary_ops = {
+    .begin = summary_begin,
+    .before_run = summary_before_run,
+    .after_run = summary_after_run,
+    .free = summary_free,
 };
 
 void hook_add_summary(struct hook_list *list,
@@ -120,6 +209,25 @@ void hook_add_summary(struct hook_list *list,
     h->env = env;
     h->events = events;
     h->summaries = summaries;
+    h->own = true;
     hook_timer_init(&h->timer, 0, every_n);
-    hook_list_add(list, &summary_ops, h);
+    hook_list_add(list, &own_ops, h);
+}
+
+struct crew_hook crew_summary_saver_hook(int64_t save_steps,
+                                         double save_secs,
+                                         const char *output_dir)
+{
+    struct summary *h;
+
+    if (save_steps > 0 && save_secs > 0) {
+        return hook_broken(HOOK_TIMER_BOTH);
+    }
+    if (save_steps <= 0 && save_secs <= 0) {
+        return hook_broken(HOOK_TIMER_NEITHER);
+    }
+    h = xcalloc(1, sizeof *h);
+    h->output_dir = output_dir != NULL ? xstrdup(output_dir) : NULL;
+    hook_timer_init(&h->timer, save_secs, save_steps);
+    return (struct crew_hook){&summary_ops, h};
 }

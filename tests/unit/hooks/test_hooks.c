@@ -120,6 +120,7 @@ static void run_steps(struct hook_list *list, int64_t from, int64_t to)
         struct crew_run_context ctx = {
             .global_step = i, .local_step = i, .loss = 1.0f / (float)i};
 
+        ck_assert_int_eq(hook_list_before_run(list, &ctx, &err), 0);
         advance_ms(10);
         ck_assert_int_eq(hook_list_after_run(list, &ctx, &err), 0);
     }
@@ -160,7 +161,7 @@ START_TEST(stop_at_step)
     struct crew_err err = {0};
 
     hook_list_init(&list);
-    hook_add_stop_at_step(&list, 10);
+    hook_list_take(&list, crew_stop_at_step_hook(0, 10));
     ck_assert_int_eq(hook_list_after_run(&list, &ctx, &err), 0);
     ck_assert(!ctx.request_stop);
     ctx.global_step = 10;

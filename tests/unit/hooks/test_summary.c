@@ -94,6 +94,11 @@ static int run_steps(int64_t from, int64_t to, struct crew_err *err)
     for (int64_t i = from; i <= to; i++) {
         struct crew_run_context ctx = {.global_step = i, .loss = 0.5f};
 
+        ctx.global_step = i - 1;
+        if (hook_list_before_run(&list, &ctx, err) != CREW_OK) {
+            return err->code;
+        }
+        ctx.global_step = i;
         if (hook_list_after_run(&list, &ctx, err) != CREW_OK) {
             break;
         }
