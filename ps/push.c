@@ -182,9 +182,8 @@ static void stage_part(struct link *l,
     }
     struct refusal r;
     refuse(&r, CREW_INTERNAL, 70, CREW__REFUSAL__NONE,
-           "ps/%u: batch %u of step %lld cannot come now, at step %lld",
-           l->ps->o.index, part->batch, (long long)part->global_step,
-           (long long)s->step);
+           "batch %u of step %lld cannot come now, at step %lld", part->batch,
+           (long long)part->global_step, (long long)s->step);
     refuse_call(l, call_id, &r);
 }
 

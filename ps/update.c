@@ -86,8 +86,7 @@ bool update_make(struct ps *ps, const Crew__Update *message, struct refusal *r)
             .batches = p->batches};
     }
     if (make(ps, &u, &err) != CREW_OK) {
-        refuse(r, CREW_INTERNAL, 70, CREW__REFUSAL__NONE, "ps/%u: %s",
-               ps->o.index, err.msg);
+        refuse(r, CREW_INTERNAL, 70, CREW__REFUSAL__NONE, "%s", err.msg);
         return false;
     }
     return true;

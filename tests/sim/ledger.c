@@ -83,6 +83,7 @@ static void on_ready(void *self, uint64_t epoch, int64_t global_step)
     struct sim *sim = self;
     (void)epoch;
     struct sim_ledger *l = &sim->ledger;
+    sim->ready_count++;
     /* Processes live on: what belongs to the old state is forgotten. */
     l->n = 0;
     l->counted = 0;

@@ -90,6 +90,8 @@ struct life {
     int64_t steps_left;            /* until its input ends; -1: never */
     uint64_t dropped, incarnation; /* when the step began */
     int64_t epochs;
+    bool counted; /* bounded: it is among those that train */
+    int64_t ahead[1 + SIM_MAX_WORKERS]; /* of each other trainer */
 };
 
 /* A task that may live several times. */
@@ -129,6 +131,7 @@ struct sim {
     struct sim_ledger ledger;
     struct replicas replicas;
     struct sim_oracle oracle;
+    int64_t ready_count, most_ahead;
     int64_t dropped, left;
     int64_t saves, kills, pauses, torn;
     struct rpc_net *clock; /* for what happens to processes */
@@ -170,6 +173,10 @@ void oracle_compute(struct life *);
 /* A step has been finished: is it where it belongs? */
 void oracle_finished(struct life *);
 void oracle_free(struct sim *);
+
+/* bound.c: bounded staleness */
+void bound_begin(struct life *);
+void bound_finished(struct life *);
 
 /* checkpoint.c */
 int sim_save(struct sim *,

@@ -259,7 +259,7 @@ static void check_end(struct sim *sim)
 struct totals {
     uint64_t events, frames, lost, resets, repeated;
     int64_t saves, kills, pauses, torn;
-    int64_t batches, dropped, left, smaller;
+    int64_t batches, dropped, left, smaller, ahead;
 };
 
 /* A failed run leaves its memory to the end of the process. */
@@ -278,6 +278,7 @@ static void clean_up(struct sim *sim, struct totals *t)
     t->batches += sim->oracle.batches;
     t->dropped += sim->dropped;
     t->left += sim->left;
+    t->ahead += sim->most_ahead;
     t->smaller += sim->oracle.fewest_parts < sim->oracle.most_parts;
     if (sim->failure[0] == '\0') {
         world_free(sim->world);
@@ -399,6 +400,10 @@ int main(int argc, char **argv)
            " saves, %" PRId64 " torn granules\n",
            last - first + 1, failed, t.events, t.frames, t.lost, t.resets,
            t.repeated, t.kills, t.pauses, t.saves, t.torn);
+    if (mode == BOUNDED) {
+        printf("at most %.2f steps ahead, on average of the clusters\n",
+               (double)t.ahead / (double)(last - first + 1));
+    }
     if (mode == SYNC) {
         printf("%" PRId64 " batches taken, %" PRId64 " too late, %" PRId64
                " workers left early, %" PRId64 " clusters with smaller sets\n",

@@ -48,6 +48,7 @@ static void on_done(void *self, enum session_op op, const struct crew_err *err)
                     session_incarnation(l->session),
                     session_step_seq(l->session))
             ->acked = true;
+        bound_finished(l);
     }
     wake(l, pause_ms(l->sim, 2));
 }
@@ -93,6 +94,9 @@ static void start_step(struct life *l)
 {
     if (replicas_sync(&l->sim->replicas)) {
         oracle_compute(l);
+    }
+    if (l->sim->replicas.bounded) {
+        bound_begin(l);
     }
     l->next_var = l->sim->model.num_vars;
     l->state = AT_STEP;
@@ -228,6 +232,7 @@ static void react(struct life *l)
             if (l->steps_left > 0 && --l->steps_left == 0) {
                 session_leave(l->session);
             } else if (save_due(l)) {
+                l->counted = false; /* it gives its ticket back */
                 session_hold(l->session);
             } else {
                 session_next(l->session);
