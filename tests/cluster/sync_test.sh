@@ -70,7 +70,7 @@ done
 same one-true alone-true
 same one-true alone-false
 
-say "kill -9 a worker: the others go on without it, and it may come back"
+say "kill -9 a worker: the others go on without it"
 fresh
 start_all 2 2 --set sync=true --set max_steps=400 --set step_ms=10
 until_line "$(log_of worker 1)" 'loss = .*, step = ' 30
@@ -80,6 +80,33 @@ all_end 60 chief 0
 all_end 20 worker 0 ps 0 ps 1
 has "$(log_of ps 0)" 'worker/1 on .* has not been heard of for 10 s'
 is "newest checkpoint" 400 "$(last_step)"
+
+say "SIGTERM at a worker that waits for a slow one: it leaves, the others go on"
+fresh
+cluster 1 2
+ARGS=(--set sync=true --set max_steps=60)
+start ps 0 "${ARGS[@]}"
+start chief 0 "${ARGS[@]}" --set step_ms=100
+start worker 0 "${ARGS[@]}"
+start worker 1 "${ARGS[@]}"
+until_line "$(log_of worker 0)" 'loss = .*, step = ' 30
+kill_task worker 0 TERM
+ends worker 0 25 143
+all_end 60 chief 0
+all_end 20 worker 1 ps 0
+is "newest checkpoint" 60 "$(last_step)"
+
+say "kill -9 the chief, start it again: synchronous training goes on"
+fresh
+start_all 2 1 --set sync=true --set max_steps=300 --set step_ms=5
+until_line "$(log_of chief 0)" 'Saving checkpoints for [1-9]' 30
+kill_task chief 0 KILL
+gone chief 0
+start chief 0 --set sync=true --set max_steps=300 --set step_ms=5
+all_end 60 chief 0
+all_end 20 worker 0 ps 0 ps 1
+has "$(log_of chief 0)" 'Restoring parameters from .*model\.ckpt-'
+is "newest checkpoint" 300 "$(last_step)"
 
 say "a slow backup worker is not waited for, and is told"
 fresh
