@@ -420,7 +420,8 @@ static void what_is_waited_for(const struct session *s, char *text, size_t size)
         (void)snprintf(
             text, size,
             "ps/0 to allow another step: a save, the end of the job, "
-            "or no chief (%" PRIu64 " s)",
+            "%sor no chief (%" PRIu64 " s)",
+            s->o.replicas.bounded ? "a slower trainer (max_staleness), " : "",
             waited);
     } else if (s->sync && s->op == SESSION_FINISH && s->op_phase == 1) {
         (void)snprintf(text, size,
