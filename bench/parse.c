@@ -20,6 +20,7 @@
 #include "base/mem_fs.h"
 #include "base/rng.h"
 #include "bench.h"
+#include "io/dataset.h"
 #include "io/parse_example.h"
 #include "io/tfrecord.h"
 
@@ -330,6 +331,79 @@ static int bench_pipeline(struct bench_result *out, struct crew_err *err)
     return err->code;
 }
 
+/* The same with what a job calls: one element at a time through the dataset's
+ * combinators, into batches. */
+struct dataset_pass {
+    struct crew_dataset *dataset;
+    struct dataset_reader *reader;
+    int64_t rows;
+    struct crew_err *err;
+};
+
+static void dataset_pass(void *self)
+{
+    struct dataset_pass *p = self;
+    const struct dataset_batch *batch;
+
+    for (p->rows = 0; p->rows < EXAMPLES && p->err->code == CREW_OK;) {
+        if (dataset_reader_next(p->reader, &batch, p->err) == CREW_OK) {
+            p->rows += batch->rows;
+        }
+    }
+}
+
+static struct crew_dataset *make_dataset(const struct data *d,
+                                         struct crew_env *env)
+{
+    static const char *const file = "/records";
+    struct crew_record_feature features[MAX_FEATURES] = {{0}};
+    struct crew_tfrecord files = {.files = &file, .num_files = 1};
+
+    for (int i = 0; i < d->n; i++) {
+        bool text = d->feature[i].dtype == CREW_STRING;
+
+        features[i] =
+            (struct crew_record_feature){.name = d->name[i],
+                                         .dtype = d->feature[i].dtype,
+                                         .hash_buckets = text ? 1000000 : 0};
+    }
+    return crew_dataset_batch(
+        crew_dataset_shuffle(
+            crew_dataset_repeat(dataset_tfrecord(env, &files, features, d->n),
+                                -1),
+            SHUFFLE, 1),
+        BATCH, true);
+}
+
+static int bench_dataset(struct bench_result *out, struct crew_err *err)
+{
+    struct data d = {0};
+    struct pipeline p = {.data = &d, .rng = {3}};
+    struct dataset_pass ours = {.err = err};
+
+    init_pipeline(&p);
+    if (make_data(&d, false, err) == CREW_OK &&
+        write_records(&p, err) == CREW_OK &&
+        dataset_reader_open(make_dataset(&d, p.env), 0, &ours.reader, err) ==
+            CREW_OK) {
+        struct bench_time time = bench_measure(2, dataset_pass, &ours);
+        struct bench_time limit = bench_measure(0.5, read_pass, &p);
+
+        *out = (struct bench_result){.ours = EXAMPLES / time.best / 1e3,
+                                     .limit = EXAMPLES / limit.best / 1e3,
+                                     .unit = "k ex/s",
+                                     .goal = 0.03};
+        (void)snprintf(out->note, sizeof out->note,
+                       "crew_dataset_tfrecord, shuffle %d, strings hashed, "
+                       "batch %d; one thread; limit: the file read and CRC-32C",
+                       SHUFFLE, BATCH);
+    }
+    dataset_reader_close(ours.reader);
+    free_pipeline(&p);
+    free_data(&d);
+    return err->code;
+}
+
 const struct bench_row bench_parse_rows[] = {
     {"parse-example", "tf.Examples of 13 floats, 26 strings and a label",
      bench_parse},
@@ -337,4 +411,6 @@ const struct bench_row bench_parse_rows[] = {
      bench_mixed},
     {"records-pipeline", "TFRecords read, shuffled, batched and parsed",
      bench_pipeline},
+    {"records-dataset", "the same through the datasets a job is made of",
+     bench_dataset},
     {0}};

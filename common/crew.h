@@ -216,6 +216,44 @@ CREW_API struct crew_dataset *crew_dataset_csv(
     int n,
     struct crew_csv);
 
+/* A feature of tf.Examples: a FixedLenFeature of that shape, required unless it
+ * has a default; with var_len a VarLenFeature, of which the first shape.dim[0]
+ * values are kept. Strings become int64 on the way: a bucket of their hash
+ * (tf.strings.to_hash_bucket_fast) or their place in a vocabulary, -1 for a word
+ * that is not in it. */
+struct crew_record_feature {
+    const char *name;
+    enum crew_dtype dtype; /* in the file: CREW_FLOAT, CREW_INT64, CREW_STRING */
+    struct crew_shape shape; /* of one element; zeroed: a scalar */
+    bool is_label;
+    bool has_default;
+    double default_value; /* of each value that is missing; var_len: what fills
+                             up, without has_default 0, of ids -1 */
+    bool var_len;
+    int64_t hash_buckets;
+    CREW_NULLABLE const char *const *vocabulary;
+    int64_t vocabulary_size;
+};
+/* TFRecord files of tf.Examples. A name may have *, ? and [...] in its last part:
+ * files in order of their names. Zeroed fields are the defaults. On a cluster
+ * each trainer reads every n-th file when there are that many, else every n-th
+ * record, unless the job calls crew_dataset_shard itself. */
+struct crew_tfrecord {
+    const char *const *files;
+    int num_files;
+    CREW_NULLABLE const char *compression; /* "", "GZIP", "ZLIB"; NULL: look */
+    int64_t max_bad_records; /* records with a wrong CRC to leave out */
+    /* tf's interleave: so many files in turn, so many records of each. */
+    int64_t cycle_length, block_length;
+};
+/* All is copied. Errors when read: NOT_FOUND (66) no file, or a pattern that
+ * matches none; DATA_LOSS (65) with file and offset; INVALID_ARGUMENT (65) with
+ * file, record and parse_example's text. */
+CREW_API struct crew_dataset *crew_dataset_tfrecord(
+    const struct crew_tfrecord *,
+    const struct crew_record_feature *features,
+    int n);
+
 /* Each element through a function: in[k] are the source's components, out[k] is
  * where those of `columns` go. Not 0: an error, said in err. Called on the input
  * thread. */
@@ -250,7 +288,10 @@ CREW_API struct crew_dataset *crew_dataset_repeat(
 /* The first n elements. */
 CREW_API struct crew_dataset *crew_dataset_take(CREW_TAKES struct crew_dataset *,
                                                 int64_t n);
-/* Every num-th element beginning with `index`. */
+/* Every num-th element beginning with `index`. By default, in training on a
+ * cluster, a dataset is sharded at its source, by (num_workers, worker_index) of
+ * struct crew_input_ctx; a call of this, be it with 1 and 0, leaves that to the
+ * job. */
 CREW_API struct crew_dataset *crew_dataset_shard(
     CREW_TAKES struct crew_dataset *,
     int64_t num,

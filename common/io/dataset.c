@@ -26,6 +26,7 @@ void *dataset_new(size_t size,
     if (source != NULL) {
         d->spec = source->spec;
         d->broken = source->broken;
+        d->sharded = source->sharded;
     }
     return d;
 }
@@ -231,9 +232,46 @@ static int pick_rewind(struct crew_dataset *base, struct crew_err *err)
 static const struct dataset_ops pick_ops = {.next = pick_next,
                                             .rewind = pick_rewind};
 
+/* The same over a source with random access. */
+static int pick_count(struct crew_dataset *base,
+                      int64_t *n,
+                      struct crew_err *err)
+{
+    const struct pick *d = (const struct pick *)base;
+    int64_t all;
+
+    if (base->source->ops->count(base->source, &all, err) != CREW_OK) {
+        return err->code;
+    }
+    *n = all > d->index ? (all - d->index + d->num - 1) / d->num : 0;
+    if (d->limit >= 0 && *n > d->limit) {
+        *n = d->limit;
+    }
+    return CREW_OK;
+}
+
+static void pick_at(struct crew_dataset *base, int64_t i, void *const *out)
+{
+    const struct pick *d = (const struct pick *)base;
+
+    base->source->ops->at(base->source, i * d->num + d->index, out);
+}
+
+static const struct dataset_ops pick_at_ops = {.next = pick_next,
+                                               .rewind = pick_rewind,
+                                               .count = pick_count,
+                                               .at = pick_at};
+
+static struct pick *pick_new(struct crew_dataset *source)
+{
+    return dataset_new(sizeof(struct pick),
+                       source->ops->at != NULL ? &pick_at_ops : &pick_ops,
+                       source);
+}
+
 struct crew_dataset *crew_dataset_take(struct crew_dataset *source, int64_t n)
 {
-    struct pick *d = dataset_new(sizeof *d, &pick_ops, source);
+    struct pick *d = pick_new(source);
 
     d->limit = n < 0 ? 0 : n;
     d->num = 1;
@@ -244,7 +282,7 @@ struct crew_dataset *crew_dataset_shard(struct crew_dataset *source,
                                         int64_t num,
                                         int64_t index)
 {
-    struct pick *d = dataset_new(sizeof *d, &pick_ops, source);
+    struct pick *d = pick_new(source);
 
     need_elements(&d->base, "shard");
     if (num < 1 || index < 0 || index >= num) {
@@ -257,7 +295,28 @@ struct crew_dataset *crew_dataset_shard(struct crew_dataset *source,
     d->limit = -1;
     d->num = num;
     d->index = index;
+    d->base.sharded = true;
     return &d->base;
+}
+
+void dataset_shard_by_default(struct crew_dataset *d,
+                              int64_t num,
+                              int64_t index)
+{
+    struct crew_dataset *above = NULL;
+
+    if (d->sharded || num < 2) {
+        return;
+    }
+    while (d->source != NULL) {
+        above = d;
+        d = d->source;
+    }
+    if (d->ops->shard != NULL) {
+        d->ops->shard(d, num, index);
+    } else if (above != NULL) {
+        above->source = crew_dataset_shard(d, num, index);
+    }
 }
 
 /* ------------------------------------------------------------------- batch */

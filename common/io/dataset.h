@@ -9,7 +9,7 @@
 #include "base/env.h"
 #include "tensor/tensor.h"
 
-#define DATASET_MAX_COMPONENTS 16
+#define DATASET_MAX_COMPONENTS 64
 
 /* What an element holds, known without opening a file. */
 struct dataset_component {
@@ -45,11 +45,17 @@ struct dataset_ops {
                              int64_t i,
                              void *const *out);
     CREW_NULLABLE void (*set_seed)(struct crew_dataset *, uint64_t seed);
+    /* Sources that can do it without reading all: only part `index` of num.
+     * Before the first next. */
+    CREW_NULLABLE void (*shard)(struct crew_dataset *,
+                                int64_t num,
+                                int64_t index);
 };
 struct crew_dataset {
     const struct dataset_ops *ops;
     struct dataset_spec spec;
     CREW_NULLABLE struct crew_dataset *source; /* owned */
+    bool sharded; /* the job has called crew_dataset_shard below this */
     struct crew_err broken; /* a combinator was misused: reported by next and by
                                dataset_check */
 };
@@ -75,6 +81,19 @@ CREW_MUST_CHECK int dataset_check(const struct crew_dataset *,
 void dataset_free(CREW_NULLABLE struct crew_dataset *);
 /* Shuffles with seed 0 down the chain take this one. */
 void dataset_set_seed(struct crew_dataset *, uint64_t seed);
+
+/* Let a trainer read part `index` of num only, unless the job has called
+ * crew_dataset_shard itself: the source's own way, else every num-th of its
+ * elements, before anything else is done to them. */
+void dataset_shard_by_default(struct crew_dataset *,
+                              int64_t num,
+                              int64_t index);
+
+/* crew_dataset_tfrecord with files of another environment, borrowed. */
+struct crew_dataset *dataset_tfrecord(struct crew_env *,
+                                      const struct crew_tfrecord *,
+                                      const struct crew_record_feature *,
+                                      int n);
 
 /* A reader with its own thread that keeps `depth` batches ready. */
 struct dataset_reader;

@@ -226,11 +226,32 @@ static void interleave_set_seed(struct crew_dataset *base, uint64_t seed)
     }
 }
 
+/* Every source by itself; the sources are not the chain's. */
+static void interleave_shard(struct crew_dataset *base,
+                             int64_t num,
+                             int64_t index)
+{
+    struct interleave *d = (struct interleave *)base;
+
+    for (int i = 0; i < d->n; i++) {
+        if (d->sources[i]->sharded) {
+            continue;
+        }
+        if (d->sources[i]->source == NULL &&
+            d->sources[i]->ops->shard == NULL) {
+            d->sources[i] = crew_dataset_shard(d->sources[i], num, index);
+        } else {
+            dataset_shard_by_default(d->sources[i], num, index);
+        }
+    }
+}
+
 static const struct dataset_ops interleave_ops = {
     .next = interleave_next,
     .rewind = interleave_rewind,
     .free = interleave_free,
     .set_seed = interleave_set_seed,
+    .shard = interleave_shard,
 };
 
 /* The same components, in the same order? */

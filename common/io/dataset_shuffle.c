@@ -26,9 +26,11 @@ struct shuffle {
     /* random access */
     int64_t *places; /* (capacity) */
     int64_t next, total;
-    /* otherwise */
-    size_t bytes[DATASET_MAX_COMPONENTS];
-    void *elements[DATASET_MAX_COMPONENTS]; /* (capacity, bytes[k]) */
+    /* otherwise: whole elements, so that one costs one cache miss */
+    size_t bytes[DATASET_MAX_COMPONENTS];  /* of component k */
+    size_t offset[DATASET_MAX_COMPONENTS]; /* of component k in an element */
+    size_t stride;
+    char *elements; /* (capacity, stride) */
 };
 
 static bool by_place(const struct shuffle *d)
@@ -57,14 +59,12 @@ static int allocate(struct shuffle *d, struct crew_err *err)
         }
         return CREW_OK;
     }
-    for (int k = 0; k < d->base.spec.n; k++) {
-        if (d->elements[k] == NULL) {
-            if (mem_try((size_t)d->capacity, d->bytes[k], "shuffle buffer", &p,
-                        err) != CREW_OK) {
-                return err->code;
-            }
-            d->elements[k] = p;
+    if (d->elements == NULL) {
+        if (mem_try((size_t)d->capacity, d->stride, "shuffle buffer", &p,
+                    err) != CREW_OK) {
+            return err->code;
         }
+        d->elements = p;
     }
     return CREW_OK;
 }
@@ -72,7 +72,7 @@ static int allocate(struct shuffle *d, struct crew_err *err)
 static void element_slot(const struct shuffle *d, int64_t slot, void **out)
 {
     for (int k = 0; k < d->base.spec.n; k++) {
-        out[k] = (char *)d->elements[k] + (size_t)slot * d->bytes[k];
+        out[k] = d->elements + (size_t)slot * d->stride + d->offset[k];
     }
 }
 
@@ -124,7 +124,13 @@ static void give(struct shuffle *d, int64_t slot, void *const *out)
     }
     element_slot(d, slot, from);
     for (int k = 0; k < d->base.spec.n; k++) {
-        memcpy(out[k], from[k], d->bytes[k]);
+        if (d->bytes[k] == sizeof(float)) { /* a call a scalar would be felt */
+            memcpy(out[k], from[k], sizeof(float));
+        } else if (d->bytes[k] == sizeof(int64_t)) {
+            memcpy(out[k], from[k], sizeof(int64_t));
+        } else {
+            memcpy(out[k], from[k], d->bytes[k]);
+        }
     }
 }
 
@@ -132,7 +138,6 @@ static void give(struct shuffle *d, int64_t slot, void *const *out)
 static void shrink(struct shuffle *d, int64_t slot)
 {
     int64_t last = --d->used;
-    void *to[DATASET_MAX_COMPONENTS], *from[DATASET_MAX_COMPONENTS];
 
     if (last == slot) {
         return;
@@ -141,11 +146,8 @@ static void shrink(struct shuffle *d, int64_t slot)
         d->places[slot] = d->places[last];
         return;
     }
-    element_slot(d, slot, to);
-    element_slot(d, last, from);
-    for (int k = 0; k < d->base.spec.n; k++) {
-        memcpy(to[k], from[k], d->bytes[k]);
-    }
+    memcpy(d->elements + (size_t)slot * d->stride,
+           d->elements + (size_t)last * d->stride, d->stride);
 }
 
 static int shuffle_next(struct crew_dataset *base,
@@ -190,9 +192,7 @@ static void shuffle_free(struct crew_dataset *base)
     struct shuffle *d = (struct shuffle *)base;
 
     free(d->places);
-    for (int k = 0; k < base->spec.n; k++) {
-        free(d->elements[k]);
-    }
+    free(d->elements);
 }
 
 static void shuffle_set_seed(struct crew_dataset *base, uint64_t seed)
@@ -228,6 +228,8 @@ struct crew_dataset *crew_dataset_shuffle(struct crew_dataset *source,
     d->seed = seed;
     for (int k = 0; k < d->base.spec.n; k++) {
         d->bytes[k] = dataset_element_bytes(&d->base.spec, k);
+        d->offset[k] = d->stride;
+        d->stride += (d->bytes[k] + 7) / 8 * 8; /* for whoever writes there */
     }
     return &d->base;
 }
