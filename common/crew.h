@@ -309,6 +309,7 @@ struct crew_input_ctx {
     int64_t num_workers;  /* trainers (chief and workers); 1 in one process */
     int64_t worker_index; /* this trainer's place, 0 is the chief */
     uint64_t seed;
+    CREW_NULLABLE void *self; /* what an Estimator's caller gave with it */
 };
 
 /* Make the (batched) dataset. Called once at start and again for every
@@ -1464,6 +1465,201 @@ struct crew_job {
                      struct crew_eval_spec *eval_spec,
                      struct crew_err *err);
 };
+
+/* --------------------------------------------------------------- Estimator */
+
+/* tf.estimator.Estimator: a job's model_fn with a model_dir, a RunConfig and
+ * hyper-parameters, called from a program of the user's own. Any number of them
+ * may live in a process; one call at a time, from any thread. Logs go to stderr,
+ * in TensorFlow's words; errors are returned and not logged. Signals are the
+ * program's. TF_CONFIG applies as in TensorFlow. crew_job_main() does the same
+ * with a command line in front. */
+struct crew_estimator;
+
+/* Zeroed fields are the defaults. Nothing of it is needed after the call. */
+struct crew_estimator_args {
+    /* NULL: RunConfig's or TF_CONFIG's; without those a temporary folder, with
+     * TensorFlow's warning. Made when it is needed. */
+    CREW_NULLABLE const char *model_dir;
+    /* NULL: what the job's configure() makes of crew_run_config_init(). */
+    CREW_NULLABLE const struct crew_run_config *run_config;
+    /* "key=value" each, as --set takes them: the job's hyper-parameters, and
+     * fields of RunConfig, TrainSpec and EvalSpec, which win over what is given
+     * in structs. */
+    CREW_NULLABLE const char *const *params;
+    int num_params;
+    bool strict_tf_config;          /* read TF_CONFIG as TensorFlow does */
+    bool insecure_network;          /* addresses other than loopback */
+    CREW_NULLABLE const char *bind; /* listen here, not on TF_CONFIG's address */
+};
+
+/* TensorFlow's defaults. */
+CREW_API void crew_run_config_init(struct crew_run_config *);
+CREW_API void crew_train_spec_init(struct crew_train_spec *);
+CREW_API void crew_eval_spec_init(struct crew_eval_spec *);
+
+/* The job must live as long as the Estimator; its configure() may be NULL.
+ * Errors: TensorFlow's for RunConfig (64) and TF_CONFIG (78); a job of another
+ * ABI (78); a model_dir that cannot be written (73). Owner: caller,
+ * crew_estimator_free(). */
+CREW_API int crew_estimator_new(const struct crew_job *job,
+                                CREW_NULLABLE const struct crew_estimator_args *,
+                                CREW_OUT struct crew_estimator **,
+                                struct crew_err *err);
+CREW_API void crew_estimator_free(CREW_NULLABLE struct crew_estimator *);
+CREW_API const char *crew_estimator_model_dir(const struct crew_estimator *);
+
+/* Estimator.train. Zeroed: until the input ends. Hooks and listeners are taken,
+ * also on error. */
+struct crew_train_args {
+    int64_t steps;     /* this many more; 0 or -1: None */
+    int64_t max_steps; /* up to this global step; 0 or -1: None */
+    CREW_NULLABLE const struct crew_hook *hooks;
+    int num_hooks;
+    CREW_NULLABLE const struct crew_saving_listener *saving_listeners;
+    int num_saving_listeners;
+    CREW_NULLABLE void *input_self; /* crew_input_ctx's self */
+};
+/* Trains as the process that TF_CONFIG names: a chief or worker of a cluster
+ * trains with the others, and a chief that has done so ends the cluster's job.
+ * Training is skipped when the newest checkpoint is of max_steps or beyond.
+ * Errors: TensorFlow's; FAILED_PRECONDITION as an evaluator or ps; CANCELLED
+ * when the job was stopped elsewhere. */
+CREW_API int crew_estimator_train(struct crew_estimator *,
+                                  crew_input_fn,
+                                  CREW_NULLABLE const struct crew_train_args *,
+                                  struct crew_err *err);
+
+/* What an evaluation returns: a number, or several at thresholds, by key. */
+struct crew_results;
+struct crew_result {
+    const char *key;
+    int n;
+    const double *values;
+};
+CREW_API void crew_results_free(CREW_NULLABLE struct crew_results *);
+/* In order of their keys, "loss" and "global_step" among them. */
+CREW_API int crew_results_num(const struct crew_results *);
+CREW_API const struct crew_result *crew_results_at(const struct crew_results *,
+                                                   int i);
+/* The (first) number at a key, or `fallback`. */
+CREW_API double crew_results_get(const struct crew_results *,
+                                 const char *key,
+                                 double fallback);
+/* "accuracy = 0.98, global_step = 500, loss = 0.05" */
+CREW_API const char *crew_results_text(const struct crew_results *);
+
+/* Estimator.evaluate. Zeroed: to the end of the input. Hooks are taken, also on
+ * error. */
+struct crew_eval_args {
+    int64_t steps; /* batches; 0 or -1: None */
+    CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
+    CREW_NULLABLE const char *name; /* events go to eval_<name>/ */
+    CREW_NULLABLE const struct crew_hook *hooks;
+    int num_hooks;
+    CREW_NULLABLE void *input_self;
+};
+/* Without a checkpoint it is the initialised model that is evaluated, and the log
+ * says so. Owner: caller, crew_results_free(). */
+CREW_API int crew_estimator_evaluate(struct crew_estimator *,
+                                     crew_input_fn,
+                                     CREW_NULLABLE const struct crew_eval_args *,
+                                     CREW_OUT struct crew_results **,
+                                     struct crew_err *err);
+
+/* Estimator.predict. Zeroed: all predictions, one example at a time. Hooks are
+ * taken, also on error. */
+struct crew_predict_args {
+    CREW_NULLABLE const char *const *predict_keys; /* NULL: all */
+    int num_predict_keys;
+    CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
+    bool yield_batches; /* yield_single_examples=False: whole batches */
+    CREW_NULLABLE const struct crew_hook *hooks;
+    int num_hooks;
+    CREW_NULLABLE void *input_self;
+};
+/* What is predicted of one example, or of a batch: by the keys of
+ * crew_spec_prediction(), in their order. An example's values are without the
+ * batch dimension. */
+struct crew_named_value {
+    const char *key;
+    struct crew_value value;
+};
+struct crew_prediction {
+    int n;
+    const struct crew_named_value *values;
+};
+struct crew_predictions;
+/* The dataset's label, if it has one, is not looked at. The Estimator must live
+ * until the predictions are freed. Owner: caller, crew_predictions_free(). */
+CREW_API int crew_estimator_predict(
+    struct crew_estimator *,
+    crew_input_fn,
+    CREW_NULLABLE const struct crew_predict_args *,
+    CREW_OUT struct crew_predictions **,
+    struct crew_err *err);
+/* The next one, valid until the next call. OUT_OF_RANGE: there are no more, all
+ * is well. */
+CREW_API int crew_predictions_next(struct crew_predictions *,
+                                   CREW_OUT struct crew_prediction *,
+                                   struct crew_err *err);
+CREW_API void crew_predictions_free(CREW_NULLABLE struct crew_predictions *);
+
+/* Estimator.export_saved_model. */
+struct crew_export_args {
+    /* The features there are, as the model gets them; NULL: the EvalSpec's of the
+     * job's configure(). */
+    CREW_NULLABLE crew_input_fn input_fn;
+    CREW_NULLABLE void *input_self;
+    /* Receiver, weights, assets and warm-up; its kind and name do not matter.
+     * NULL: tensors, by the features' names. */
+    CREW_NULLABLE const struct crew_exporter *exporter;
+    CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
+};
+/* To a new folder below `base`; *dir gets its path. Owner: caller, free(). Errors:
+ * NOT_FOUND (66) no checkpoint; UNIMPLEMENTED (64) for CREW_TRAIN. */
+CREW_API int crew_estimator_export_saved_model(
+    struct crew_estimator *,
+    const char *base,
+    enum crew_mode,
+    CREW_NULLABLE const struct crew_export_args *,
+    CREW_OUT char **dir,
+    struct crew_err *err);
+
+/* The newest checkpoint's path, as the file `checkpoint` names it; NULL: none.
+ * Owner: caller, free(). */
+CREW_API char *crew_estimator_latest_checkpoint(const struct crew_estimator *);
+/* The names in the newest checkpoint, in order. Owner: caller, one free() of the
+ * array frees the names too. Errors: NOT_FOUND (66) there is no checkpoint. */
+CREW_API int crew_estimator_get_variable_names(const struct crew_estimator *,
+                                               CREW_OUT char ***names,
+                                               CREW_OUT int *n,
+                                               struct crew_err *err);
+/* A tensor of it, row-major. Owner: caller, free(). Errors: NOT_FOUND, also for a
+ * name that is not there; UNIMPLEMENTED for strings. */
+CREW_API int crew_estimator_get_variable_value(const struct crew_estimator *,
+                                               const char *name,
+                                               CREW_OUT enum crew_dtype *,
+                                               CREW_OUT struct crew_shape *,
+                                               CREW_OUT void **data,
+                                               struct crew_err *err);
+
+/* tf.estimator.train_and_evaluate: the role that TF_CONFIG names, all of it in
+ * this process without one; a ps becomes the program crew-ps and does not return.
+ * NULL: the job's own specs. All three graphs and the export are tried first.
+ * The specs are borrowed; their hooks stay theirs. */
+CREW_API int crew_train_and_evaluate(
+    struct crew_estimator *,
+    CREW_NULLABLE const struct crew_train_spec *,
+    CREW_NULLABLE const struct crew_eval_spec *,
+    struct crew_err *err);
+/* What it returns in TensorFlow: the last evaluation, NULL when this process made
+ * none, and the folders exported after it. Borrowed until the next call. */
+CREW_API const struct crew_results *crew_estimator_last_results(
+    const struct crew_estimator *);
+CREW_API const char *const *crew_estimator_last_exports(
+    const struct crew_estimator *,
+    CREW_OUT int *n);
 
 /* Put once in the job's file: `CREW_JOB(my_job);`. */
 #ifdef __cplusplus

@@ -476,20 +476,42 @@ static int check_exporters(const struct crew_eval_spec *es,
     return rc;
 }
 
+static int check_fields(const struct specs *specs,
+                        enum owner first,
+                        enum owner last,
+                        struct crew_err *err)
+{
+    int status = CREW_OK;
+
+    for (size_t i = 0; i < COUNT_OF(fields) && status == CREW_OK; i++) {
+        if (fields[i].owner >= first && fields[i].owner <= last) {
+            status = check_field(specs, &fields[i], err);
+        }
+    }
+    return status;
+}
+
+int run_config_validate_run(struct crew_run_config *rc, struct crew_err *err)
+{
+    struct specs specs = {.rc = rc};
+
+    settle_saving(rc);
+    if (rc->save_checkpoints_steps >= 0 && rc->save_checkpoints_secs >= 0) {
+        return both_set(err);
+    }
+    return check_fields(&specs, RUN, RUN, err);
+}
+
 int run_config_validate(struct crew_run_config *rc,
                         struct crew_train_spec *ts,
                         struct crew_eval_spec *es,
                         struct crew_err *err)
 {
     struct specs specs = {rc, ts, es};
-    int status = CREW_OK;
+    int status = run_config_validate_run(rc, err);
 
-    settle_saving(rc);
-    if (rc->save_checkpoints_steps >= 0 && rc->save_checkpoints_secs >= 0) {
-        return both_set(err);
-    }
-    for (size_t i = 0; i < COUNT_OF(fields) && status == CREW_OK; i++) {
-        status = check_field(&specs, &fields[i], err);
+    if (status == CREW_OK) {
+        status = check_fields(&specs, TRAIN, EVAL, err);
     }
     if (status == CREW_OK) {
         status = check_input_fn(ts->input_fn != NULL, err);
@@ -514,4 +536,28 @@ void crew_eval_spec_add_exporter(struct crew_eval_spec *es,
         };
     }
     es->num_exporters++;
+}
+
+void crew_run_config_init(struct crew_run_config *rc)
+{
+    struct crew_train_spec ts;
+    struct crew_eval_spec es;
+
+    run_config_defaults(rc, &ts, &es);
+}
+
+void crew_train_spec_init(struct crew_train_spec *ts)
+{
+    struct crew_run_config rc;
+    struct crew_eval_spec es;
+
+    run_config_defaults(&rc, ts, &es);
+}
+
+void crew_eval_spec_init(struct crew_eval_spec *es)
+{
+    struct crew_run_config rc;
+    struct crew_train_spec ts;
+
+    run_config_defaults(&rc, &ts, es);
 }

@@ -33,6 +33,10 @@ CREW_MUST_CHECK int run_config_validate(struct crew_run_config *,
                                         struct crew_eval_spec *,
                                         struct crew_err *);
 
+/* The same of a RunConfig alone. */
+CREW_MUST_CHECK int run_config_validate_run(struct crew_run_config *,
+                                            struct crew_err *);
+
 /* The i-th field name that --set takes, NULL after the last. */
 const char *run_config_field(size_t i);
 

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/strbuf.h"
 #include "estimator/run.h"
+#include "estimator/weights.h"
 #include "base/banned.h"
 
 /* Streams of random numbers that must not be the same. */
@@ -35,6 +36,7 @@ int run_open_input(struct run *run,
         .num_workers = run->num_trainers,
         .worker_index = run->trainer_index,
         .seed = input_seed(run),
+        .self = run->input_self,
     };
     struct crew_dataset *dataset = NULL;
 
@@ -82,6 +84,28 @@ int run_build_model(struct run *run,
     }
     env_log(run->env, LOG_INFO, "Done calling model_fn.");
     return CREW_OK;
+}
+
+int run_load_weights(struct run *run,
+                     const struct model *m,
+                     const char *prefix,
+                     struct weights *weights,
+                     int64_t *global_step,
+                     struct crew_err *err)
+{
+    if (prefix != NULL) {
+        env_log(run->env, LOG_INFO, "Restoring parameters from %s", prefix);
+    }
+    if (weights_new(m->graph, NULL, false, weights, err) != CREW_OK) {
+        return err->code;
+    }
+    if (prefix == NULL) {
+        weights_init(weights, m->graph, run->seed);
+        *global_step = 0;
+        return CREW_OK;
+    }
+    weights_use_averages(weights, &m->spec->optimizers);
+    return weights_restore(weights, run->env, prefix, global_step, err);
 }
 
 /* Every variable of `m` must be one of TRAIN's: nothing else is ever saved. */

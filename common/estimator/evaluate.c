@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "estimator/graph_event.h"
+#include "estimator/results.h"
 #include "estimator/signals.h"
 #include "hooks/events.h"
 #include "metrics/metrics.h"
@@ -200,19 +201,12 @@ static void log_time(struct crew_env *env, const char *what, char between)
 
 static int load(struct session *s, const char *prefix, struct crew_err *err)
 {
-    struct crew_env *env = s->run->env;
-
-    env_log(env, LOG_INFO, "Graph was finalized.");
+    env_log(s->run->env, LOG_INFO, "Graph was finalized.");
     if (s->from != NULL) {
         return CREW_OK;
     }
-    env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
-    if (weights_new(s->model->graph, NULL, false, &s->weights, err) !=
-        CREW_OK) {
-        return err->code;
-    }
-    weights_use_averages(&s->weights, &s->model->spec->optimizers);
-    return weights_restore(&s->weights, env, prefix, &s->global_step, err);
+    return run_load_weights(s->run, s->model, prefix, &s->weights,
+                            &s->global_step, err);
 }
 
 /* Build the graph and load the checkpoint. */
@@ -445,6 +439,29 @@ static void write_events(struct evaluator *e,
     free(scalars);
 }
 
+/* All of it, for who asked. */
+static void keep_results(struct run *run,
+                         const struct session *s,
+                         const struct item *items,
+                         int n)
+{
+    struct crew_results *r = results_new();
+    double step = (double)s->global_step;
+
+    for (int i = 0; i < n; i++) {
+        double *values = xcalloc((size_t)items[i].n + 1, sizeof *values);
+
+        for (int k = 0; k < items[i].n; k++) {
+            values[k] = (double)items[i].values[k];
+        }
+        results_add(r, items[i].key, items[i].n, values);
+        free(values);
+    }
+    results_add(r, "global_step", 1, &step);
+    crew_results_free(run->results);
+    run->results = r;
+}
+
 /* The scalars, for the exporters. */
 static void keep_result(struct evaluator *e,
                         const struct session *s,
@@ -475,8 +492,10 @@ static void report(struct evaluator *e,
     struct item *items = sorted_items(s, &n);
 
     keep_result(e, s, items, n);
+    keep_results(e->run, s, items, n);
     result->global_step = s->global_step;
     result_line(items, n, s->global_step, result->line, sizeof result->line);
+    results_set_text(e->run->results, result->line);
     env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
             (long long)s->global_step, result->line);
     write_events(e, s, items, n, prefix);

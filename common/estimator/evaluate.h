@@ -39,12 +39,12 @@ CREW_MUST_CHECK int evaluate_weights(struct run *,
                                      struct crew_err *);
 void evaluation_forget(void *state);
 
-/* Evaluate the checkpoint `prefix` and run the exporters. is_final: no more
- * checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the
+/* Evaluate the checkpoint `prefix` (NULL: the initialised model) and run the
+ * exporters; run->results gets it all. is_final: no more checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the
  * next); CANCELLED by a signal; what weights_restore, the model or the input
  * say. */
 CREW_MUST_CHECK int evaluator_run(struct evaluator *,
-                                  const char *prefix,
+                                  CREW_NULLABLE const char *prefix,
                                   bool is_final,
                                   CREW_OUT struct eval_result *,
                                   struct crew_err *);

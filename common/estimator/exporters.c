@@ -194,12 +194,7 @@ int run_export(struct run *run,
         goto out;
     }
     log_signatures(env, &x.request);
-    env_log(env, LOG_INFO, "Restoring parameters from %s", prefix);
-    if (weights_new(m->graph, NULL, false, &weights, err) != CREW_OK) {
-        goto out;
-    }
-    weights_use_averages(&weights, &m->spec->optimizers);
-    if (weights_restore(&weights, env, prefix, &step, err) != CREW_OK) {
+    if (run_load_weights(run, m, prefix, &weights, &step, err) != CREW_OK) {
         goto out;
     }
     model_export_values(&x, &weights, step);

@@ -70,39 +70,55 @@ void run_log_notice(void *run, enum env_level level, const char *line)
     env_log(r->env, level, "%s", line);
 }
 
-int run_fail(struct crew_env *env, const struct crew_err *err)
+int run_fail(struct run *run, const struct crew_err *err)
 {
-    env_log(env, LOG_ERROR, "%s", err->msg);
-    return crew_err_exit_code(err);
+    run->failure = *err;
+    run->failure.exit_code = crew_err_exit_code(err);
+    if (!run->is_library) {
+        env_log(run->env, LOG_ERROR, "%s", err->msg);
+    }
+    return run->failure.exit_code;
+}
+
+int run_stopped(struct run *run, int exit_code, const char *text)
+{
+    run->failure = (struct crew_err){0};
+    (void)crew_err_exit(&run->failure, CREW_CANCELLED, exit_code, "%s", text);
+    if (!run->is_library) {
+        env_log(run->env, LOG_INFO, "%s", text);
+    }
+    return exit_code;
 }
 
 int finish_signalled(const struct training *t)
 {
+    struct run *run = t->run;
     int number = signals_pending();
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
+    char *text =
+        t->saved_step >= 0
+            ? xasprintf("Stopped by %s at step %lld; %s/model.ckpt-%lld is "
+                        "saved. To resume, run the same command again.",
+                        name, (long long)t->step, run->model_dir,
+                        (long long)t->saved_step)
+            : xasprintf("Stopped by %s. To resume, run the same command again.",
+                        name);
+    int code = run_stopped(run, 128 + number, text);
 
-    if (t->saved_step >= 0) {
-        env_log(t->run->env, LOG_INFO,
-                "Stopped by %s at step %lld; %s/model.ckpt-%lld is saved. To "
-                "resume, run the same command again.",
-                name, (long long)t->step, t->run->model_dir,
-                (long long)t->saved_step);
-    } else {
-        env_log(t->run->env, LOG_INFO,
-                "Stopped by %s. To resume, run the same command again.", name);
-    }
-    return 128 + number;
+    free(text);
+    return code;
 }
 
 int finish_told(const struct training *t)
 {
     const struct trainer_end *end = t->trainer->ops->end(t->trainer);
+    char *text = xasprintf(
+        "The job has been stopped: %s. To resume, start the processes again.",
+        end->reason);
+    int code = run_stopped(t->run, end->exit_code, text);
 
-    env_log(t->run->env, LOG_INFO,
-            "The job has been stopped: %s. To resume, start the processes "
-            "again.",
-            end->reason);
-    return end->exit_code;
+    free(text);
+    return code;
 }
 
 int finish_too_late(const struct training *t)
@@ -116,15 +132,11 @@ int finish_too_late(const struct training *t)
 
 int finish_failed(struct training *t, const struct crew_err *err)
 {
-    int code = crew_err_exit_code(err);
+    bool signalled = signals_pending() != 0 && err->code == CREW_CANCELLED;
+    int code = signalled ? finish_signalled(t) : run_fail(t->run, err);
     struct crew_err ignored = {0};
     bool evaluator;
 
-    if (signals_pending() != 0 && err->code == CREW_CANCELLED) {
-        code = finish_signalled(t);
-    } else {
-        env_log(t->run->env, LOG_ERROR, "%s", err->msg);
-    }
     /* Whoever still hears us need not wait for a chief; but a cluster that does
      * not want us (78) is another chief's to stop. */
     if (t->is_chief && t->trainer != NULL && t->began && code != 78) {

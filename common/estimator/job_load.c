@@ -13,6 +13,7 @@
 
 int job_check(const struct crew_job *job,
               const char *where,
+              bool needs_configure,
               struct crew_err *err)
 {
     if (job == NULL) {
@@ -26,7 +27,8 @@ int job_check(const struct crew_job *job,
             "%d; build the job again",
             where, job->abi_version, crew_version(), CREW_ABI_VERSION);
     }
-    if (job->name == NULL || job->model_fn == NULL || job->configure == NULL) {
+    if (job->name == NULL || job->model_fn == NULL ||
+        (needs_configure && job->configure == NULL)) {
         return crew_err_exit(
             err, CREW_INVALID_ARGUMENT, 64, "%s: its struct crew_job has no %s",
             where,
@@ -87,7 +89,7 @@ int job_load(const char *path,
 
     const struct crew_job *job = entry();
 
-    if (job_check(job, path, err) == CREW_OK) {
+    if (job_check(job, path, true, err) == CREW_OK) {
         *out = job;
     }
 out:

@@ -15,6 +15,7 @@ CREW_MUST_CHECK int job_load(const char *path,
 /* Is the description complete and of this ABI? */
 CREW_MUST_CHECK int job_check(const struct crew_job *,
                               const char *where,
+                              bool needs_configure,
                               struct crew_err *);
 
 #endif

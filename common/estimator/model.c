@@ -127,12 +127,17 @@ int model_feeds(const struct model *m,
                 const struct dataset_batch *batch,
                 struct plan_feed feeds[DATASET_MAX_COMPONENTS])
 {
+    int n = 0;
+
     for (int i = 0; i < m->num_inputs; i++) {
-        feeds[i] = (struct plan_feed){
+        if (m->inputs[i] == NULL) {
+            continue; /* the label, which PREDICT is built without */
+        }
+        feeds[n++] = (struct plan_feed){
             .input = m->inputs[i],
             .dtype = m->element.component[i].dtype,
             .data = batch->data[i],
         };
     }
-    return m->num_inputs;
+    return n;
 }

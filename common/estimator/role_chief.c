@@ -94,9 +94,9 @@ static int end_job(struct training *t)
     if (evaluator) {
         code = await_evaluator(t);
     } else if (evaluate_here(t, &err) != CREW_OK) {
-        code = run_fail(run->env, &err);
+        code = run_fail(run, &err);
     }
-    run_print_result(run, t->step);
+    run->result_step = t->step;
     return code;
 }
 
@@ -145,7 +145,7 @@ static int announce(struct run *run, int64_t step)
         CREW_OK) {
         env_log(run->env, LOG_INFO, "Nobody was told of the end: %s", err.msg);
     }
-    run_print_result(run, step);
+    run->result_step = step;
     return 0;
 }
 

@@ -202,9 +202,12 @@ static int done(struct role *r)
 
 static int stopped(struct role *r)
 {
-    env_log(r->run->env, LOG_INFO, "The job has been stopped: %s.",
-            r->news.end.reason);
-    return r->watch.end_code;
+    char *text =
+        xasprintf("The job has been stopped: %s.", r->news.end.reason);
+    int code = run_stopped(r->run, r->watch.end_code, text);
+
+    free(text);
+    return code;
 }
 
 /* One action; *code is the exit code when it returns true. */
@@ -340,12 +343,11 @@ int run_evaluator(struct run *run)
         }
     }
     if (err.code != CREW_OK && signals_pending() != 0) {
-        code = 128 + signals_pending();
-        env_log(run->env, LOG_INFO,
-                "Stopped by a signal. Training is not affected; start the "
-                "evaluator again at any time.");
+        code = run_stopped(run, 128 + signals_pending(),
+                           "Stopped by a signal. Training is not affected; "
+                           "start the evaluator again at any time.");
     } else if (err.code != CREW_OK) {
-        code = run_fail(run->env, &err);
+        code = run_fail(run, &err);
     }
     signals_on_interrupt(NULL, NULL);
     watcher_close(r.watcher);

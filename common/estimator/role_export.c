@@ -102,7 +102,7 @@ int role_export(int argc,
                 const char *checkpoint_path,
                 const char *exporter)
 {
-    struct run run = {.env = env_posix(), .who = "export"};
+    struct run run = {.env = env_posix(), .who = "export", .result_step = -1};
     struct crew_err err = {0};
     int code = 0;
 
@@ -113,7 +113,7 @@ int role_export(int argc,
         code = crew_err_exit_code(&err);
     } else if (export_it(&run, "crew export", dir, checkpoint_path, exporter,
                          &err) != CREW_OK) {
-        code = run_fail(run.env, &err);
+        code = run_fail(&run, &err);
     }
     run_release(&run);
     return code;

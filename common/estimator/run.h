@@ -32,8 +32,32 @@ struct run {
         evaluation[512]; /* "accuracy = 0.98, global_step = 500, loss = 0.05" */
     char **exports;      /* folders of the newest evaluation's exports, owned */
     int num_exports;
+    CREW_NULLABLE struct crew_results *results; /* of that evaluation, owned */
+    int64_t result_step; /* where training has ended; -1: it has not */
+    /* How a role has failed, or was stopped (CANCELLED). A program's host logs
+     * that; an Estimator returns it. */
+    struct crew_err failure;
+    bool is_library;
+    CREW_NULLABLE void *input_self; /* for the input functions */
 };
 void run_forget_exports(struct run *);
+
+/* Parts of a start, in this order; options are there. role: as crew_role_main.
+ * Without a cluster run->tf stays NULL. */
+CREW_MUST_CHECK int run_read_tf_config(struct run *,
+                                       int role,
+                                       const char *program,
+                                       struct crew_err *);
+CREW_MUST_CHECK int run_load_params(struct run *, struct crew_err *);
+/* given: instead of the RunConfig that the job's configure() makes. */
+CREW_MUST_CHECK int run_configure(struct run *,
+                                  CREW_NULLABLE const struct crew_run_config *,
+                                  struct crew_err *);
+/* The specs' values, the dry build, parameters that nobody asked for. */
+CREW_MUST_CHECK int run_check_job(struct run *, struct crew_err *);
+/* Where the files go; made if it must be written by this role. Then RunConfig is
+ * complete, and is logged. */
+CREW_MUST_CHECK int run_prepare_model_dir(struct run *, struct crew_err *);
 
 /* Load what a job needs (libraries, --job unless `job` is given, parameters),
  * configure it and build it dry. Nothing is written or connected. */
@@ -59,6 +83,17 @@ CREW_MUST_CHECK int run_build_model(struct run *,
                                     const struct dataset_spec *element,
                                     CREW_OUT struct model **,
                                     struct crew_err *);
+
+/* Values for a model that does not train, with "Restoring parameters from"
+ * before it: the checkpoint's, or without one (NULL) those it begins with.
+ * Errors: as weights_restore(). Owner: caller, weights_release(). */
+struct weights;
+CREW_MUST_CHECK int run_load_weights(struct run *,
+                                     const struct model *,
+                                     CREW_NULLABLE const char *prefix,
+                                     CREW_OUT struct weights *,
+                                     CREW_OUT int64_t *global_step,
+                                     struct crew_err *);
 
 /* Build the TRAIN, EVAL and PREDICT graphs and pack the export once, silently,
  * so that what cannot work fails in the first second. Errors: the model's (1);
@@ -105,13 +140,24 @@ CREW_MUST_CHECK int run_check_model_dir(struct run *, struct crew_err *);
 void run_log_wait(void *run, const char *line);
 void run_log_notice(void *run, enum env_level, const char *line);
 
-/* The roles. Each returns the exit code and has logged why. */
+/* Become the program crew-ps beside this one, with the same arguments. Returns
+ * only when there is none. */
+CREW_MUST_CHECK int run_become_ps(int argc,
+                                  char *const *argv,
+                                  struct crew_err *);
+
+/* The role that TF_CONFIG names, but a ps; all of it in this process without
+ * one. Each returns the exit code, and has logged why or left it in
+ * run->failure. */
+int run_train_and_evaluate(struct run *);
 int run_in_one_process(struct run *);
 int run_chief(struct run *);
 int run_worker(struct run *);
 int run_evaluator(struct run *);
 
-/* Log the error that ends the process; its exit code. */
-int run_fail(struct crew_env *, const struct crew_err *);
+/* This error ends the run: logged, or kept for who asked. Its exit code. */
+int run_fail(struct run *, const struct crew_err *);
+/* The same of a stop that is no failure. */
+int run_stopped(struct run *, int exit_code, const char *text);
 
 #endif

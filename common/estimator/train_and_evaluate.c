@@ -135,7 +135,7 @@ int run_in_one_process(struct run *run)
 
     log_start(run);
     if (run_is_finished(run, &step) || run_is_trained(run, &step)) {
-        run_print_result(run, step);
+        run->result_step = step;
         return 0;
     }
     hook_timer_init(&l.timer, run->es.throttle_secs, 0);
@@ -145,7 +145,7 @@ int run_in_one_process(struct run *run)
     } else if (training.stop == STOP_SIGNAL) {
         code = finish_signalled(&training);
     } else {
-        run_print_result(run, training.step);
+        run->result_step = training.step;
     }
     training_close(&training);
     evaluator_release(&l.evaluator);

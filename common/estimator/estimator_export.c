@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Estimator.export_saved_model. Source: tensorflow_estimator's estimator.py. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "estimator/estimator.h"
+#include "base/banned.h"
+
+static int check_mode(enum crew_mode mode, struct crew_err *err)
+{
+    if (mode != CREW_PREDICT) {
+        return crew_err_exit(
+            err, CREW_UNIMPLEMENTED, 64,
+            "export_saved_model: mode %s is not exported; what is served is "
+            "CREW_PREDICT, and a checkpoint is what training goes on from",
+            mode == CREW_TRAIN ? "CREW_TRAIN" : "CREW_EVAL");
+    }
+    return CREW_OK;
+}
+
+/* With the call's input function in the run. */
+static int export_it(struct run *run,
+                     const char *base,
+                     const struct crew_export_args *args,
+                     char **dir,
+                     struct crew_err *err)
+{
+    static const struct crew_exporter plain = {.kind = CREW_EXPORTER_FINAL};
+    char *prefix = NULL;
+
+    if (run->es.input_fn == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "An input_receiver_fn must be defined. In C: give "
+                             "an input_fn, whose features are the receiver's");
+    }
+    if (estimator_find_checkpoint(run, args->checkpoint_path, &prefix, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    if (prefix == NULL) {
+        return crew_err_exit(err, CREW_NOT_FOUND, 66,
+                             "Couldn't find trained model at %s.",
+                             run->model_dir);
+    }
+    (void)run_export(run, args->exporter != NULL ? args->exporter : &plain,
+                     prefix, base, dir, err);
+    free(prefix);
+    return err->code;
+}
+
+int crew_estimator_export_saved_model(struct crew_estimator *e,
+                                      const char *base,
+                                      enum crew_mode mode,
+                                      const struct crew_export_args *given,
+                                      char **dir,
+                                      struct crew_err *err)
+{
+    static const struct crew_export_args none = {0};
+    const struct crew_export_args *args = given != NULL ? given : &none;
+    crew_input_fn own;
+
+    if (estimator_check(e, "crew_estimator_export_saved_model", err) !=
+            CREW_OK ||
+        check_mode(mode, err) != CREW_OK) {
+        return err->code;
+    }
+    if (base == NULL || base[0] == '\0') {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "export_saved_model: export_dir_base is empty");
+    }
+    own = e->run.es.input_fn;
+    if (args->input_fn != NULL) {
+        e->run.es.input_fn = args->input_fn;
+        e->run.input_self = args->input_self;
+    }
+    (void)export_it(&e->run, base, args, dir, err);
+    e->run.es.input_fn = own;
+    e->run.input_self = NULL;
+    return err->code;
+}
