@@ -301,6 +301,26 @@ CREW_API struct crew_dataset *crew_dataset_batch(
     CREW_TAKES struct crew_dataset *,
     int64_t size,
     bool drop_remainder);
+/* tf's prefetch: that many batches are kept ready by the input thread while the
+ * model computes. The last combinator; without it two are. */
+CREW_API struct crew_dataset *crew_dataset_prefetch(
+    CREW_TAKES struct crew_dataset *,
+    int64_t n);
+/* The elements of the first, then those of the second, which has the same
+ * components. */
+CREW_API struct crew_dataset *crew_dataset_concatenate(
+    CREW_TAKES struct crew_dataset *first,
+    CREW_TAKES struct crew_dataset *second);
+/* numpy_input_fn over crew_dataset_arrays or crew_dataset_npy: batches of
+ * batch_size (tf: 128) that may reach over the end of an epoch, the last one
+ * smaller; num_epochs (tf: 1) below 0: for ever (None); shuffled, or not, among
+ * queue_capacity (tf: 1000) elements. */
+CREW_API struct crew_dataset *crew_dataset_numpy_input(
+    CREW_TAKES struct crew_dataset *arrays,
+    int64_t batch_size,
+    int64_t num_epochs,
+    bool shuffle,
+    int64_t queue_capacity);
 
 /* What an input function may want to know. */
 struct crew_input_ctx {
@@ -1309,6 +1329,10 @@ struct crew_run_config {
 struct crew_train_spec {
     crew_input_fn input_fn;
     int64_t max_steps; /* -1: until the input ends */
+    /* 1: who trains writes down with each checkpoint how far it has read, and goes
+     * on from there when it is started again: as with
+     * crew_checkpoint_input_hook(). 0: a new start reads from the beginning. */
+    int64_t checkpoint_input;
     int num_hooks;
     struct crew_hook *hooks;
     int num_saving_listeners;
@@ -1319,6 +1343,12 @@ CREW_API void crew_train_spec_add_hook(struct crew_train_spec *,
 CREW_API void crew_train_spec_add_saving_listener(
     struct crew_train_spec *,
     struct crew_saving_listener);
+/* tf.data.experimental.CheckpointInputPipelineHook, for a TrainSpec: a training
+ * that is stopped and started again reads the batches that it would have read.
+ * The position is in model_dir/.crew/input-<task>-<step>, one file a trainer. It
+ * is of (number of trainers, this one's place): with another number the input
+ * begins anew, with a warning. Coming back costs reading what was read before. */
+CREW_API struct crew_hook crew_checkpoint_input_hook(void);
 /* Frees hooks and listeners. */
 CREW_API void crew_train_spec_release(struct crew_train_spec *);
 

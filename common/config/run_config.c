@@ -61,6 +61,8 @@ static const struct field fields[] = {
      AT(run_config, max_staleness)},
     {"max_steps", "max_steps", INTEGER, TRAIN, POSITIVE, true, -1,
      AT(train_spec, max_steps)},
+    {"checkpoint_input", "checkpoint_input", TRUTH, TRAIN, ANY, true, 0,
+     AT(train_spec, checkpoint_input)},
     {"eval_steps", "steps", INTEGER, EVAL, POSITIVE, true, -1,
      AT(eval_spec, steps)},
     {"name", "name", TEXT, EVAL, ANY, false, 0, AT(eval_spec, name)},

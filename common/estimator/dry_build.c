@@ -14,10 +14,13 @@
 /* Streams of random numbers that must not be the same. */
 #define INPUT_STREAM 0x696e707574u
 
-static uint64_t input_seed(const struct run *run)
+uint64_t run_input_seed(const struct run *run, enum crew_mode mode)
 {
     uint32_t out[4];
 
+    if (mode == CREW_TRAIN && run->input_seed != 0) {
+        return run->input_seed;
+    }
     philox4x32(run->seed, INPUT_STREAM, (uint64_t)run->trainer_index, out);
     return (uint64_t)out[0] << 32 | out[1] | 1u;
 }
@@ -35,7 +38,7 @@ int run_open_input(struct run *run,
         .params = run->params,
         .num_workers = run->num_trainers,
         .worker_index = run->trainer_index,
-        .seed = input_seed(run),
+        .seed = run_input_seed(run, mode),
         .self = run->input_self,
     };
     struct crew_dataset *dataset = NULL;

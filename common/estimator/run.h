@@ -25,6 +25,7 @@ struct run {
     char *model_dir;
     char who[64]; /* "chief/0"; "local" in one process */
     uint64_t seed;
+    uint64_t input_seed; /* of training's input when it goes on; 0: from seed */
     int64_t num_trainers; /* chief and workers */
     int64_t trainer_index;
     /* What came of it, for the closing lines. */
@@ -68,6 +69,9 @@ CREW_MUST_CHECK int run_prepare_job(struct run *,
 CREW_MUST_CHECK int run_set_log_level(const struct options *,
                                       struct crew_err *);
 void run_release(struct run *);
+
+/* What the input's shuffles are made of, for this trainer. */
+uint64_t run_input_seed(const struct run *, enum crew_mode);
 
 /* The job's input for a mode: made, checked, batched, seeded for this trainer.
  * No file is opened. Owner: caller, dataset_free(). */

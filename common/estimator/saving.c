@@ -72,7 +72,9 @@ static int saver_write(void *self, int64_t step, struct crew_err *err)
             return err->code;
         }
     }
-    if (write_files(t, step, err) != CREW_OK) {
+    /* The position first: no checkpoint is ever without one. */
+    if (training_write_position(t, step, err) != CREW_OK ||
+        write_files(t, step, err) != CREW_OK) {
         return err->code;
     }
     t->saved_step = step;

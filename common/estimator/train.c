@@ -16,9 +16,6 @@
 #include "hooks/events.h"
 #include "base/banned.h"
 
-/* Batches read ahead by the input thread. */
-#define READ_AHEAD 2
-
 /* ------------------------------------------------------------------ opening */
 
 static int open_trainer(struct training *t, struct crew_err *err)
@@ -79,19 +76,6 @@ static int make_plan(struct training *t,
     return err->code;
 }
 
-static int open_input(struct training *t,
-                      struct dataset_spec *element,
-                      struct crew_err *err)
-{
-    struct crew_dataset *dataset = NULL;
-
-    if (run_open_input(t->run, CREW_TRAIN, &dataset, err) != CREW_OK) {
-        return err->code;
-    }
-    *element = dataset->spec;
-    return dataset_reader_open(dataset, READ_AHEAD, &t->input, err);
-}
-
 /* In a signal handler. */
 static void interrupt(void *trainer)
 {
@@ -110,7 +94,7 @@ int training_open(struct training *t,
                            .is_chief = is_chief,
                            .listener = listener,
                            .saved_step = -1};
-    if (open_input(t, &element, err) != CREW_OK ||
+    if (training_open_input(t, &element, err) != CREW_OK ||
         model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
                     err) != CREW_OK ||
         weights_new(t->model->graph, &t->model->spec->optimizers, is_chief,
@@ -221,6 +205,9 @@ static void add_hooks(struct training *t)
             hook_add_summary(hooks, run->env, run->rc.save_summary_steps,
                              t->events, t->session.summaries);
         }
+    }
+    if (t->keeps_position && !t->is_chief) {
+        training_add_position_hook(t);
     }
     hook_session_borrow(&t->session, run->ts.hooks, run->ts.num_hooks);
     if (run->rc.log_step_count_steps > 0) {

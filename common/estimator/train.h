@@ -15,6 +15,7 @@
 
 #include "checkpoint/save.h"
 #include "cluster/trainer.h"
+#include "estimator/input_position.h"
 #include "estimator/run.h"
 #include "estimator/weights.h"
 #include "hooks/hook_session.h"
@@ -44,6 +45,9 @@ struct training {
     struct model *model;
     struct plan *plan;
     struct dataset_reader *input;
+    bool keeps_position;              /* of the input, for the next start */
+    struct input_position position;   /* where this session began to read */
+    struct hook_timer position_timer; /* who saves no checkpoints */
     struct weights weights;
     struct replicas replicas;
     struct trainer_options options;
@@ -93,5 +97,16 @@ CREW_MUST_CHECK int training_wait_step(void *training,
 CREW_MUST_CHECK int training_evaluate(void *training,
                                       struct memory_evaluation *,
                                       struct crew_err *);
+
+/* The input's position (training_input.c): open the input where it is to go on;
+ * write down where it is. */
+CREW_MUST_CHECK int training_open_input(struct training *,
+                                        CREW_OUT struct dataset_spec *element,
+                                        struct crew_err *);
+CREW_MUST_CHECK int training_write_position(struct training *,
+                                            int64_t step,
+                                            struct crew_err *);
+/* A hook that does it now and then, for a worker. */
+void training_add_position_hook(struct training *);
 
 #endif

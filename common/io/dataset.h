@@ -22,6 +22,7 @@ struct dataset_spec {
     int n;
     struct dataset_component component[DATASET_MAX_COMPONENTS];
     int64_t max_batch; /* of a batched dataset, else 0 */
+    int64_t prefetch;  /* batches to keep ready; 0: as the reader likes */
 };
 
 struct dataset_ops {
@@ -102,11 +103,20 @@ struct dataset_batch {
     void *data[DATASET_MAX_COMPONENTS]; /* 64-byte aligned, max_batch rows */
 };
 /* dataset must be batched (INVALID_ARGUMENT). Owner: the reader takes it.
- * depth 0: no thread, read in the caller's. */
+ * depth 0: no thread, read in the caller's; otherwise a crew_dataset_prefetch of
+ * more is followed. */
 CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *,
                                         int depth,
                                         CREW_OUT struct dataset_reader **,
                                         struct crew_err *);
+/* Begin after that many batches: they are read and dropped, on the reader's
+ * thread, so that everything down the chain is where it would be. Before the
+ * reader has begun. */
+void dataset_reader_seek(struct dataset_reader *, int64_t batches);
+/* Read ahead from now on, not only from the first dataset_reader_next on.
+ * RESOURCE_EXHAUSTED: no thread. */
+CREW_MUST_CHECK int dataset_reader_start(struct dataset_reader *,
+                                         struct crew_err *);
 /* The next batch, valid until the next call. OUT_OF_RANGE at the end; errors
  * stick. */
 CREW_MUST_CHECK int dataset_reader_next(struct dataset_reader *,

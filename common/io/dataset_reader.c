@@ -24,7 +24,9 @@ struct dataset_reader {
     struct crew_dataset *dataset;
     int num_slots;
     struct slot *slots;
-    bool threaded;
+    bool threaded;   /* wants a thread */
+    bool running;    /* has it */
+    int64_t to_pass; /* batches to read and drop first */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -41,11 +43,39 @@ static void fill_slot(struct dataset_reader *r, struct slot *slot)
                                 &slot->err);
 }
 
+static bool is_closing(struct dataset_reader *r)
+{
+    bool closing;
+
+    (void)pthread_mutex_lock(&r->lock);
+    closing = r->closing;
+    (void)pthread_mutex_unlock(&r->lock);
+    return closing;
+}
+
+/* Read the batches before the place to begin at. An error and the end
+ * stay in the slot, which is then the first to be given. */
+static void pass_batches(struct dataset_reader *r)
+{
+    struct slot *slot = &r->slots[0];
+
+    while (r->to_pass > 0 && slot->err.code == CREW_OK && !is_closing(r)) {
+        fill_slot(r, slot);
+        r->to_pass--;
+    }
+}
+
 static void *run(void *arg)
 {
     struct dataset_reader *r = arg;
 
+    pass_batches(r);
     (void)pthread_mutex_lock(&r->lock);
+    if (r->slots[0].err.code != CREW_OK) {
+        r->head++;
+        (void)pthread_cond_signal(&r->changed);
+        r->closing = true;
+    }
     while (!r->closing) {
         /* One slot stays with the caller, who may still be reading it. */
         if (r->head - r->tail >= r->num_slots - 1) {
@@ -92,6 +122,9 @@ int dataset_reader_open(struct crew_dataset *dataset,
 
     PRE(depth >= 0 && depth < 1000);
     r->dataset = dataset;
+    if (depth > 0 && dataset->spec.prefetch > depth) {
+        depth = (int)dataset->spec.prefetch;
+    }
     r->num_slots = depth + 1;
     r->slots = xcalloc((size_t)r->num_slots, sizeof *r->slots);
     (void)pthread_mutex_init(&r->lock, NULL);
@@ -108,19 +141,31 @@ int dataset_reader_open(struct crew_dataset *dataset,
     if (allocate(r, err) != CREW_OK) {
         goto fail;
     }
-    if (depth > 0) {
-        if (pthread_create(&r->thread, NULL, run, r) != 0) {
-            crew_err_set(err, CREW_RESOURCE_EXHAUSTED,
-                         "input: cannot start a thread");
-            goto fail;
-        }
-        r->threaded = true;
-    }
+    r->threaded = depth > 0;
     *out = r;
     return CREW_OK;
 fail:
     dataset_reader_close(r);
     return err->code;
+}
+
+void dataset_reader_seek(struct dataset_reader *r, int64_t batches)
+{
+    PRE(!r->running && r->head == 0 && batches >= 0);
+    r->to_pass = batches;
+}
+
+int dataset_reader_start(struct dataset_reader *r, struct crew_err *err)
+{
+    if (!r->threaded || r->running) {
+        return CREW_OK;
+    }
+    if (pthread_create(&r->thread, NULL, run, r) != 0) {
+        return crew_err_set(err, CREW_RESOURCE_EXHAUSTED,
+                            "input: cannot start a thread");
+    }
+    r->running = true;
+    return CREW_OK;
 }
 
 /* The slot of the batch after the one given last, waiting for it. */
@@ -130,6 +175,7 @@ static struct slot *next_slot(struct dataset_reader *r)
 
     if (!r->threaded) {
         slot = &r->slots[0];
+        pass_batches(r);
         if (slot->err.code == CREW_OK) {
             fill_slot(r, slot);
         }
@@ -152,8 +198,12 @@ int dataset_reader_next(struct dataset_reader *r,
                         const struct dataset_batch **out,
                         struct crew_err *err)
 {
-    const struct slot *slot = next_slot(r);
+    const struct slot *slot;
 
+    if (dataset_reader_start(r, err) != CREW_OK) {
+        return err->code;
+    }
+    slot = next_slot(r);
     if (slot->err.code != CREW_OK) {
         *err = slot->err;
         return err->code;
@@ -172,7 +222,7 @@ void dataset_reader_close(struct dataset_reader *r)
     if (r == NULL) {
         return;
     }
-    if (r->threaded) {
+    if (r->running) {
         (void)pthread_mutex_lock(&r->lock);
         r->closing = true;
         (void)pthread_cond_signal(&r->changed);
