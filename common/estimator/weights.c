@@ -253,13 +253,33 @@ static void compare_entry(const struct weights_entry *e,
     free(text);
 }
 
+/* Is it what another optimizer has left: a slot of one of the model's variables,
+ * or Adam's powers? Estimator takes no notice of those. */
+static bool is_leftover(const struct weights_table *table, const char *name)
+{
+    const char *last = strrchr(name, '/');
+
+    last = last == NULL ? name : last + 1;
+    if (strcmp(last, "beta1_power") == 0 || strcmp(last, "beta2_power") == 0) {
+        return true;
+    }
+    for (int k = 0; k < table->n; k++) {
+        size_t n = strlen(table->entries[k].name);
+
+        if (strncmp(table->entries[k].name, name, n) == 0 && name[n] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void compare_unknown(const struct weights_table *table,
                             struct bundle_reader *reader,
                             struct differences *d)
 {
     for (int i = 0; i < bundle_num_tensors(reader); i++) {
         const char *name = bundle_tensor(reader, i)->name;
-        bool known = false;
+        bool known = is_leftover(table, name);
 
         for (int k = 0; k < table->n && !known; k++) {
             known = strcmp(table->entries[k].name, name) == 0;
