@@ -378,17 +378,15 @@ static void free_items(struct item *items, int n)
     free(items);
 }
 
-/* "0.66875", or as NumPy prints an array: "[0.5 0.25]". */
+/* "0.66875", or as NumPy prints an array: "[0.5  0.25]". */
 static void add_value(struct strbuf *text, const struct item *item)
 {
-    char number[40];
+    struct crew_value value = {.dtype = CREW_FLOAT, .data = item->values};
 
-    strbuf_addstr(text, item->n == 1 ? "" : "[");
-    for (int i = 0; i < item->n; i++) {
-        strbuf_addf(text, "%s%s", i > 0 ? " " : "",
-                    hook_float_text(item->values[i], number, sizeof number));
+    if (item->n > 1) {
+        value.shape = crew_shape1(item->n);
     }
-    strbuf_addstr(text, item->n == 1 ? "" : "]");
+    hook_value_text(&value, text);
 }
 
 /* "accuracy = 0.66875, global_step = 100, loss = 0.9084296" */
@@ -425,17 +423,21 @@ static void write_events(struct evaluator *e,
                          const char *prefix)
 {
     struct event_scalar *scalars = xcalloc((size_t)n, sizeof *scalars);
-    int k = 0;
 
     for (int i = 0; i < n; i++) {
-        if (items[i].n == 1) {
-            scalars[k++] =
-                (struct event_scalar){items[i].key, items[i].values[0]};
+        scalars[i] = (struct event_scalar){items[i].key, items[i].values[0],
+                                           items[i].n, items[i].values};
+        if (items[i].n > 1) {
+            env_log(e->run->env, LOG_INFO,
+                    "Summary for np.ndarray is not visible in Tensorboard by "
+                    "default. Consider using a Tensorboard plugin for "
+                    "visualization (see "
+                    "https://github.com/tensorflow/tensorboard-plugin-example/"
+                    "blob/master/README.md for more information).");
         }
     }
-
     open_events(e, s);
-    hook_event_evaluation(e->events, s->global_step, scalars, k, prefix);
+    hook_event_evaluation(e->events, s->global_step, scalars, n, prefix);
     free(scalars);
 }
 

@@ -74,7 +74,13 @@ void hook_event_evaluation(struct event_writer *events,
     }
     summary = event_summary_new();
     for (int i = 0; i < n; i++) {
-        event_add_scalar(summary, scalars[i].tag, scalars[i].value);
+        const struct event_scalar *s = &scalars[i];
+
+        if (s->n > 1) {
+            event_add_floats(summary, s->tag, s->values, s->n);
+        } else {
+            event_add_scalar(summary, s->tag, s->value);
+        }
     }
     event_write_summary(events, step, summary);
     event_summary_free(summary);

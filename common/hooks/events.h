@@ -29,6 +29,8 @@ void hook_event_checkpoint(CREW_NULLABLE struct event_writer *,
 struct event_scalar {
     const char *tag;
     float value;
+    int n; /* more than 1: the array `values` */
+    const float *values;
 };
 /* One evaluation: its scalars as one event, then checkpoint_path (NULL: none).
  */

@@ -108,6 +108,7 @@ int hook_session_end(struct crew_session *s,
                      int64_t global_step,
                      struct crew_err *err)
 {
+    s->step = global_step;
     return hook_list_end(&s->hooks, global_step, err);
 }
 

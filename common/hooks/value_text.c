@@ -21,24 +21,32 @@ struct printer {
     const struct crew_value *v;
     struct strbuf *out;
     bool summary;
+    bool exponents;  /* some number is 1e8 or more */
     int left, right; /* widths before the point, after it */
     size_t line;     /* where the current line begins in out */
 };
+
+/* The digits after the first that read back the same, 8 at most. */
+static int shortest(float x, char *digits, size_t size)
+{
+    int precision = 0;
+
+    for (; precision < 8; precision++) {
+        (void)snprintf(digits, size, "%.*e", precision, (double)x);
+        if (strtof(digits, NULL) == x) {
+            break;
+        }
+    }
+    (void)snprintf(digits, size, "%.*e", precision, (double)x);
+    return precision;
+}
 
 /* A finite float32 without exponent: "0.25", "1.", at most 8 places. */
 static void fixed_text(float x, char *text, size_t size)
 {
     char digits[64];
-    int precision = 0;
+    int precision = shortest(x, digits, sizeof digits);
     char *end;
-
-    for (; precision < 8; precision++) {
-        (void)snprintf(digits, sizeof digits, "%.*e", precision, (double)x);
-        if (strtof(digits, NULL) == x) {
-            break;
-        }
-    }
-    (void)snprintf(digits, sizeof digits, "%.*e", precision, (double)x);
 
     int places = precision - (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
 
@@ -76,12 +84,22 @@ static void measure(struct printer *p, int64_t i)
 
     float x = ((const float *)p->v->data)[i];
 
-    if (isfinite(x)) {
+    if (isfinite(x) && p->exponents) {
+        p->right = longer(p->right, shortest(x, text, sizeof text));
+        p->left = longer(p->left, signbit(x) ? 2 : 1);
+    } else if (isfinite(x)) {
         fixed_text(x, text, sizeof text);
         point = strchr(text, '.');
         p->left = longer(p->left, (int)(point - text));
         p->right = longer(p->right, (int)strlen(point + 1));
     }
+}
+
+static void look_for_large(struct printer *p, int64_t i)
+{
+    float x = ((const float *)p->v->data)[i];
+
+    p->exponents |= isfinite(x) && fabsf(x) >= 1e8f;
 }
 
 /* What is not finite needs room too, once the others have theirs. */
@@ -90,8 +108,25 @@ static void measure_special(struct printer *p, int64_t i)
     float x = ((const float *)p->v->data)[i];
 
     if (!isfinite(x)) {
-        p->left = longer(p->left, (int)strlen(special(x)) - p->right - 1);
+        int tail = p->right + 1 + (p->exponents ? 4 : 0);
+
+        p->left = longer(p->left, (int)strlen(special(x)) - tail);
     }
+}
+
+/* "1.50e+10", "1.e+10". */
+static void exponent_text(const struct printer *p,
+                          float x,
+                          char *text,
+                          size_t size)
+{
+    char digits[64];
+    const char *e;
+
+    (void)snprintf(digits, sizeof digits, "%.*e", p->right, (double)x);
+    e = strchr(digits, 'e');
+    (void)snprintf(text, size, "%*s%.*s%s%s", p->left - (signbit(x) ? 2 : 1),
+                   "", (int)(e - digits), digits, p->right == 0 ? "." : "", e);
 }
 
 static void word(const struct printer *p, int64_t i, char *text, size_t size)
@@ -107,7 +142,13 @@ static void word(const struct printer *p, int64_t i, char *text, size_t size)
     float x = ((const float *)p->v->data)[i];
 
     if (!isfinite(x)) {
-        (void)snprintf(text, size, "%*s", p->left + p->right + 1, special(x));
+        int width = p->left + p->right + 1 + (p->exponents ? 4 : 0);
+
+        (void)snprintf(text, size, "%*s", width, special(x));
+        return;
+    }
+    if (p->exponents) {
+        exponent_text(p, x, text, size);
         return;
     }
     fixed_text(x, bare, sizeof bare);
@@ -255,6 +296,9 @@ void hook_value_text(const struct crew_value *v, struct strbuf *out)
     if (n == 0) {
         strbuf_addstr(out, "[]");
         return;
+    }
+    if (v->dtype == CREW_FLOAT) {
+        each_shown(&p, 0, 0, look_for_large);
     }
     each_shown(&p, 0, 0, measure);
     if (v->dtype == CREW_FLOAT) {

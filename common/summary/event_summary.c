@@ -278,3 +278,17 @@ void event_add_string(struct event_summary *s,
 
     add_strings(add(s, tag), &scalar, &text);
 }
+
+void event_add_floats(struct event_summary *s,
+                      const char *tag,
+                      const float *values,
+                      int64_t n)
+{
+    const struct crew_shape shape = crew_shape1(n);
+    Tensorflow__TensorProto *t = add_tensor(add(s, tag), CREW_FLOAT, &shape);
+    size_t size = (size_t)n * sizeof *values;
+
+    t->tensor_content.data = xcalloc(size + 1, 1);
+    t->tensor_content.len = size;
+    memcpy(t->tensor_content.data, values, size);
+}

@@ -52,6 +52,11 @@ void event_add_text(struct event_summary *,
                     const char *tag,
                     const struct crew_shape *,
                     const char *const *texts);
+/* A float32 tensor (n) without metadata: an evaluation's array. */
+void event_add_floats(struct event_summary *,
+                      const char *tag,
+                      const float *values,
+                      int64_t n);
 /* A string tensor without metadata: Estimator's `checkpoint_path` of an
  * evaluation. */
 void event_add_string(struct event_summary *,

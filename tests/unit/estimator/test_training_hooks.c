@@ -11,6 +11,8 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "hooks/eval_metrics.h"
+#include "summary/event_reader.h"
 
 /* In libcrew.so, above all layers. */
 const char *crew_version(void)
@@ -545,6 +547,287 @@ START_TEST(values_are_fetched_when_asked_for)
 }
 END_TEST
 
+/* ------------------------------------------------------- TensorFlow's hooks */
+
+static int taken;
+
+static int take_final(void *self,
+                      const struct crew_value *values,
+                      int n,
+                      struct crew_err *err)
+{
+    (void)self, (void)err;
+    ck_assert_int_eq(n, 3);
+    ck_assert_int_eq(values[0].shape.dim[0], BATCH);
+    ck_assert_int_eq(values[1].shape.rank, 0);
+    ck_assert(*(const float *)values[1].data > 0);
+    ck_assert_int_eq(*(const int64_t *)values[2].data, 3);
+    taken++;
+    return CREW_OK;
+}
+
+static void write_line(void *self,
+                       const struct crew_value *values,
+                       int n,
+                       char *line,
+                       size_t size)
+{
+    (void)self;
+    ck_assert_int_eq(n, 2);
+    strbuf_addf(&calls, "log%d ", (int)*(const int64_t *)values[0].data);
+    ck_assert_int_eq(values[1].shape.dim[1], 2);
+    (void)snprintf(line, size, "as wanted");
+}
+
+static void final_and_logging(struct crew_train_spec *ts,
+                              struct crew_eval_spec *es)
+{
+    static const char *const names[] = {"softmax_tensor", "loss",
+                                        "global_step"};
+    static const struct crew_logged tensors[] = {{"z", "softmax_tensor", NULL},
+                                                 {"a", "global_step", NULL}};
+    struct crew_logging o = {.tensors = tensors,
+                             .num_tensors = 2,
+                             .every_n_iter = 2,
+                             .at_end = true,
+                             .formatter = write_line};
+
+    (void)es;
+    crew_train_spec_add_hook(ts,
+                             crew_final_ops_hook(names, 3, take_final, NULL));
+    crew_train_spec_add_hook(ts, crew_logging_tensor_hook(&o));
+}
+
+START_TEST(final_values_and_logged_tensors)
+{
+    wanted.add = final_and_logging;
+    wanted.max_steps = 3;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_int_eq(taken, 1);
+    ck_assert_str_eq(calls.data, "log0 log2 log3 ");
+}
+END_TEST
+
+static void profiled(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    crew_train_spec_add_hook(ts,
+                             crew_profiler_hook(2, 0, model_dir, true, false));
+}
+
+static int count_of(const char *text, const char *what)
+{
+    int n = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text++) {
+        n++;
+    }
+    return n;
+}
+
+/* The first step sets the timer, at 0; then every second one. */
+START_TEST(a_profile_is_a_chrome_trace)
+{
+    char *text;
+
+    wanted.add = profiled;
+    wanted.max_steps = 3;
+    ck_assert_int_eq(train(), 0);
+    text = read_in_model_dir("timeline-2.json");
+    ck_assert_ptr_nonnull(strstr(text, "\"traceEvents\": ["));
+    ck_assert_int_eq(count_of(text, "\"op\": \"MatMul\""), 1);
+    ck_assert_int_eq(count_of(text, "\"op\": \"MatMulGrad\""), 1);
+    ck_assert_ptr_nonnull(strstr(text, "\"name\": \"dense/MatMul\""));
+    ck_assert_int_eq(count_of(text, "\"ph\": \"s\""),
+                     count_of(text, "\"ph\": \"t\""));
+    ck_assert_int_gt(count_of(text, "\"ph\": \"s\""), 0);
+    ck_assert_int_eq(count_of(text, "{"), count_of(text, "}"));
+    free(text);
+}
+END_TEST
+
+static void in_memory(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    struct crew_hook inner = probe('m', 0, 0);
+
+    (void)es;
+    crew_train_spec_add_hook(
+        ts, crew_in_memory_evaluator_hook(input_fn, 1, "memory", &inner, 1, 2));
+}
+
+/* At the start, every second step of this process, at the end; one file. */
+START_TEST(weights_are_evaluated_in_memory)
+{
+    char *dir = path_join(model_dir, "eval_memory");
+    struct eval_metrics m;
+    struct crew_err err = {0};
+    char **files;
+    int n;
+
+    wanted.add = in_memory;
+    wanted.max_steps = 5;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_int_eq(eval_metrics_read(env_posix(), dir, &m, &err), CREW_OK);
+    ck_assert_int_eq(m.n, 4);
+    for (int i = 0; i < 4; i++) {
+        static const int64_t steps[] = {0, 2, 4, 5};
+
+        ck_assert_int_eq(m.items[i].step, steps[i]);
+        ck_assert(i == 0 || m.items[i].value < m.items[i - 1].value);
+    }
+    eval_metrics_release(&m);
+    ck_assert_int_eq(event_files(env_posix(), dir, &files, &n, &err), CREW_OK);
+    ck_assert_int_eq(n, 1);
+    event_files_free(files, n);
+    ck_assert_int_eq(count_of(calls.data, "bm "), 4);
+    ck_assert_int_eq(count_of(calls.data, "em"), 4);
+    ck_assert_int_eq(count_of(calls.data, "fm "), 1);
+    free(dir);
+}
+END_TEST
+
+static void soft(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    features[2 * BATCH] = NAN; /* of the second batch */
+    crew_train_spec_add_hook(ts, crew_nan_tensor_hook(NULL, false));
+}
+
+static void hard(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    features[2 * BATCH] = NAN;
+    crew_train_spec_add_hook(ts, probe('u', 0, 0));
+}
+
+static bool has_checkpoint(int step)
+{
+    char name[64];
+    char *path;
+    bool there;
+
+    (void)snprintf(name, sizeof name, "model.ckpt-%d.index", step);
+    path = path_join(model_dir, name);
+    there = access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+/* The step with the NaN is not applied; what came before it is saved. */
+START_TEST(a_nan_may_be_a_stop)
+{
+    char *done;
+
+    wanted.add = soft;
+    wanted.max_steps = 50;
+    ck_assert_int_eq(train(), 0);
+    done = read_in_model_dir(".crew/DONE");
+    ck_assert_ptr_nonnull(strstr(done, "NaN loss"));
+    free(done);
+    ck_assert(has_checkpoint(1));
+    ck_assert(!has_checkpoint(2));
+}
+END_TEST
+
+START_TEST(a_nan_is_an_error_and_never_saved)
+{
+    wanted.add = hard;
+    wanted.max_steps = 50;
+    wanted.save_steps = 1;
+    ck_assert_int_eq(train(), 1);
+    ck_assert_str_eq(calls.data, "bu cu0 <u1 >u1 <u2 fu ");
+    ck_assert(has_checkpoint(1));
+    ck_assert(!has_checkpoint(2));
+}
+END_TEST
+
+static void own_saver(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    struct crew_saving_listener l = {&listener_ops, xstrdup("S")};
+
+    (void)es;
+    crew_train_spec_add_hook(ts, crew_checkpoint_saver_hook(0, 3, &l, 1));
+    with_listener(ts, es);
+}
+
+/* Instead of the one that would save every step; its listener is first. */
+START_TEST(a_saver_of_ones_own)
+{
+    wanted.add = own_saver;
+    wanted.save_steps = 1;
+    wanted.max_steps = 4;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_str_eq(calls.data,
+                     "bS0 bL0 (S0 (L0 )S0 )L0 (S3 (L3 )S3 )L3 "
+                     "(S4 (L4 )S4 )L4 eS4 eL4 fS fL ");
+}
+END_TEST
+
+static void summaries(struct crew_graph *g,
+                      struct crew_spec *spec,
+                      enum crew_mode mode)
+{
+    if (mode == CREW_EVAL) {
+        crew_spec_summary(spec, "half",
+                          crew_reduce_mean(g, crew_scale(g, probabilities, 1)));
+        crew_spec_summary_histogram(spec, "logits", probabilities);
+        crew_spec_summary_image(
+            spec, "pic",
+            crew_reshape(g, probabilities, crew_shape4(-1, 1, 2, 1)), 2);
+        crew_spec_evaluation_hook(spec, crew_summary_saver_hook(1, 0, NULL));
+    }
+}
+
+static void note_event(const Tensorflow__Event *e)
+{
+    if (e->what_case == TENSORFLOW__EVENT__WHAT_SESSION_LOG) {
+        strbuf_addf(&calls, "%d start\n", (int)e->step);
+    }
+    if (e->what_case != TENSORFLOW__EVENT__WHAT_SUMMARY) {
+        return;
+    }
+    strbuf_addf(&calls, "%d", (int)e->step);
+    for (size_t i = 0; i < e->summary->n_value; i++) {
+        const Tensorflow__Summary__Value *v = e->summary->value[i];
+
+        strbuf_addf(&calls, " %s:%d", v->tag, (int)v->value_case);
+    }
+    strbuf_addstr(&calls, "\n");
+}
+
+/* What TensorFlow 2.15 writes for the same hook and summaries (numbers: fields
+ * of Summary.Value). */
+START_TEST(an_evaluation_writes_its_summaries)
+{
+    char *dir = path_join(model_dir, "eval");
+    struct event_reader *r = NULL;
+    Tensorflow__Event *e;
+    struct crew_err err = {0};
+    char **files;
+    int n;
+
+    wanted.add_to_model = summaries;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_int_eq(event_files(env_posix(), dir, &files, &n, &err), CREW_OK);
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(event_reader_open(env_posix(), files[0], &r, &err),
+                     CREW_OK);
+    while (event_reader_next(r, &e, &err) == CREW_OK) {
+        note_event(e);
+        tensorflow__event__free_unpacked(e, NULL);
+    }
+    ck_assert_str_eq(calls.data,
+                     "2 start\n"
+                     "2 half:2 logits:5 pic/image/0:4 pic/image/1:4\n"
+                     "2 half:2 logits:5 pic/image/0:4 pic/image/1:4\n"
+                     "2 loss:2\n"
+                     "2 checkpoint_path:8\n");
+    event_reader_close(r);
+    event_files_free(files, n);
+    free(dir);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("training hooks");
@@ -556,6 +839,13 @@ int main(void)
     tcase_add_test(t, a_hook_ends_training);
     tcase_add_test(t, a_listener_ends_training);
     tcase_add_test(t, values_are_fetched_when_asked_for);
+    tcase_add_test(t, final_values_and_logged_tensors);
+    tcase_add_test(t, a_profile_is_a_chrome_trace);
+    tcase_add_test(t, weights_are_evaluated_in_memory);
+    tcase_add_test(t, a_nan_may_be_a_stop);
+    tcase_add_test(t, a_nan_is_an_error_and_never_saved);
+    tcase_add_test(t, a_saver_of_ones_own);
+    tcase_add_test(t, an_evaluation_writes_its_summaries);
     suite_add_tcase(suite, t);
 
     SRunner *runner = srunner_create(suite);
