@@ -12,8 +12,12 @@ int cmd_health(int argc, char **argv);
 int cmd_ckpt(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_records(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_saved_model(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
+
+/* crew predict --job ...: from a checkpoint. */
+int predict_from_checkpoint(int argc, char **argv);
 
 #endif

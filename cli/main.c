@@ -20,9 +20,10 @@ static const struct command {
     {"ckpt", cmd_ckpt, "list, show, verify and compare checkpoints"},
     {"events", cmd_events, "show event files"},
     {"records", cmd_records, "list, show, verify and parse TFRecord files"},
+    {"evaluate", cmd_evaluate, "evaluate a checkpoint of a job"},
     {"export", cmd_export, "write a checkpoint as a SavedModel"},
     {"saved-model", cmd_saved_model, "show and run SavedModels"},
-    {"predict", cmd_predict, "an export's predictions for a file of inputs"},
+    {"predict", cmd_predict, "predictions of a checkpoint, or of an export for a file"},
     {"health", cmd_health, "ask a running process how it is"},
 };
 

@@ -17,13 +17,15 @@
 
 static const char usage[] =
     "usage: crew predict --dir DIR --input FILE [--signature_def KEY]\n"
-    "                    [--batch N] [--outputs KEY,...]\n\n"
+    "                    [--batch N] [--outputs KEY,...]\n"
+    "       crew predict --job LIB.so --model-dir DIR [options]\n\n"
     "DIR is an export, or the folder of its versions (the newest is taken).\n"
     "FILE is a .npy file whose rows are fed to the signature's only input, or\n"
     "else a TFRecord file (plain, gzip, zlib) of tf.Examples.\n"
     "Each row gives a line of JSON with all outputs, or those named.\n\n"
     "  --signature_def  predict if there is one, else serving_default\n"
     "  --batch          rows at a time, 64\n\n"
+    "From a checkpoint: crew predict --job LIB.so --help.\n"
     "Exit codes: 0; 64 usage; 65 damaged data or export; 66 not found.\n"
     "Next: crew saved-model show --dir DIR --all\n";
 
@@ -304,6 +306,12 @@ int cmd_predict(int argc, char **argv)
     struct predict p = {.batch = 64};
     struct crew_err err = {0};
 
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--job") == 0 ||
+            strncmp(argv[i], "--job=", 6) == 0) {
+            return predict_from_checkpoint(argc, argv);
+        }
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             (void)fputs(usage, stdout);

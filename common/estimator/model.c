@@ -72,12 +72,17 @@ static int call_model_fn(const struct crew_job *job,
 
     /* The graph's own first error says more than what came of it. */
     if (code == CREW_OK && crew_graph_status(m->graph, err) == CREW_OK) {
-        return spec_check(m->spec, m->mode, err);
+        return spec_check_nodes(m->spec, m->graph, err) == CREW_OK
+                   ? spec_check(m->spec, m->mode, err)
+                   : err->code;
     }
     if (err->code == CREW_OK) {
-        (void)crew_err_exit(err, code, 1,
-                            "the model function returned %s without a message",
-                            crew_code_name(code));
+        bool known = code > CREW_OK && code <= CREW_DATA_LOSS;
+
+        (void)crew_err_exit(err, known ? code : CREW_UNKNOWN, 1,
+                            "the model function returned %s (%d) without a "
+                            "message",
+                            crew_code_name(code), code);
     }
     return err->code;
 }

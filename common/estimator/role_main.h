@@ -24,6 +24,19 @@ int role_export(int argc,
                 CREW_NULLABLE const char *checkpoint_path,
                 CREW_NULLABLE const char *exporter);
 
+/* Estimator.evaluate or Estimator.predict with the job's EvalSpec, on a
+ * checkpoint of --model-dir; what comes of it goes to stdout. argv: the options of
+ * `crew run` (TF_CONFIG is not looked at). Returns the exit code; 66 without a
+ * checkpoint. */
+struct role_call {
+    const char *program; /* "crew evaluate" */
+    bool predict;
+    bool json;
+    CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
+    CREW_NULLABLE const char *predict_keys;    /* "a,b"; NULL: all */
+};
+int role_call(int argc, char **argv, const struct role_call *);
+
 /* --version: the release, the libraries and the kernels. */
 void role_print_version(const char *program);
 

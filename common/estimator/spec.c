@@ -42,6 +42,11 @@ void crew_spec_prediction(struct crew_spec *spec,
                           const char *key,
                           struct crew_node *node)
 {
+    if (key == NULL) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "a prediction's key is NULL");
+        return;
+    }
     for (int i = 0; i < spec->num_predictions; i++) {
         if (strcmp(spec->predictions[i].key, key) == 0) {
             (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
@@ -95,6 +100,18 @@ void crew_spec_metric(struct crew_spec *spec,
                       const char *key,
                       struct crew_metric *metric)
 {
+    if (key == NULL) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "a metric's key is NULL");
+        return;
+    }
+    for (int i = 0; i < spec->num_metrics; i++) {
+        if (strcmp(spec->metrics[i].key, key) == 0) {
+            (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                                "metric '%s' is given twice", key);
+            return;
+        }
+    }
     if (strcmp(key, "loss") == 0 || strcmp(key, "global_step") == 0) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "Metric with name \"%s\" is not allowed, because "

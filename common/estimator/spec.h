@@ -75,6 +75,12 @@ void spec_give_hooks(struct crew_spec *,
 CREW_MUST_CHECK int spec_check(const struct crew_spec *,
                                enum crew_mode mode,
                                struct crew_err *);
+/* Are they tensors, of this graph, metrics and hooks at all? To be asked before
+ * spec_check(), which looks at them. Errors: INVALID_ARGUMENT (exit 1) in
+ * TensorFlow's words. */
+CREW_MUST_CHECK int spec_check_nodes(const struct crew_spec *,
+                                     const struct crew_graph *,
+                                     struct crew_err *);
 /* Is there a default among the exports? spec_check asks it. */
 CREW_MUST_CHECK int spec_check_exports(const struct crew_spec *,
                                        struct crew_err *);

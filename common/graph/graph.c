@@ -3,6 +3,7 @@
  * The graph itself: nodes, names, scopes, variables, features, and the sticky
  * error. */
 #include "graph/graph.h"
+#include "graph/owner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,16 @@ struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
         }
     }
     return NULL;
+}
+
+bool graph_owns(const struct crew_graph *g, const struct crew_node *node)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        if (g->nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int graph_num_nodes(const struct crew_graph *g)
