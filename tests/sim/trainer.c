@@ -198,6 +198,18 @@ static bool tolerable(const struct life *l)
            (l->done == SESSION_READ && code == CREW_ABORTED);
 }
 
+static void after_step(struct life *l)
+{
+    if (l->steps_left > 0 && --l->steps_left == 0) {
+        session_leave(l->session);
+    } else if (save_due(l)) {
+        l->counted = false; /* it gives its ticket back */
+        session_hold(l->session);
+    } else {
+        session_next(l->session);
+    }
+}
+
 static void react(struct life *l)
 {
     if (l->sim->verbose && getenv("SIM_OPS") != NULL) {
@@ -229,14 +241,7 @@ static void react(struct life *l)
             finish_task(l);
             break;
         case SESSION_FINISH:
-            if (l->steps_left > 0 && --l->steps_left == 0) {
-                session_leave(l->session);
-            } else if (save_due(l)) {
-                l->counted = false; /* it gives its ticket back */
-                session_hold(l->session);
-            } else {
-                session_next(l->session);
-            }
+            after_step(l);
             break;
         case SESSION_HOLD:
             if (l->err.code == CREW_OK) {
