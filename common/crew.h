@@ -1302,6 +1302,49 @@ CREW_API struct crew_hook crew_early_stopping_hook(crew_should_stop_fn,
 
 /* --------------------------------------------------- how long, where, what */
 
+/* tf.train.VocabInfo: rows (or columns) of a variable belong to the lines of a
+ * vocabulary file. Each line of the new file takes the row its text had in the
+ * old one; rows of new texts and of the out-of-vocabulary buckets begin by
+ * `backup_initializer` (zeroed: zeros). */
+struct crew_vocab_info {
+    const char *var_name;
+    const char *new_vocab;   /* a file, a line an entry */
+    int64_t new_vocab_size;  /* how many of its lines are used */
+    int64_t num_oov_buckets; /* behind them */
+    const char *old_vocab;
+    int64_t old_vocab_size; /* 0 or -1: all of it; axis 0 only */
+    struct crew_init backup_initializer;
+    int axis; /* 0: rows; 1: columns, as of an output layer */
+};
+struct crew_prev_var_name {
+    const char *var_name;      /* in this model */
+    const char *prev_var_name; /* in the checkpoint */
+};
+
+/* tf.estimator.WarmStartSettings: what a model_dir without a checkpoint begins
+ * with. Zeroed: nothing. The arrays and texts are borrowed for as long as the
+ * job lives. Regular expressions are POSIX extended ones with \d, \w, \s, \b and
+ * (?:...) beside; lazy quantifiers, named groups and look-around are not known.
+ * They are matched from a variable's beginning, and it ends in ":0", as in
+ * TensorFlow ("dense/kernel:0"). */
+struct crew_warm_start {
+    /* A prefix, a model_dir (its newest checkpoint) or a SavedModel with
+     * variables. NULL: no warm start. */
+    CREW_NULLABLE const char *ckpt_to_initialize_from;
+    /* Trainable variables that match; NULL: ".*", all of them. */
+    CREW_NULLABLE const char *vars_to_warm_start;
+    /* The list form, in its place: of all there is in a checkpoint, slots and
+     * global_step too, what matches one of them. */
+    CREW_NULLABLE const char *const *vars_to_warm_start_list;
+    int num_vars_to_warm_start;
+    /* vars_to_warm_start=None: only variables with a vocab_info. */
+    bool only_vocab_info;
+    CREW_NULLABLE const struct crew_vocab_info *var_name_to_vocab_info;
+    int num_vocab_infos;
+    CREW_NULLABLE const struct crew_prev_var_name *var_name_to_prev_var_name;
+    int num_prev_var_names;
+};
+
 /* tf.estimator.RunConfig, by its field names. Filled with TensorFlow's defaults
  * before configure() is called. */
 struct crew_run_config {
@@ -1322,6 +1365,8 @@ struct crew_run_config {
     /* Asynchronous: the steps of its own that a trainer may be ahead of the
      * slowest living one, then it waits; -1: any number. */
     int64_t max_staleness;
+    /* Estimator's warm_start_from; --set warm_start_from=PATH sets its path. */
+    struct crew_warm_start warm_start;
 };
 
 /* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure() are

@@ -154,6 +154,17 @@ CREW_MUST_CHECK int bundle_read_slice(struct bundle_reader *,
                                       const struct bundle_slice *box,
                                       void *data,
                                       struct crew_err *);
+/* What RestoreV2 is asked for: its shape_and_slice, "" for all of the tensor or
+ * "13 3 0,7:-", the shape, and start,length or - of each dimension; and that the
+ * dtype is the one expected. Errors: INVALID_ARGUMENT (exit 65), in TensorFlow's
+ * words. */
+CREW_MUST_CHECK int bundle_parse_slice(const struct bundle_tensor *,
+                                       const char *spec,
+                                       CREW_OUT struct bundle_slice *box,
+                                       struct crew_err *);
+CREW_MUST_CHECK int bundle_want_dtype(const struct bundle_tensor *,
+                                      int dtype,
+                                      struct crew_err *);
 /* n elements from `first` in row-major order. No CRC is checked: call
  * bundle_verify_tensor before. For those who print or compare what need not fit
  * into memory. */

@@ -59,6 +59,8 @@ static const struct field fields[] = {
      0, AT(run_config, total_num_replicas)},
     {"max_staleness", "max_staleness", INTEGER, RUN, NOT_NEGATIVE, true, -1,
      AT(run_config, max_staleness)},
+    {"warm_start_from", "warm_start_from", TEXT, RUN, ANY, false, 0,
+     AT(run_config, warm_start.ckpt_to_initialize_from)},
     {"max_steps", "max_steps", INTEGER, TRAIN, POSITIVE, true, -1,
      AT(train_spec, max_steps)},
     {"checkpoint_input", "checkpoint_input", TRUTH, TRAIN, ANY, true, 0,

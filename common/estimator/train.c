@@ -13,6 +13,7 @@
 #include "estimator/progress.h"
 #include "estimator/signals.h"
 #include "estimator/together.h"
+#include "estimator/warm_start.h"
 #include "hooks/events.h"
 #include "base/banned.h"
 
@@ -222,6 +223,37 @@ static void add_hooks(struct training *t)
 
 /* ----------------------------------------------------------------- starting */
 
+/* The weights of a run without a checkpoint; *step is where it begins. */
+static int init_weights(struct training *t, int64_t *step, struct crew_err *err)
+{
+    struct run *run = t->run;
+    const struct crew_warm_start *warm = &run->rc.warm_start;
+
+    *step = 0;
+    weights_init(&t->weights, t->model->graph, run->seed);
+    return warm->ckpt_to_initialize_from == NULL
+               ? CREW_OK
+               : warm_start_weights(warm, run->env, run->seed, &t->weights,
+                                    step, err);
+}
+
+/* TensorFlow looks at what it starts from, and says so, right after model_fn. */
+static int start_warm(struct training *t, struct crew_err *err)
+{
+    struct run *run = t->run;
+    char *named = NULL;
+
+    if (run->rc.warm_start.ckpt_to_initialize_from == NULL) {
+        return CREW_OK;
+    }
+    named = ckpt_named(run->env, run->model_dir);
+    if (named == NULL && init_weights(t, &t->warm_step, err) == CREW_OK) {
+        t->is_warm = true;
+    }
+    free(named);
+    return err->code;
+}
+
 int training_restore_or_init(struct training *t,
                              int64_t *step,
                              struct crew_err *err)
@@ -234,10 +266,13 @@ int training_restore_or_init(struct training *t,
         CREW_OK) {
         return err->code;
     }
-    if (prefix == NULL) {
-        weights_init(&t->weights, t->model->graph, run->seed);
-        *step = 0;
+    if (prefix == NULL && t->is_warm) {
+        t->is_warm = false;
+        *step = t->warm_step;
         return CREW_OK;
+    }
+    if (prefix == NULL) {
+        return init_weights(t, step, err);
     }
     env_log(run->env, LOG_INFO, "Restoring parameters from %s", prefix);
     (void)weights_restore(&t->weights, run->env, prefix, step, err);
@@ -270,6 +305,9 @@ int training_start(struct training *t, struct crew_err *err)
 
     env_log(env, LOG_INFO, "Calling model_fn.");
     env_log(env, LOG_INFO, "Done calling model_fn.");
+    if (t->is_chief && start_warm(t, err) != CREW_OK) {
+        return err->code;
+    }
     env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
     open_session(t);
     add_hooks(t);

@@ -229,101 +229,43 @@ static int read_strings(struct op_call *call,
     return call->err->code;
 }
 
-/* "10 20 0,5:0,20": the full shape, then start,length of each dimension, or
- * "-" for all of it. */
-static bool parse_slice(const char *text,
-                        const struct crew_shape *full,
-                        struct bundle_slice *slice)
-{
-    const char *at = strrchr(text, ' ');
-
-    for (int i = 0; at != NULL && i < full->rank; i++) {
-        char *end;
-
-        at++;
-        slice->start[i] = 0;
-        slice->length[i] = full->dim[i];
-        if (*at == '-') {
-            end = (char *)(uintptr_t)at + 1;
-        } else {
-            slice->start[i] = strtoll(at, &end, 10);
-            if (*end != ',') {
-                return false;
-            }
-            slice->length[i] = strtoll(end + 1, &end, 10);
-        }
-        if (slice->start[i] < 0 || slice->length[i] < 0 ||
-            slice->start[i] > full->dim[i] - slice->length[i]) {
-            return false;
-        }
-        at = *end == ':' ? end : *end == '\0' ? end - 1 : NULL;
-    }
-    return at != NULL;
-}
-
-/* A part of a whole value. */
-static int cut(struct op_call *call,
-               const struct value *whole,
-               const struct bundle_slice *slice,
-               struct value *out)
-{
-    struct crew_shape shape = whole->shape;
-    size_t size = value_element_size(whole->dtype);
-
-    for (int i = 0; i < shape.rank; i++) {
-        shape.dim[i] = slice->length[i];
-    }
-    if (value_new(out, whole->dtype, &shape, call->err) != CREW_OK) {
-        return call->err->code;
-    }
-    for (int64_t k = 0; k < out->n; k++) {
-        int64_t rest = k, from = 0, step = 1;
-
-        for (int i = shape.rank - 1; i >= 0; i--) {
-            from += (rest % shape.dim[i] + slice->start[i]) * step;
-            rest /= shape.dim[i];
-            step *= whole->shape.dim[i];
-        }
-        memcpy((char *)out->data + (size_t)k * size,
-               (const char *)whole->data + (size_t)from * size, size);
-    }
-    return CREW_OK;
-}
-
 static int read_tensor(struct op_call *call,
                        struct bundle_reader *reader,
                        const char *name,
-                       const char *slice_text,
+                       const char *spec,
+                       int dtype,
                        struct value *out)
 {
     const struct bundle_tensor *t = NULL;
-    struct bundle_slice slice;
-    struct value whole = {0};
+    struct bundle_slice box;
+    struct crew_shape shape;
 
-    if (bundle_lookup(reader, name, &t, call->err) != CREW_OK) {
+    if (bundle_lookup(reader, name, &t, call->err) != CREW_OK ||
+        bundle_want_dtype(t, dtype, call->err) != CREW_OK ||
+        bundle_parse_slice(t, spec, &box, call->err) != CREW_OK) {
         return call->err->code;
     }
     if (t->dtype == CREW_STRING) {
-        return read_strings(call, reader, t, out);
+        return spec[0] == '\0'
+                   ? read_strings(call, reader, t, out)
+                   : op_fail(call, CREW_UNIMPLEMENTED,
+                             "%s: strings cannot be read in slices", name);
     }
-    if (value_new(&whole, t->dtype, &t->shape, call->err) != CREW_OK ||
-        bundle_read(reader, t, whole.data, call->err) != CREW_OK) {
-        value_release(&whole);
+    shape = t->shape;
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = box.length[i];
+    }
+    if (value_new(out, t->dtype, &shape, call->err) == CREW_OK) {
+        (void)(spec[0] == '\0'
+                   ? bundle_read(reader, t, out->data, call->err)
+                   : bundle_read_slice(reader, t, &box, out->data, call->err));
+    }
+    if (call->err->code != CREW_OK) {
+        value_release(out);
         return crew_err_wrap(call->err, "%s", name);
     }
-    value_fix_bools(&whole);
-    if (slice_text[0] == '\0') {
-        *out = whole;
-        return CREW_OK;
-    }
-    if (!parse_slice(slice_text, &t->shape, &slice)) {
-        (void)op_fail(call, CREW_INVALID_ARGUMENT,
-                      "%s: cannot take the slice '%.100s'", name, slice_text);
-    } else {
-        (void)cut(call, &whole, &slice, out);
-    }
-    value_release(&whole);
-    return call->err->code;
+    value_fix_bools(out);
+    return CREW_OK;
 }
 
 static char *text_of(const struct value *v, int64_t i)
@@ -362,13 +304,8 @@ static int run_restore(struct op_call *call)
         char *name = text_of(&call->in[1], i),
              *slice = text_of(&call->in[2], i);
 
-        if (read_tensor(call, reader, name, slice, &call->out[i]) == CREW_OK &&
-            call->out[i].dtype != dtypes->type[i]) {
-            (void)op_fail(call, CREW_INVALID_ARGUMENT,
-                          "tensor %s has dtype %d in the checkpoint, expected "
-                          "%d",
-                          name, call->out[i].dtype, dtypes->type[i]);
-        }
+        (void)read_tensor(call, reader, name, slice, dtypes->type[i],
+                          &call->out[i]);
         free(name);
         free(slice);
     }

@@ -3,7 +3,7 @@
  * The family checkpoints. Of each checkpoint with an expected.json: every
  * tensor is read and must have TensorFlow's dtype, shape and bytes (sha256);
  * then the same tensors are written in the order of their offsets and must give
- * the same files (of a sharded one: its index). corrupt/: what opening and
+ * the same files; `slice_reads` are what RestoreV2 says of slices. corrupt/: what opening and
  * reading each damaged copy says, in TensorFlow's words. state/: the file
  * `checkpoint` as TensorFlow reads it, and what retention leaves after the same
  * saves. */
@@ -18,10 +18,10 @@
 #include "checkpoint/bundle.h"
 #include "checkpoint/save.h"
 #include "checkpoint/sha256.h"
-#include "checkpoint/slice_key.h"
 #include "checkpoint/state.h"
 #include "checkpoint/value_text.h"
 #include "config/json.h"
+#include "checkpoints_more.h"
 #include "golden.h"
 #include "golden_families.h"
 #include "io/table.h"
@@ -151,180 +151,7 @@ static void compare_tensor(struct golden_report *report,
     strbuf_release(&values);
 }
 
-/* ----------------------------------------------------------------- writing */
-
-/* What the data file holds, in order: whole tensors and slices. */
-struct piece {
-    const struct bundle_tensor *t;
-    int slice; /* -1: all of it */
-    uint64_t offset, size;
-    struct bundle_slice where;
-};
-
-struct pieces {
-    struct piece *at;
-    int n;
-};
-
-static void add_piece(struct pieces *p, struct piece piece)
-{
-    p->at = xrealloc(p->at, (size_t)(p->n + 1) * sizeof *p->at);
-    p->at[p->n++] = piece;
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const struct piece *x = a, *y = b;
-
-    if (x->offset != y->offset) {
-        return x->offset < y->offset ? -1 : 1;
-    }
-    /* Empty tensors share their offset with what follows. */
-    if (x->size != y->size && (x->size == 0 || y->size == 0)) {
-        return x->size == 0 ? -1 : 1;
-    }
-    return strcmp(x->t->name, y->t->name);
-}
-
-/* The slices of a tensor from the raw table. */
-static void add_slices(struct pieces *p,
-                       const struct table *table,
-                       const struct bundle_tensor *t)
-{
-    int64_t row = table_find(table, t->name, strlen(t->name));
-    const struct table_entry *bytes = table_entry(table, row);
-    Tensorflow__BundleEntryProto *full = tensorflow__bundle_entry_proto__unpack(
-        NULL, bytes->value_len, bytes->value);
-    struct strbuf key;
-
-    strbuf_init(&key);
-    for (size_t i = 0; i < full->n_slices; i++) {
-        struct piece piece = {.t = t, .slice = (int)i};
-        Tensorflow__BundleEntryProto *e;
-
-        slice_key(&key, t->name, full->slices[i]);
-        bytes = table_entry(table, table_find(table, key.data, key.len));
-        e = tensorflow__bundle_entry_proto__unpack(NULL, bytes->value_len,
-                                                   bytes->value);
-        piece.offset = (uint64_t)e->offset;
-        piece.size = (uint64_t)e->size;
-        for (int d = 0; d < t->shape.rank; d++) {
-            piece.where.start[d] = full->slices[i]->extent[d]->start;
-            piece.where.length[d] = full->slices[i]->extent[d]->length;
-        }
-        add_piece(p, piece);
-        tensorflow__bundle_entry_proto__free_unpacked(e, NULL);
-    }
-    strbuf_release(&key);
-    tensorflow__bundle_entry_proto__free_unpacked(full, NULL);
-}
-
-static struct pieces find_pieces(const struct bundle_reader *r,
-                                 const struct table *table)
-{
-    struct pieces p = {0};
-
-    for (int i = 0; i < bundle_num_tensors(r); i++) {
-        const struct bundle_tensor *t = bundle_tensor(r, i);
-
-        if (t->num_slices > 0) {
-            add_slices(&p, table, t);
-        } else {
-            add_piece(&p, (struct piece){.t = t,
-                                         .slice = -1,
-                                         .offset = t->offset,
-                                         .size = t->nbytes});
-        }
-    }
-    if (p.n > 1) {
-        qsort(p.at, (size_t)p.n, sizeof *p.at, by_offset);
-    }
-    return p;
-}
-
-static int write_piece(struct bundle_writer *w,
-                       struct bundle_reader *r,
-                       const struct piece *p,
-                       const char *data,
-                       struct crew_err *err)
-{
-    struct bundle_strings strings = {0};
-
-    if (p->t->dtype == CREW_STRING) {
-        if (bundle_read_strings(r, p->t, &strings, err) == CREW_OK) {
-            (void)bundle_writer_add_strings(w, p->t->name, &p->t->shape,
-                                            strings.at, err);
-        }
-        bundle_strings_release(&strings);
-        return err->code;
-    }
-    if (p->slice >= 0) {
-        return bundle_writer_add_slice(w, p->t->name, p->t->dtype, &p->t->shape,
-                                       &p->where, data + p->offset, err);
-    }
-    return bundle_writer_add(w, p->t->name, p->t->dtype, &p->t->shape,
-                             data + p->offset, err);
-}
-
-/* <dir>/<prefix><suffix> against a file of `env`. */
-static void compare_file(struct golden_report *report,
-                         struct crew_env *env,
-                         const char *path,
-                         const char *want_dir,
-                         const char *want_file)
-{
-    struct crew_err err = {0};
-    size_t num_got = 0, num_want = 0;
-    char *got = NULL, *want = golden_bytes(want_dir, want_file, &num_want);
-
-    if (want == NULL || fs_read_file(env, path, (size_t)1 << 30, &got, &num_got,
-                                     &err) != CREW_OK) {
-        golden_differ(report, want_file, -1, err.msg, "a file");
-    } else {
-        (void)golden_same_bytes(report, want_file, got, num_got, want,
-                                num_want);
-    }
-    free(got);
-    free(want);
-}
-
-static void write_again(struct golden_report *report,
-                        struct bundle_reader *r,
-                        const struct table *table,
-                        const char *dir,
-                        const char *prefix)
-{
-    char *data_name = xasprintf("%s.data-00000-of-00001", prefix);
-    char *index_name = xasprintf("%s.index", prefix);
-    struct crew_env *env = env_mem_new(1);
-    struct pieces p = find_pieces(r, table);
-    struct bundle_writer *w = NULL;
-    struct bundle_sums sums;
-    struct crew_err err = {0};
-    size_t n = 0;
-    char *data = golden_bytes(dir, data_name, &n);
-
-    if (data != NULL && fs_make_dirs(env, "/c", &err) == CREW_OK &&
-        bundle_writer_open(env, "/c/data", "/c/index", &w, &err) == CREW_OK) {
-        for (int i = 0; i < p.n && err.code == CREW_OK; i++) {
-            (void)write_piece(w, r, &p.at[i], data, &err);
-        }
-        if (err.code == CREW_OK) {
-            (void)bundle_writer_finish(w, &sums, &err);
-        }
-    }
-    if (err.code != CREW_OK) {
-        golden_differ(report, "writing", -1, err.msg, "no error");
-    }
-    compare_file(report, env, "/c/data", dir, data_name);
-    compare_file(report, env, "/c/index", dir, index_name);
-    bundle_writer_free(w);
-    env_mem_free(env);
-    free(p.at);
-    free(data);
-    free(data_name);
-    free(index_name);
-}
+/* ------------------------------------------------------------- the index */
 
 /* The index's own entries through our builder. */
 static void rebuild_table(struct golden_report *report,
@@ -350,9 +177,10 @@ static void rebuild_table(struct golden_report *report,
 
 static void compare_checkpoint(struct golden_report *report,
                                const char *dir,
-                               const char *prefix_name,
-                               const cJSON *tensors)
+                               const cJSON *expected)
 {
+    const char *prefix_name = golden_text(expected, "prefix");
+    const cJSON *tensors = golden_member(expected, "tensors");
     char *prefix = path_join(dir, prefix_name);
     char *index_name = xasprintf("%s.index", prefix_name);
     struct bundle_reader *r = NULL;
@@ -377,9 +205,8 @@ static void compare_checkpoint(struct golden_report *report,
         }
     }
     rebuild_table(report, table, index, n);
-    if (bundle_num_shards(r) == 1) {
-        write_again(report, r, table, dir, prefix_name);
-    }
+    checkpoints_write_again(report, r, table, dir, prefix_name);
+    checkpoints_slice_reads(report, r, json_get(expected, "slice_reads"));
 out:
     bundle_reader_free(r);
     table_free(table);
@@ -742,8 +569,7 @@ static int compare_folder(struct golden_report *report,
         compare_states(report, file);
     } else if (json_get(file, "tensors") != NULL) {
         golden_case(report, "%s", name);
-        compare_checkpoint(report, folder, golden_text(file, "prefix"),
-                           golden_member(file, "tensors"));
+        compare_checkpoint(report, folder, file);
     }
     cJSON_Delete(file);
     free(path);
