@@ -6,6 +6,8 @@
  *                             some thousand mutations of the files
  *   replay-NAME FILE...       just the files
  *
+ * Each of the two kinds ends after SECONDS, if a sanitizer makes it slow: then
+ * fewer of the same inputs are tried, and how many is said.
  * CREW_FUZZ_RUNS=N in the environment: N inputs of each kind, for a long run;
  * CREW_FUZZ_SEED=N: others. An input that ends the program is left behind as
  * replay.crash in the current folder. Inputs have at most 1 MiB. */
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -28,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* There where a sanitizer is linked. */
 void __sanitizer_set_death_callback(void (*)(void)) __attribute__((weak));
 
-enum { RUNS = 8000, MOST = 1 << 20 };
+enum { RUNS = 8000, SECONDS = 8, MOST = 1 << 20 };
 
 struct input {
     char *path;
@@ -80,6 +83,29 @@ static void run(const uint8_t *bytes, size_t n)
     free(copy);
 }
 
+/* When a kind of input must end; 0: never. */
+static time_t end_at;
+
+static bool is_over(long done, const char *kind)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (end_at == 0 || now.tv_sec < end_at) {
+        return false;
+    }
+    (void)printf("replay: %ld %s in %d s\n", done, kind, (int)SECONDS);
+    return true;
+}
+
+static void begin(bool limited)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    end_at = limited ? now.tv_sec + SECONDS : 0;
+}
+
 /* Half of them wholly random, half mostly of small numbers, which lengths and
  * field numbers are made of. */
 static void replay_random(uint64_t seed, long runs)
@@ -87,7 +113,7 @@ static void replay_random(uint64_t seed, long runs)
     struct rng rng = {20260101 + seed};
     uint8_t input[2000];
 
-    for (long i = 0; i < runs; i++) {
+    for (long i = 0; i < runs && !is_over(i, "random inputs"); i++) {
         size_t n = 1 + rng_below(&rng, i % 10 == 0 ? sizeof input : 60);
         for (size_t k = 0; k < n; k++) {
             uint64_t r = rng_next(&rng);
@@ -222,7 +248,7 @@ static void replay_mutations(const struct corpus *corpus,
 
     w.rng = &rng;
     w.corpus = corpus;
-    for (long i = 0; i < runs; i++) {
+    for (long i = 0; i < runs && !is_over(i, "mutations"); i++) {
         const struct input *from = &corpus->at[rng_below(&rng, corpus->n)];
         uint64_t times = 1 + rng_below(&rng, 4);
 
@@ -318,6 +344,7 @@ int main(int argc, char **argv)
     long runs = (long)from_env("CREW_FUZZ_RUNS", RUNS);
     uint64_t seed = from_env("CREW_FUZZ_SEED", 0);
     bool ok = true, generate = argc == 1;
+    bool limited = getenv("CREW_FUZZ_RUNS") == NULL;
     struct stat st;
 
     catch_ends();
@@ -333,9 +360,11 @@ int main(int argc, char **argv)
         run(corpus.at[i].bytes, corpus.at[i].n);
     }
     if (generate) {
+        begin(limited);
         replay_random(seed, runs);
     }
     if (generate && corpus.n > 0) {
+        begin(limited);
         replay_mutations(&corpus, seed, runs);
     }
     for (size_t i = 0; i < corpus.n; i++) {

@@ -175,6 +175,24 @@ static void compare_error(struct golden_report *report,
     }
 }
 
+/* The dataset's own sentence, which the wrapping of eager execution is taken
+ * off, is the end of ours. */
+static void compare_wrapped(struct golden_report *report,
+                            const struct crew_err *err,
+                            CREW_NULLABLE const cJSON *error)
+{
+    const cJSON *text = json_get(error, "text");
+    size_t n = strlen(err->msg), want;
+
+    if (text == NULL || err->code == CREW_NOT_FOUND) {
+        return;
+    }
+    want = strlen(text->valuestring);
+    (void)golden_same_text(report, "dataset's text",
+                           n > want ? err->msg + n - want : err->msg,
+                           text->valuestring);
+}
+
 /* The column tf_record_iterator: its message is the reader's own status, which
  * that of TFRecordDataset is only once the wrapping of eager execution is taken
  * off. In the count of records and in the text they are the same reader, so
@@ -201,6 +219,7 @@ static void compare_corrupt(struct golden_report *report,
         (void)golden_same_int(report, "dataset's error", -1,
                               cJSON_IsObject(json_get(other, "error")),
                               cJSON_IsObject(error));
+        compare_wrapped(report, &err, json_get(other, "error"));
     }
     free(path);
 }
