@@ -54,33 +54,6 @@ static int input_fn(const struct crew_input_ctx *ctx,
     return CREW_OK;
 }
 
-/* What a model function may do wrong; `kept` is of a graph that is gone. */
-static struct crew_node *kept;
-
-static int misuse(const char *how, struct crew_graph *g, struct crew_spec *spec)
-{
-    if (strcmp(how, "foreign loss") == 0) {
-        crew_spec_loss(spec, kept);
-    } else if (strcmp(how, "foreign prediction") == 0) {
-        crew_spec_prediction(spec, "kept", kept);
-    } else if (strcmp(how, "no prediction") == 0) {
-        crew_spec_prediction(spec, "nothing", NULL);
-    } else if (strcmp(how, "no key") == 0) {
-        crew_spec_prediction(spec, NULL, NULL);
-    } else if (strcmp(how, "no metric") == 0) {
-        crew_spec_metric(spec, "nothing", NULL);
-    } else if (strcmp(how, "twice") == 0) {
-        crew_spec_metric(spec, "accuracy", NULL);
-    } else if (strcmp(how, "no hook") == 0) {
-        crew_spec_training_hook(spec, (struct crew_hook){NULL, NULL});
-    } else if (strcmp(how, "silence") == 0) {
-        return CREW_UNAVAILABLE;
-    } else if (strcmp(how, "garbage") == 0) {
-        return 4711;
-    }
-    return crew_graph_status(g, &(struct crew_err){0});
-}
-
 static int model_fn(struct crew_graph *g,
                     const struct crew_features *in,
                     struct crew_node *y,
@@ -104,10 +77,6 @@ static int model_fn(struct crew_graph *g,
         crew_spec_metric(spec, "accuracy", crew_metric_accuracy(g, y, classes));
     }
     crew_spec_minimize(spec, crew_gradient_descent(rate));
-    if (crew_params_str(params, "misuse", NULL) != NULL) {
-        return misuse(crew_params_str(params, "misuse", NULL), g, spec);
-    }
-    kept = logits;
     return crew_graph_status(g, err);
 }
 
@@ -782,48 +751,6 @@ START_TEST(roles_of_tf_config)
 }
 END_TEST
 
-/* Each is an error with words and exit code 1, and never a crash. */
-START_TEST(misuse_by_a_model_function)
-{
-    static const struct {
-        const char *param, *words;
-    } cases[] = {
-        {"misuse=foreign loss",
-         "loss with \"a node of another graph\" must be from the default "
-         "graph. "
-         "Possible causes of this error include: "},
-        {"misuse=foreign prediction",
-         "prediction values with \"kept\" must be from the default graph."},
-        {"misuse=no prediction",
-         "predictions[nothing] must be Tensor, given: None"},
-        {"misuse=no key", "a prediction's key is NULL"},
-        {"misuse=no metric",
-         "Values of eval_metric_ops must be (metric_value, update_op) tuples, "
-         "given: None for key: nothing"},
-        {"misuse=twice", "metric 'accuracy' is given twice"},
-        {"misuse=no hook",
-         "All hooks must be SessionRunHook instances, given: "},
-        {"misuse=silence", "the model function returned UNAVAILABLE (14)"},
-        {"misuse=garbage", "the model function returned UNKNOWN (4711)"},
-    };
-    struct crew_estimator *e = make();
-
-    train_to(e, 1); /* leaves `kept` behind */
-    crew_estimator_free(e);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct crew_train_args args = {.steps = 1};
-        struct crew_err err = {0};
-
-        e = make_with(&cases[i].param, 1);
-        ck_assert_int_ne(crew_estimator_train(e, input_fn, &args, &err),
-                         CREW_OK);
-        ck_assert_msg(strstr(err.msg, cases[i].words) != NULL, "%s", err.msg);
-        ck_assert_int_eq(crew_err_exit_code(&err), 1);
-        crew_estimator_free(e);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("estimator");
@@ -850,7 +777,6 @@ int main(void)
     tcase_add_test(tc, what_cannot_be_made);
     tcase_add_test(tc, a_temporary_folder_when_none_is_given);
     tcase_add_test(tc, roles_of_tf_config);
-    tcase_add_test(tc, misuse_by_a_model_function);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a model function may hand over that is none, or not its own: an error
+ * with words and exit code 1, and never a crash. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/env.h"
+#include "base/log.h"
+
+/* In libcrew.so, above all layers. */
+const char *crew_version(void)
+{
+    return "test";
+}
+
+static float features[32];
+static int64_t labels[16];
+
+static int input_fn(const struct crew_input_ctx *ctx,
+                    struct crew_dataset **out,
+                    struct crew_err *err)
+{
+    static const struct crew_column columns[] = {
+        {"x", CREW_FLOAT, {1, {2}}, false},
+        {"y", CREW_INT64, {0, {0}}, true},
+    };
+    static const void *const data[] = {features, labels};
+
+    (void)ctx, (void)err;
+    *out =
+        crew_dataset_batch(crew_dataset_arrays(columns, data, 2, 16), 16, true);
+    return CREW_OK;
+}
+
+/* What a model function may do wrong; `kept` is of a graph that is gone. */
+static struct crew_node *kept;
+
+static int misuse(const char *how, struct crew_graph *g, struct crew_spec *spec)
+{
+    if (strcmp(how, "foreign loss") == 0) {
+        crew_spec_loss(spec, kept);
+    } else if (strcmp(how, "foreign prediction") == 0) {
+        crew_spec_prediction(spec, "kept", kept);
+    } else if (strcmp(how, "no prediction") == 0) {
+        crew_spec_prediction(spec, "nothing", NULL);
+    } else if (strcmp(how, "no key") == 0) {
+        crew_spec_prediction(spec, NULL, NULL);
+    } else if (strcmp(how, "no metric") == 0) {
+        crew_spec_metric(spec, "nothing", NULL);
+    } else if (strcmp(how, "twice") == 0) {
+        crew_spec_metric(spec, "accuracy", NULL);
+    } else if (strcmp(how, "no hook") == 0) {
+        crew_spec_training_hook(spec, (struct crew_hook){NULL, NULL});
+    } else if (strcmp(how, "silence") == 0) {
+        return CREW_UNAVAILABLE;
+    } else if (strcmp(how, "garbage") == 0) {
+        return 4711;
+    }
+    return crew_graph_status(g, &(struct crew_err){0});
+}
+
+static int model_fn(struct crew_graph *g,
+                    const struct crew_features *in,
+                    struct crew_node *y,
+                    enum crew_mode mode,
+                    const struct crew_params *params,
+                    struct crew_spec *spec,
+                    struct crew_err *err)
+{
+    const char *how = crew_params_str(params, "misuse", "none");
+    struct crew_node *x = crew_feature(in, "x");
+    struct crew_node *logits = crew_dense(g, NULL, x, 2, CREW_LINEAR);
+
+    (void)mode;
+    crew_spec_prediction(spec, "logits", logits);
+    crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
+    crew_spec_metric(spec, "accuracy",
+                     crew_metric_accuracy(g, y, crew_argmax(g, logits, 1)));
+    crew_spec_minimize(spec, crew_gradient_descent(0.5));
+    if (strcmp(how, "none") != 0) {
+        return misuse(how, g, spec);
+    }
+    kept = logits;
+    return crew_graph_status(g, err);
+}
+
+static const struct crew_job job = {CREW_ABI_VERSION, "misuse", model_fn, NULL};
+
+/* One step of training; what came of it is in err. */
+static void train_with(const char *param, struct crew_err *err)
+{
+    char dir[] = "/tmp/crew-misuse-XXXXXX";
+    struct crew_estimator_args args = {
+        .model_dir = dir, .params = &param, .num_params = 1};
+    struct crew_train_args steps = {.steps = 1};
+    struct crew_estimator *e = NULL;
+    struct crew_err ignored = {0};
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(crew_estimator_new(&job, &args, &e, err), CREW_OK);
+    (void)crew_estimator_train(e, input_fn, &steps, err);
+    crew_estimator_free(e);
+    ck_assert_int_eq(fs_remove_tree(env_posix(), dir, &ignored), CREW_OK);
+}
+
+START_TEST(misuse_by_a_model_function)
+{
+    static const struct {
+        const char *param, *words;
+    } cases[] = {
+        {"misuse=foreign loss",
+         "loss with \"a node of another graph\" must be from the default "
+         "graph. "
+         "Possible causes of this error include: "},
+        {"misuse=foreign prediction",
+         "prediction values with \"kept\" must be from the default graph."},
+        {"misuse=no prediction",
+         "predictions[nothing] must be Tensor, given: None"},
+        {"misuse=no key", "a prediction's key is NULL"},
+        {"misuse=no metric",
+         "Values of eval_metric_ops must be (metric_value, update_op) tuples, "
+         "given: None for key: nothing"},
+        {"misuse=twice", "metric 'accuracy' is given twice"},
+        {"misuse=no hook",
+         "All hooks must be SessionRunHook instances, given: "},
+        {"misuse=silence", "the model function returned UNAVAILABLE (14)"},
+        {"misuse=garbage", "the model function returned UNKNOWN (4711)"},
+    };
+    struct crew_err fine = {0};
+
+    log_set_level(LOG_ERROR);
+    train_with("misuse=none", &fine); /* leaves `kept` behind */
+    ck_assert_msg(fine.code == CREW_OK, "%s", fine.msg);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct crew_err err = {0};
+
+        train_with(cases[i].param, &err);
+        ck_assert_int_ne(err.code, CREW_OK);
+        ck_assert_msg(strstr(err.msg, cases[i].words) != NULL, "%s", err.msg);
+        ck_assert_int_eq(crew_err_exit_code(&err), 1);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("spec_misuse");
+    TCase *tc = tcase_create("cases");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, misuse_by_a_model_function);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
