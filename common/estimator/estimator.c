@@ -111,6 +111,9 @@ static int prepare(struct crew_estimator *e,
         run_configure(run, args->run_config, err) != CREW_OK) {
         return err->code;
     }
+    if (args->run_config == NULL && job->configure == NULL) {
+        env_log(run->env, LOG_INFO, "Using default config.");
+    }
     return run_prepare_model_dir(run, err);
 }
 

@@ -104,7 +104,9 @@ int model_build(const struct crew_job *job,
     if (label == NULL && mode != CREW_PREDICT) {
         (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                             "You must provide a labels Tensor. Given: None. "
-                            "The input function's dataset has no label");
+                            "Suggested troubleshooting steps: Check that your "
+                            "data contains your label feature. Check that your "
+                            "input_fn properly parses and returns labels.");
     } else if (call_model_fn(job, params, m, label, err) == CREW_OK) {
         *out = m;
         return CREW_OK;

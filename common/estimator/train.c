@@ -77,6 +77,19 @@ static int make_plan(struct training *t,
     return err->code;
 }
 
+/* TensorFlow's line comes when all else is ready (training_start), and here
+ * when it would be the last. */
+static int build_model(struct training *t,
+                       const struct dataset_spec *element,
+                       struct crew_err *err)
+{
+    if (model_build(t->run->job, t->run->params, CREW_TRAIN, element, &t->model,
+                    err) != CREW_OK) {
+        env_log(t->run->env, LOG_INFO, "Calling model_fn.");
+    }
+    return err->code;
+}
+
 /* In a signal handler. */
 static void interrupt(void *trainer)
 {
@@ -96,8 +109,7 @@ int training_open(struct training *t,
                            .listener = listener,
                            .saved_step = -1};
     if (training_open_input(t, &element, err) != CREW_OK ||
-        model_build(run->job, run->params, CREW_TRAIN, &element, &t->model,
-                    err) != CREW_OK ||
+        build_model(t, &element, err) != CREW_OK ||
         weights_new(t->model->graph, &t->model->spec->optimizers, is_chief,
                     &t->weights, err) != CREW_OK ||
         together_of(&run->rc, t->weights.optimizers, t->weights.num_optimizers,

@@ -400,8 +400,9 @@ struct crew_node *crew_feature(const struct crew_features *f, const char *key)
     for (int i = 0; i < f->n; i++) {
         strbuf_addf(&known, "%s%s", i == 0 ? "" : ", ", f->entries[i].key);
     }
-    n = graph_fail(f->graph, "no feature \"%s\"; the input has: %s", key,
-                   known.data);
+    n = graph_fail(f->graph,
+                   "Feature %s is not in features dictionary. There are: %s",
+                   key, known.data);
     strbuf_release(&known);
     return n;
 }
