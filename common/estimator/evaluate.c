@@ -543,6 +543,7 @@ static struct kept *kept_new(const struct run *run,
     struct kept *k = xcalloc(1, sizeof *k);
 
     k->run = *run;
+    k->run.results = NULL; /* each has its own */
     k->run.es = (struct crew_eval_spec){.input_fn = what->input_fn,
                                         .steps = what->steps,
                                         .name = what->name,
@@ -579,5 +580,6 @@ void evaluation_forget(void *state)
     struct kept *k = state;
 
     evaluator_release(&k->evaluator);
+    crew_results_free(k->run.results);
     free(k);
 }
