@@ -421,6 +421,21 @@ CREW_API struct crew_node *crew_variable(struct crew_graph *,
                                          struct crew_shape,
                                          struct crew_init);
 
+/* One that no optimizer trains (tf's trainable=False): it is restored, saved and
+ * exported as the others are, and stays as it is but for what follows. */
+CREW_API struct crew_node *crew_variable_fixed(struct crew_graph *,
+                                               const char *name,
+                                               struct crew_shape,
+                                               struct crew_init);
+/* In CREW_TRAIN each step moves v (of crew_variable_fixed) to the value that
+ * `value` had in it: v -= (v - value) (1 - decay), tf's assign_moving_average.
+ * The parameter server does it, in one go, once a trainer's step, so no
+ * trainer's update is lost. */
+CREW_API void crew_assign_moving_average(struct crew_graph *,
+                                         struct crew_node *v,
+                                         struct crew_node *value,
+                                         double decay);
+
 /* Give the op that made `x` another name (tf's name=). The name must be free. */
 CREW_API struct crew_node *crew_named(struct crew_graph *,
                                       struct crew_node *x,
@@ -430,6 +445,12 @@ CREW_API struct crew_node *crew_named(struct crew_graph *,
 CREW_API struct crew_node *crew_matmul(struct crew_graph *, /* MatMul */
                                        struct crew_node *a, /* (m, k) */
                                        struct crew_node *b); /* (k, n) */
+/* BatchMatMulV2: a (..., m, k), b (..., k, n), equal in front of that. */
+CREW_API struct crew_node *crew_batch_matmul(struct crew_graph *,
+                                             struct crew_node *a,
+                                             struct crew_node *b);
+/* A float32 scalar: Const. */
+CREW_API struct crew_node *crew_constant(struct crew_graph *, float value);
 CREW_API struct crew_node *crew_bias_add(struct crew_graph *, /* BiasAdd */
                                          struct crew_node *x, /* (..., n) */
                                          struct crew_node *bias); /* (n) */
@@ -503,6 +524,9 @@ CREW_API struct crew_node *crew_dropout(struct crew_graph *,
                                         enum crew_mode mode);
 CREW_API struct crew_node *crew_softmax(struct crew_graph *, /* Softmax */
                                         struct crew_node *logits); /* (b, n) */
+CREW_API struct crew_node *crew_log_softmax(
+    struct crew_graph *, /* LogSoftmax */
+    struct crew_node *logits); /* (b, n) */
 CREW_API struct crew_node *crew_argmax(struct crew_graph *, /* ArgMax, int64 */
                                        struct crew_node *x, /* (b, n) -> (b) */
                                        int axis);
@@ -573,6 +597,27 @@ CREW_API struct crew_node *crew_layer_norm(struct crew_graph *,
                                            struct crew_node *x,
                                            float epsilon);
 
+/* tf.layers.batch_normalization over the last dimension. A zeroed struct is
+ * TensorFlow's default. In CREW_TRAIN x is normalised by the moments of its batch
+ * and the moving averages follow them; in other modes it is normalised by the
+ * averages. Variables <name>/gamma (ones), <name>/beta (zeros), and, fixed,
+ * <name>/moving_mean (zeros) and <name>/moving_variance (ones); name NULL:
+ * "batch_normalization". Fused (images only): the variance that moves the average
+ * is unbiased, and the export is FusedBatchNormV3. */
+struct crew_batch_norm {
+    double momentum; /* 0: 0.99 */
+    double epsilon;  /* 0: 0.001 */
+    bool no_center;  /* tf's center=False: no beta */
+    bool no_scale;   /* tf's scale=False: no gamma */
+    bool not_fused;  /* tf's fused=False; else fused when x has 4 dimensions */
+};
+CREW_API struct crew_node *crew_batch_normalization(
+    struct crew_graph *,
+    CREW_NULLABLE const char *name,
+    struct crew_node *x, /* (b, c), (b, n, c), (b, h, w, c) */
+    struct crew_batch_norm,
+    enum crew_mode mode);
+
 /* Moving elements. The batch stays the first dimension. */
 CREW_API struct crew_node *crew_concat(struct crew_graph *, /* ConcatV2 */
                                        struct crew_node *const *xs,
@@ -590,6 +635,39 @@ CREW_API struct crew_node *crew_pad(struct crew_graph *,
 CREW_API struct crew_node *crew_gather(struct crew_graph *,
                                        struct crew_node *params,
                                        struct crew_node *ids);
+
+/* tf.nn.embedding_lookup: the same under that name. */
+CREW_API struct crew_node *crew_embedding_lookup(struct crew_graph *,
+                                                 struct crew_node *params,
+                                                 struct crew_node *ids);
+/* tf.nn.embedding_lookup_sparse: for each row of the batch the rows `ids` of
+ * params (v, w) combined into one: (b, w). ids: a ragged feature, or integers
+ * (b) or (b, k). A row without ids gives zeros. Of a table that is only looked up
+ * the gradient is one of rows: a step costs what its ids cost, however large the
+ * table is. */
+enum crew_combiner {
+    CREW_COMBINE_MEAN = 0, /* divided by the sum of the weights */
+    CREW_COMBINE_SUM,
+    CREW_COMBINE_SQRTN /* divided by the root of the sum of their squares */
+};
+struct crew_embedding {
+    enum crew_combiner combiner;
+    CREW_NULLABLE struct crew_node *weights; /* one an id; NULL: 1 */
+};
+CREW_API struct crew_node *crew_embedding_lookup_sparse(
+    struct crew_graph *,
+    struct crew_node *params,
+    struct crew_node *ids,
+    struct crew_embedding);
+/* tf.nn.safe_embedding_lookup_sparse: ids below 0 and, but for sums, those whose
+ * weight is not above 0 are left out; a row of which nothing is left gets row
+ * `default_id`, or zeros when that is below 0. */
+CREW_API struct crew_node *crew_safe_embedding_lookup_sparse(
+    struct crew_graph *,
+    struct crew_node *params,
+    struct crew_node *ids,
+    struct crew_embedding,
+    int64_t default_id);
 
 /* float32 (..., depth): 1 at each of the integers ids, a row of zeros for one
  * that is not in [0, depth). */
@@ -704,6 +782,18 @@ CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
     struct crew_graph *,
     struct crew_node *labels,
     struct crew_node *logits);
+
+/* Penalties on weights: scale sum(|x|), and scale sum(x^2) / 2 (keras' l2(s) has
+ * no half: give 2 s). Scalars; the graph keeps them for
+ * crew_regularization_loss, which is their sum (tf.losses.
+ * get_regularization_loss), 0 when there are none: add it to the loss. */
+CREW_API struct crew_node *crew_l1_regularizer(struct crew_graph *,
+                                               struct crew_node *weights,
+                                               double scale);
+CREW_API struct crew_node *crew_l2_regularizer(struct crew_graph *,
+                                               struct crew_node *weights,
+                                               double scale);
+CREW_API struct crew_node *crew_regularization_loss(struct crew_graph *);
 
 /* Metrics over all batches of an evaluation: tf.metrics, by its names. labels
  * and predictions have one shape; the confusion counts, precision, recall and
@@ -912,7 +1002,8 @@ enum crew_optimizer_kind {
     CREW_ADAMW,
     CREW_PROXIMAL_GRADIENT_DESCENT,
     CREW_PROXIMAL_ADAGRAD,
-    CREW_ADAGRAD_DA
+    CREW_ADAGRAD_DA,
+    CREW_ASSIGN /* not for jobs: what crew_assign_moving_average is made of */
 };
 
 /* An update rule with its constants, by tf.train's names. It runs where the

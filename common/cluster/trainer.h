@@ -31,6 +31,7 @@ struct trainer_var {
     float *value;
     float *slot[OPTIM_MAX_SLOTS]; /* chief and local: the owner's buffers; else NULL */
     int optimizer;                /* who trains it: index into the options' optimizers */
+    bool fixed;                   /* its "gradient" is what it moves to (CREW_ASSIGN) */
 };
 
 /* How training ended, once next_step has returned OUT_OF_RANGE. */

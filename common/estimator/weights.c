@@ -25,7 +25,8 @@ static int alloc_var(struct trainer_var *v,
     *v = (struct trainer_var){.name = g->name,
                               .shape = g->shape,
                               .n = g->n,
-                              .optimizer = optimizer};
+                              .optimizer = optimizer,
+                              .fixed = g->fixed};
     if (mem_try((size_t)g->n, sizeof(float), g->name, &memory, err) !=
         CREW_OK) {
         return err->code;
@@ -59,6 +60,35 @@ static int find_optimizer(const struct optim_groups *groups,
     return CREW_OK;
 }
 
+/* What moves a fixed variable is an optimizer of its own, one for each decay;
+ * without a source the decay does not matter: it moves to where it is. */
+static int fixed_optimizer(struct weights *s,
+                           const struct graph_var *g,
+                           int *out,
+                           struct crew_err *err)
+{
+    struct crew_optimizer o = {.kind = CREW_ASSIGN, .learning_rate = g->rest};
+    double here, there;
+
+    for (int i = 0; i < s->num_optimizers; i++) {
+        if (s->optimizers[i].kind == CREW_ASSIGN &&
+            optim_difference(&s->optimizers[i], &o, &here, &there) == NULL) {
+            *out = i;
+            return CREW_OK;
+        }
+    }
+    if (s->num_optimizers == OPTIM_MAX_GROUPS) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "variable %s: more than %d optimizers and decays "
+                             "of moving averages",
+                             g->name, OPTIM_MAX_GROUPS);
+    }
+    s->powers[s->num_optimizers] = optim_powers_initial(&o);
+    s->optimizers[s->num_optimizers] = o;
+    *out = s->num_optimizers++;
+    return CREW_OK;
+}
+
 int weights_new(const struct crew_graph *graph,
                 const struct optim_groups *groups,
                 bool with_slots,
@@ -78,8 +108,10 @@ int weights_new(const struct crew_graph *graph,
         int o = 0;
         int num_slots = 0;
 
-        if (groups != NULL && find_optimizer(groups, g->name, &o, err) ==
-                                  CREW_OK) {
+        if (groups != NULL && g->fixed) {
+            (void)fixed_optimizer(&s, g, &o, err);
+        } else if (groups != NULL &&
+                   find_optimizer(groups, g->name, &o, err) == CREW_OK) {
             num_slots = with_slots ? optim_num_slots(&s.optimizers[o]) : 0;
         }
         if (err->code != CREW_OK ||
@@ -111,7 +143,8 @@ void weights_use_averages(struct weights *s, const struct optim_groups *groups)
     for (int i = 0; i < s->num_vars; i++) {
         int o = optim_group_of(groups, s->vars[i].name);
 
-        s->averaged[i] = o >= 0 && groups->group[o].optimizer.average.evaluate;
+        s->averaged[i] = o >= 0 && !s->vars[i].fixed &&
+                         groups->group[o].optimizer.average.evaluate;
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/layers.h"
 #include "graph/op.h"
 
 #include "base/banned.h"
@@ -36,6 +37,19 @@ struct crew_node *crew_matmul(struct crew_graph *g,
                               struct crew_node *b)
 {
     return binary(g, &op_matmul, "MatMul", a, b);
+}
+
+struct crew_node *crew_batch_matmul(struct crew_graph *g,
+                                    struct crew_node *a,
+                                    struct crew_node *b)
+{
+    return binary(g, &op_batch_matmul, "BatchMatMulV2", a, b);
+}
+
+struct crew_node *crew_constant(struct crew_graph *g, float value)
+{
+    return graph_add(g, &op_constant, "Const", 0, NULL,
+                     (union op_attr){.factor = value});
 }
 
 struct crew_node *crew_bias_add(struct crew_graph *g,
@@ -193,9 +207,7 @@ static bool scope_taken(const struct crew_graph *g, const char *full)
     return false;
 }
 
-static void push_layer(struct crew_graph *g,
-                       const char *name,
-                       const char *fallback)
+void layer_push(struct crew_graph *g, const char *name, const char *fallback)
 {
     char *own = xstrdup(name != NULL ? name : fallback);
 
@@ -221,7 +233,7 @@ static struct crew_node *pool(struct crew_graph *g,
                               struct crew_node *x,
                               union op_attr attr)
 {
-    push_layer(g, NULL, layer);
+    layer_push(g, NULL, layer);
     x = unary(g, op, name, x, attr);
     crew_scope_pop(g);
     return x;
@@ -275,6 +287,12 @@ struct crew_node *crew_dropout(struct crew_graph *g,
 struct crew_node *crew_softmax(struct crew_graph *g, struct crew_node *logits)
 {
     return unary(g, &op_softmax, "Softmax", logits, no_attr);
+}
+
+struct crew_node *crew_log_softmax(struct crew_graph *g,
+                                   struct crew_node *logits)
+{
+    return unary(g, &op_log_softmax, "LogSoftmax", logits, no_attr);
 }
 
 struct crew_node *crew_argmax(struct crew_graph *g,
@@ -392,10 +410,9 @@ struct crew_node *crew_one_hot(struct crew_graph *g,
                  (union op_attr){.size = depth});
 }
 
-/* Layers look at their input's shape before any op checks it. */
-static bool layer_input(struct crew_graph *g,
-                        const char *layer,
-                        const struct crew_node *x)
+bool layer_input(struct crew_graph *g,
+                 const char *layer,
+                 const struct crew_node *x)
 {
     if (!graph_broken(g) && (x == NULL || x->graph != g)) {
         (void)graph_fail(g, "%s: its input is %s", layer,
@@ -425,7 +442,7 @@ struct crew_node *crew_dense(struct crew_graph *g,
             name != NULL ? name : "", (long long)units,
             shape_text(&x->shape, t, sizeof t));
     }
-    push_layer(g, name, "dense");
+    layer_push(g, name, "dense");
     kernel = crew_variable(g, "kernel", crew_shape2(x->shape.dim[1], units),
                            crew_init_glorot_uniform());
     bias = crew_variable(g, "bias", crew_shape1(units), (struct crew_init){0});
@@ -453,7 +470,7 @@ struct crew_node *crew_layer_norm(struct crew_graph *g,
                           x->name);
     }
     width = crew_shape1(x->shape.dim[x->shape.rank - 1]);
-    push_layer(g, name, "layer_normalization");
+    layer_push(g, name, "layer_normalization");
     in[0] = x;
     in[1] = crew_variable(g, "gamma", width, crew_init_constant(1));
     in[2] = crew_variable(g, "beta", width, (struct crew_init){0});
@@ -521,7 +538,7 @@ struct crew_node *crew_conv2d_with(struct crew_graph *g,
     if (!conv_input(g, "crew_conv2d", name, x, filters, kernel_size)) {
         return g->poison;
     }
-    push_layer(g, name, "conv2d");
+    layer_push(g, name, "conv2d");
     in[0] = x;
     in[1] = crew_variable(
         g, "kernel",
@@ -551,7 +568,7 @@ struct crew_node *crew_depthwise_conv2d(struct crew_graph *g,
         return g->poison;
     }
     channels = x->shape.dim[3];
-    push_layer(g, name, "depthwise_conv2d");
+    layer_push(g, name, "depthwise_conv2d");
     in[0] = x;
     in[1] = crew_variable(
         g, "depthwise_kernel",
@@ -576,7 +593,7 @@ struct crew_node *crew_sparse_softmax_cross_entropy(struct crew_graph *g,
                           "crew_sparse_softmax_cross_entropy: labels are NULL. "
                           "Fix: make no loss in CREW_PREDICT");
     }
-    push_layer(g, NULL, "sparse_softmax_cross_entropy_loss");
+    layer_push(g, NULL, "sparse_softmax_cross_entropy_loss");
     loss = binary(g, &op_sparse_softmax_xent, "xentropy", labels, logits);
     loss = unary(g, &op_mean, "value", loss,
                  (union op_attr){.reduce = {.axes = 1}});

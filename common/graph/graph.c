@@ -49,6 +49,7 @@ void graph_free(struct crew_graph *g)
     }
     free_node(g->poison);
     free(g->owned);
+    free(g->penalties);
     free(g->nodes);
     free(g->vars);
     strbuf_release(&g->scope);
@@ -181,6 +182,13 @@ struct crew_node *graph_add(struct crew_graph *g,
             return graph_fail(g, "%s%s: operand %d is %s", g->scope.data, name,
                               k, in[k] == NULL ? "NULL" : "of another graph");
         }
+        if (in[k]->ragged && (op->flags & OP_TAKES_RAGGED) == 0) {
+            return graph_fail(g,
+                              "%s%s: %s is ragged: it has lists of any length. "
+                              "Fix: crew_embedding_lookup_sparse, or another "
+                              "op that takes ids",
+                              g->scope.data, name, in[k]->name);
+        }
     }
     n = xcalloc(1, sizeof *n);
     n->graph = g;
@@ -220,6 +228,7 @@ struct crew_node *graph_input(struct crew_graph *g,
     }
     return n;
 }
+
 
 struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
 {
@@ -264,6 +273,22 @@ const struct crew_node *node_input(const struct crew_node *n, int i)
 const struct crew_graph *node_graph(const struct crew_node *n)
 {
     return n->graph;
+}
+
+struct crew_node *graph_input_ragged(struct crew_graph *g,
+                                     const char *name,
+                                     enum crew_dtype dtype)
+{
+    struct crew_node *n = graph_input(g, name, dtype, crew_shape1(-1));
+
+    if (dtype != CREW_INT64 && dtype != CREW_FLOAT) {
+        return graph_fail(g, "input %s: ragged lists are of int64 or float32, "
+                          "not %s", name, dtype_name(dtype));
+    }
+    if (n != g->poison) {
+        n->ragged = true;
+    }
+    return n;
 }
 
 const char *node_name(const struct crew_node *n)
@@ -311,8 +336,11 @@ static struct crew_node *add_variable(struct crew_graph *g,
         g->cap_vars = g->cap_vars == 0 ? 16 : 2 * g->cap_vars;
         g->vars = xrealloc(g->vars, (size_t)g->cap_vars * sizeof *g->vars);
     }
-    g->vars[g->n_vars++] =
-        (struct graph_var){xstrdup(n->name), shape, init, count, n};
+    g->vars[g->n_vars++] = (struct graph_var){.name = xstrdup(n->name),
+                                              .shape = shape,
+                                              .init = init,
+                                              .n = count,
+                                              .node = n};
     return n;
 }
 
@@ -340,6 +368,57 @@ struct crew_node *crew_variable(struct crew_graph *g,
     }
     free(full);
     return n;
+}
+
+struct crew_node *crew_variable_fixed(struct crew_graph *g,
+                                      const char *name,
+                                      struct crew_shape shape,
+                                      struct crew_init init)
+{
+    struct crew_node *n = crew_variable(g, name, shape, init);
+
+    if (n->op == &op_variable) {
+        g->vars[n->attr.var].fixed = true;
+    }
+    return n;
+}
+
+void crew_assign_moving_average(struct crew_graph *g,
+                                struct crew_node *v,
+                                struct crew_node *value,
+                                double decay)
+{
+    struct graph_var *var;
+
+    if (graph_broken(g)) {
+        return;
+    }
+    if (v == NULL || value == NULL || v->graph != g || value->graph != g ||
+        v->op != &op_variable || !g->vars[v->attr.var].fixed ||
+        g->vars[v->attr.var].source != NULL) {
+        (void)graph_fail(g, "crew_assign_moving_average: %s is not a variable "
+                         "of crew_variable_fixed that moves to one value only",
+                         v == NULL ? "NULL" : v->name);
+        return;
+    }
+    if (value->dtype != CREW_FLOAT || value->ragged ||
+        !shape_equal(&v->shape, &value->shape) ||
+        !(decay >= 0.0 && decay <= 1.0)) {
+        (void)graph_fail(g,
+                         "crew_assign_moving_average: %s cannot move to %s by "
+                         "a decay of %g: their shapes must be equal and the "
+                         "decay in [0, 1]",
+                         v->name, value->name, decay);
+        return;
+    }
+    var = &g->vars[v->attr.var];
+    var->source = value;
+    var->rest = (float)(1.0 - decay);
+}
+
+void graph_use_rows(struct crew_graph *g)
+{
+    g->rows = true;
 }
 
 int graph_num_vars(const struct crew_graph *g)

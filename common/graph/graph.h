@@ -22,6 +22,12 @@ struct crew_node *graph_input(struct crew_graph *,
                               enum crew_dtype,
                               struct crew_shape);
 
+/* A ragged one: for each row of a batch a list of any length, of int64 or
+ * float32. Its shape is (-1); only ops that look up take it. */
+struct crew_node *graph_input_ragged(struct crew_graph *,
+                                     const char *name,
+                                     enum crew_dtype);
+
 /* The features a model function sees: keys and placeholders. */
 struct feature_entry {
     const char *key; /* borrowed */
@@ -33,6 +39,9 @@ struct crew_features *features_new(struct crew_graph *,
                                    int n);
 void features_free(CREW_NULLABLE struct crew_features *);
 
+/* Plans made from now on give gradients of rows: plan_grad_rows(). */
+void graph_use_rows(struct crew_graph *);
+
 /* Variables in order of creation. */
 struct graph_var {
     char *name;              /* scoped: "conv2d/kernel" */
@@ -40,6 +49,11 @@ struct graph_var {
     struct crew_init init;
     int64_t n;
     struct crew_node *node;
+    /* No optimizer trains it. In training it moves to the value of `source`, if
+     * there is one: v -= (v - source) rest. */
+    bool fixed;
+    CREW_NULLABLE struct crew_node *source;
+    float rest;
 };
 int graph_num_vars(const struct crew_graph *);
 const struct graph_var *graph_var(const struct crew_graph *, int i);

@@ -32,6 +32,20 @@ union op_attr {
     } pad;
     int64_t size;                  /* OneHot: depth */
     enum crew_loss_reduction loss; /* WeightedLoss */
+    struct {
+        float epsilon;
+        bool fused;       /* exported as FusedBatchNormV3 */
+        bool gamma, beta; /* are among the operands */
+    } norm;               /* BatchNorm */
+    struct {
+        int which; /* 0: mean, 1: variance */
+        bool unbiased;
+    } moment;
+    struct {
+        enum crew_combiner combiner;
+        bool safe;
+        int64_t default_id; /* -1: zeros */
+    } embed;
 };
 
 #define NODE_MAX_INPUTS 8
@@ -45,6 +59,7 @@ struct crew_node {
     struct crew_node *in[NODE_MAX_INPUTS];
     enum crew_dtype dtype;
     struct crew_shape shape; /* -1 only in front: the batch */
+    bool ragged; /* an input of lists: see plan_ragged */
     union op_attr attr;
 };
 
@@ -58,6 +73,9 @@ struct crew_graph {
     int n_nodes, cap_nodes;
     struct graph_var *vars;
     int n_vars, cap_vars;
+    struct crew_node **penalties; /* crew_regularize's, each a scalar */
+    int n_penalties;
+    bool rows; /* graph_use_rows */
     struct owned *owned;
     int n_owned;
     struct strbuf scope; /* "outer/inner/" or empty */

@@ -24,7 +24,10 @@ enum op_flags {
     OP_IN_PLACE = 4,      /* the value may be written over that of in[0] */
     OP_GRAD_IN_PLACE = 8, /* d_in[0] may be written over d_out */
     OP_NO_GRADIENT = 16,  /* not differentiable: ends backward */
-    OP_NO_EXPORT = 32     /* has no place in a served graph */
+    OP_NO_EXPORT = 32,    /* has no place in a served graph */
+    OP_TAKES_RAGGED = 64, /* an operand may be ragged */
+    OP_ROWS = 128         /* looks up rows of in[0] by in[1]: the gradient of
+                             in[0] goes through run_rows() */
 };
 
 struct op_def {
@@ -51,6 +54,10 @@ void *run_out(const struct run *, const struct crew_node *);
 void *run_kept(const struct run *, const struct crew_node *);
 void *run_scratch(const struct run *);
 
+/* Of a ragged operand: batch + 1 places where its lists begin; NULL: it is
+ * dense. */
+const int64_t *run_splits(const struct run *, const struct crew_node *, int k);
+
 /* Gradients. */
 const float *run_d_out(const struct run *, const struct crew_node *);
 /* Where the gradient of input k goes. data NULL: nobody wants it. add: others
@@ -63,5 +70,23 @@ struct grad {
 struct grad run_d_in(struct run *, const struct crew_node *, int k);
 /* The same for kernels that only add: zeroed first if need be. */
 float *run_d_in_zeroed(struct run *, const struct crew_node *, int k);
+
+/* The gradient of in[0] of an op with OP_ROWS: of at most `most` rows of `width`
+ * elements. Of a table that is only looked up it is kept as a list of rows,
+ * which is TensorFlow's IndexedSlices. unique: those of this op that are of one
+ * row are added up at once. */
+struct row_sink {
+    CREW_NULLABLE float *dense; /* one of both, or none */
+    CREW_NULLABLE struct row_list *list;
+    int64_t width, begin;
+    bool unique;
+};
+struct row_sink run_rows(struct run *,
+                         const struct crew_node *,
+                         int64_t width,
+                         int64_t most,
+                         bool unique);
+/* d row += alpha x. */
+void row_sink_add(struct row_sink *, int64_t row, float alpha, const float *x);
 
 #endif

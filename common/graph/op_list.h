@@ -10,6 +10,10 @@ ROW(op_placeholder)
 /* Variable        -> v. float32, all dimensions known. Gradient: collected for
  * the optimizer. Export: a Const with the trained values. */
 ROW(op_variable)
+/* Const           a number -> a scalar. No gradient. Export: Const. */
+ROW(op_constant)
+/* BatchMatMulV2   a (..., m, k), b (..., k, n) of equal dimensions in front. */
+ROW(op_batch_matmul)
 /* MatMul          a (m, k), b (k, n) -> (m, n); m may be b. float32. da = dy
  * b^T, db = a^T dy. Export: MatMul T. */
 ROW(op_matmul)
@@ -69,6 +73,8 @@ ROW(op_avg_pool)
 ROW(op_dropout)
 /* Softmax         logits (b, n) -> like it. dx = y (dy - sum(dy y)). */
 ROW(op_softmax)
+/* LogSoftmax      logits (b, n) -> like it. dx = dy - exp(y) sum(dy). */
+ROW(op_log_softmax)
 /* ArgMax          x (b, n), axis 1 or -1 -> int64 (b). Not differentiable.
  * Export: ArgMax with a Const dimension. */
 ROW(op_argmax)
@@ -88,6 +94,18 @@ ROW(op_l2_loss)
 /* LayerNorm       x (..., n), gamma (n), beta (n) -> like x; rows of the last
  * dimension. Export: Mean, Sub, Square, Rsqrt, Mul, AddV2. */
 ROW(op_layer_norm)
+/* Moments         x (..., c) -> (2, c): mean and biased variance of each
+ * column. Its gradient is part of BatchNorm's. Not exportable: training only. */
+ROW(op_moments)
+/* Moment          moments (2, c) -> one of them (c), the variance unbiased on
+ * request. Not differentiable, not exportable: what moving averages move to. */
+ROW(op_moment)
+/* BatchNorm       x (..., c), its moments, gamma (c), beta (c), both optional.
+ * Not exportable: other modes have the next one. */
+ROW(op_batch_norm)
+/* FrozenBatchNorm x (..., c), mean, variance, gamma, beta (c). Export:
+ * FusedBatchNormV3, or Rsqrt, Mul, Sub, AddV2. */
+ROW(op_batch_norm_frozen)
 /* ConcatV2        up to 8 of one rank, along an axis that is not the batch. */
 ROW(op_concat)
 /* Transpose       x, a permutation that leaves the batch in front. */
@@ -97,6 +115,10 @@ ROW(op_pad)
 /* GatherV2        params (v, ...), ids int -> rows of params. The gradient is
  * added into the rows that were taken. */
 ROW(op_gather)
+/* Embedding       table (v, w), ids ragged, (b) or (b, k), weights like them ->
+ * (b, w): sum, mean or sqrtn. The gradient goes to the rows taken. Export:
+ * GatherV2, Mul, Sum, DivNoNan over padded ids. */
+ROW(op_embedding)
 /* OneHot          ids int -> float32 (..., depth): 1 at the id; other rows are
  * 0. Not differentiable. */
 ROW(op_one_hot)

@@ -94,6 +94,92 @@ const struct op_def op_matmul = {
     .emit = emit_elementwise,
 };
 
+/* ----------------------------------------------------------- BatchMatMulV2 */
+
+static void infer_batch_matmul(struct crew_node *n)
+{
+    const struct crew_shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
+    int rank = a->rank;
+    bool fits = rank >= 3 && b->rank == rank;
+    char ta[128], tb[128];
+
+    if (!both_float(n)) {
+        return;
+    }
+    for (int i = 0; fits && i < rank - 2; i++) {
+        fits = a->dim[i] == b->dim[i];
+    }
+    if (!fits || a->dim[rank - 1] != b->dim[rank - 2]) {
+        (void)graph_fail(n->graph, "%s: cannot multiply %s by %s", n->name,
+                         text(n->in[0], ta), text(n->in[1], tb));
+        return;
+    }
+    n->dtype = CREW_FLOAT;
+    n->shape = *a;
+    n->shape.dim[rank - 1] = b->dim[rank - 1];
+}
+
+/* The last two dimensions, and how many such matrices there are. */
+struct matrices {
+    int64_t n, rows, depth, cols;
+};
+
+static struct matrices matrices_of(const struct crew_node *n, int64_t batch)
+{
+    int rank = n->shape.rank;
+    struct matrices m = {.rows = n->shape.dim[rank - 2],
+                         .depth = n->in[0]->shape.dim[rank - 1],
+                         .cols = n->shape.dim[rank - 1]};
+    int64_t size = m.rows * m.cols;
+
+    m.n = size > 0 ? node_count(n, batch) / size : 0;
+    return m;
+}
+
+static void forward_batch_matmul(const struct crew_node *n, struct run *r)
+{
+    struct matrices m = matrices_of(n, r->batch);
+    const float *a = run_in(r, n, 0), *b = run_in(r, n, 1);
+    float *y = run_out(r, n);
+
+    for (int64_t i = 0; i < m.n; i++) {
+        k_matmul(false, false, m.rows, m.cols, m.depth,
+                 a + i * m.rows * m.depth, b + i * m.depth * m.cols, false,
+                 y + i * m.rows * m.cols);
+    }
+}
+
+static void backward_batch_matmul(const struct crew_node *n, struct run *r)
+{
+    struct matrices m = matrices_of(n, r->batch);
+    const float *a = run_in(r, n, 0), *b = run_in(r, n, 1);
+    const float *dy = run_d_out(r, n);
+    struct grad db = run_d_in(r, n, 1);
+    struct grad da = run_d_in(r, n, 0);
+    /* a by itself: the second adds to what the first has written */
+    bool same = n->in[0] == n->in[1];
+
+    for (int64_t i = 0; db.data != NULL && i < m.n; i++) {
+        k_matmul(true, false, m.depth, m.cols, m.rows,
+                 a + i * m.rows * m.depth, dy + i * m.rows * m.cols, db.add,
+                 db.data + i * m.depth * m.cols);
+    }
+    for (int64_t i = 0; da.data != NULL && i < m.n; i++) {
+        k_matmul(false, true, m.rows, m.depth, m.cols,
+                 dy + i * m.rows * m.cols, b + i * m.depth * m.cols,
+                 da.add || same, da.data + i * m.rows * m.depth);
+    }
+}
+
+const struct op_def op_batch_matmul = {
+    .tf_name = "BatchMatMulV2",
+    .flags = OP_NEEDS_INPUT,
+    .infer = infer_batch_matmul,
+    .forward = forward_batch_matmul,
+    .backward = backward_batch_matmul,
+    .emit = emit_elementwise,
+};
+
 /* ----------------------------------------------------------------- BiasAdd */
 
 static void infer_bias_add(struct crew_node *n)

@@ -121,6 +121,38 @@ const struct op_def op_softmax = {
     .emit = emit_softmax,
 };
 
+static void forward_log_softmax(const struct crew_node *n, struct run *r)
+{
+    k_log_softmax(rows_of(n, r->batch), n->shape.dim[1], run_in(r, n, 0),
+                  run_out(r, n));
+}
+
+static void backward_log_softmax(const struct crew_node *n, struct run *r)
+{
+    float *dx = run_d_in_zeroed(r, n, 0);
+
+    if (dx != NULL) {
+        k_log_softmax_backward(rows_of(n, r->batch), n->shape.dim[1],
+                               run_out(r, n), run_d_out(r, n), dx);
+    }
+}
+
+static void emit_log_softmax(const struct crew_node *n, struct graphdef *g)
+{
+    graphdef_node(g, n->name, "LogSoftmax");
+    graphdef_input(g, n->in[0]->name);
+    graphdef_attr_type(g, "T", CREW_FLOAT);
+}
+
+const struct op_def op_log_softmax = {
+    .tf_name = "LogSoftmax",
+    .flags = OP_NEEDS_OUTPUT,
+    .infer = infer_softmax,
+    .forward = forward_log_softmax,
+    .backward = backward_log_softmax,
+    .emit = emit_log_softmax,
+};
+
 /* ------------------------------------------------------------------ ArgMax */
 
 static void infer_argmax(struct crew_node *n)

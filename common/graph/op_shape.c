@@ -378,11 +378,11 @@ static void backward_gather(const struct crew_node *n, struct run *r)
     int64_t width = span(p, 1, p->rank, r->batch);
     const int64_t *ids = run_in(r, n, 1);
     const float *dy = run_d_out(r, n);
-    float *dx = run_d_in_zeroed(r, n, 0);
+    int64_t count = node_count(n->in[1], r->batch);
+    struct row_sink sink = run_rows(r, n, width, count, false);
 
-    for (int64_t i = 0, count = node_count(n->in[1], r->batch);
-         dx != NULL && i < count; i++) {
-        k_axpy(width, 1.0f, dy + i * width, dx + ids[i] * width);
+    for (int64_t i = 0; i < count; i++) {
+        row_sink_add(&sink, ids[i], 1.0f, dy + i * width);
     }
 }
 
@@ -399,7 +399,7 @@ static void emit_gather(const struct crew_node *n, struct graphdef *g)
 
 const struct op_def op_gather = {
     .tf_name = "GatherV2",
-    .flags = OP_NEEDS_INPUT,
+    .flags = OP_NEEDS_INPUT | OP_ROWS,
     .infer = infer_gather,
     .forward = forward_gather,
     .backward = backward_gather,

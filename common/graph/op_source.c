@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where values come from: placeholders and variables. Their values are bound by
- * the plan, so there is nothing to run. */
+ * Where values come from: placeholders and variables, whose values are bound by
+ * the plan, so that there is nothing to run; constants. */
 #include "graph/op.h"
 
 #include "base/banned.h"
@@ -12,9 +12,12 @@ static void infer_nothing(struct crew_node *n)
 
 static void emit_placeholder(const struct crew_node *n, struct graphdef *g)
 {
+    /* Ragged lists are served filled up, ids with -1. */
+    struct crew_shape padded = crew_shape2(-1, -1);
+
     graphdef_node(g, n->name, "Placeholder");
     graphdef_attr_type(g, "dtype", n->dtype);
-    graphdef_attr_shape(g, "shape", &n->shape);
+    graphdef_attr_shape(g, "shape", n->ragged ? &padded : &n->shape);
 }
 
 const struct op_def op_placeholder = {
@@ -28,4 +31,28 @@ const struct op_def op_placeholder = {
 const struct op_def op_variable = {
     .tf_name = "Const",
     .infer = infer_nothing,
+};
+
+static void infer_constant(struct crew_node *n)
+{
+    n->dtype = CREW_FLOAT;
+    n->shape = crew_scalar_shape();
+}
+
+static void forward_constant(const struct crew_node *n, struct run *r)
+{
+    *(float *)run_out(r, n) = n->attr.factor;
+}
+
+static void emit_constant(const struct crew_node *n, struct graphdef *g)
+{
+    graphdef_const_float(g, n->name, n->attr.factor);
+}
+
+const struct op_def op_constant = {
+    .tf_name = "Const",
+    .flags = OP_NO_GRADIENT,
+    .infer = infer_constant,
+    .forward = forward_constant,
+    .emit = emit_constant,
 };

@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "graph/op.h"
+#include "graph/rows.h"
 
 #include "base/banned.h"
 
@@ -40,6 +41,8 @@ struct place {
     void *value;      /* own buffer, feed or variable */
     bool owns_value;
     float *grad;
+    CREW_NULLABLE struct row_list *rows; /* instead of grad */
+    const int64_t *splits;               /* of a ragged feed */
     void *kept;
 };
 
@@ -131,6 +134,33 @@ float *run_d_in_zeroed(struct run *r, const struct crew_node *n, int k)
     return g.data;
 }
 
+const int64_t *run_splits(const struct run *r, const struct crew_node *n, int k)
+{
+    return n->in[k]->ragged ? place_of(r->plan, n->in[k])->splits : NULL;
+}
+
+struct row_sink run_rows(struct run *r,
+                         const struct crew_node *n,
+                         int64_t width,
+                         int64_t most,
+                         bool unique)
+{
+    struct place *x = place_of(r->plan, n->in[0]);
+    struct row_sink s = {.width = width, .unique = unique};
+
+    if (x->rows == NULL) {
+        s.dense = run_d_in_zeroed(r, n, 0);
+        return s;
+    }
+    if (!x->touched) {
+        x->rows->n = 0;
+        x->touched = true;
+    }
+    row_list_reserve(x->rows, most, unique);
+    s.list = x->rows;
+    return s;
+}
+
 /* ------------------------------------------------------------------ making */
 
 static void mark_used(struct plan *p, const struct crew_node *n, bool on_demand)
@@ -154,7 +184,8 @@ static void mark_depends(struct plan *p)
         const struct crew_node *n = node_at(p, id);
         struct place *x = &p->places[id];
 
-        x->depends = n->op == &op_variable;
+        x->depends = n->op == &op_variable &&
+                     !graph_var(p->graph, (int)n->attr.var)->fixed;
         for (int k = 0; k < n->n_in; k++) {
             x->depends |= place_of(p, n->in[k])->depends;
         }
@@ -173,6 +204,49 @@ static void mark_back(struct plan *p, const struct crew_node *n)
     for (int k = 0; k < n->n_in; k++) {
         mark_back(p, n->in[k]);
         place_of(p, n->in[k])->back_readers++;
+    }
+}
+
+/* Is the variable looked up by all that lies between it and the loss? */
+static bool is_looked_up(const struct plan *p, const struct crew_node *v)
+{
+    bool looked_up = place_of(p, v)->back_readers > 0 && v->shape.dim[0] > 0;
+
+    for (int id = v->id + 1; looked_up && id < p->graph->n_nodes; id++) {
+        const struct crew_node *n = node_at(p, id);
+
+        for (int k = 0; looked_up && p->places[id].back && k < n->n_in; k++) {
+            looked_up = n->in[k] != v ||
+                        (k == 0 && (n->op->flags & OP_ROWS) != 0);
+        }
+    }
+    return looked_up;
+}
+
+static void find_tables(struct plan *p)
+{
+    for (int i = 0; i < p->graph->n_vars; i++) {
+        const struct graph_var *v = graph_var(p->graph, i);
+
+        if (place_of(p, v->node)->back && is_looked_up(p, v->node)) {
+            struct row_list *rows = xcalloc(1, sizeof *rows);
+
+            rows->width = v->n / v->shape.dim[0];
+            place_of(p, v->node)->rows = rows;
+        }
+    }
+}
+
+/* What variables move to is part of training. */
+static void mark_sources(struct plan *p)
+{
+    for (int i = 0; i < p->graph->n_vars; i++) {
+        const struct graph_var *v = graph_var(p->graph, i);
+
+        if (v->source != NULL) {
+            mark_used(p, v->source, false);
+            place_of(p, v->source)->fetched = true;
+        }
     }
 }
 
@@ -229,7 +303,8 @@ static int allocate_node(struct plan *p,
 {
     struct place *x = place_of(p, n);
     bool borrowed = n->op == &op_variable ||
-                    (n->op == &op_placeholder && n->dtype == CREW_FLOAT);
+                    (n->op == &op_placeholder &&
+                     (n->dtype == CREW_FLOAT || n->ragged));
     void *grad = NULL;
 
     if (x->value_of < 0 && !borrowed) {
@@ -242,7 +317,7 @@ static int allocate_node(struct plan *p,
                                        &x->kept, err) != CREW_OK) {
         return err->code;
     }
-    if (x->back && x->grad_of < 0) {
+    if (x->back && x->grad_of < 0 && x->rows == NULL) {
         if (mem_try(value_bytes(p, n), 1, n->name, &grad, err) != CREW_OK) {
             return err->code;
         }
@@ -333,8 +408,12 @@ int plan_new_on_demand(const struct crew_graph *g,
     if (loss != NULL) {
         mark_used(p, loss, false);
         place_of(p, loss)->fetched = true;
+        mark_sources(p);
         mark_depends(p);
         mark_back(p, loss);
+        if (g->rows) {
+            find_tables(p);
+        }
         if (check_gradients(p, err) != CREW_OK) {
             goto fail;
         }
@@ -366,6 +445,10 @@ void plan_free(struct plan *p)
         }
         free(x->kept);
         free(x->grad);
+        if (x->rows != NULL) {
+            row_list_release(x->rows);
+            free(x->rows);
+        }
     }
     free(p->scratch);
     free(p->places);
@@ -381,7 +464,26 @@ void plan_bind_var(struct plan *p, int i, const float *data)
 
 float *plan_grad(struct plan *p, int i)
 {
-    return place_of(p, graph_var(p->graph, i)->node)->grad;
+    const struct graph_var *v = graph_var(p->graph, i);
+
+    if (v->fixed) {
+        return value_at(p, v->source != NULL ? v->source->id : v->node->id);
+    }
+    return place_of(p, v->node)->grad;
+}
+
+bool plan_has_rows(const struct plan *p, int i)
+{
+    return place_of(p, graph_var(p->graph, i)->node)->rows != NULL;
+}
+
+struct plan_rows plan_grad_rows(struct plan *p, int i)
+{
+    const struct row_list *l =
+        place_of(p, graph_var(p->graph, i)->node)->rows;
+
+    PRE(l != NULL);
+    return (struct plan_rows){l->n, l->width, l->rows, l->values};
 }
 
 static void want(struct plan *p, const struct crew_node *n)
@@ -443,6 +545,29 @@ static void widen(const int32_t *from, int64_t n, int64_t *to)
     }
 }
 
+static int feed_ragged(struct plan *p,
+                       const struct crew_node *n,
+                       const struct plan_feed *f,
+                       struct crew_err *err)
+{
+    struct place *x = place_of(p, n);
+    const struct plan_ragged *lists = f->data;
+    bool well = f->dtype == n->dtype && lists->splits[0] == 0;
+
+    for (int64_t i = 0; well && i < p->batch; i++) {
+        well = lists->splits[i + 1] >= lists->splits[i];
+    }
+    if (!well) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "input \"%s\" is ragged %s: it must be fed with "
+                            "that and with row splits that rise from 0",
+                            n->name, dtype_name(n->dtype));
+    }
+    x->value = (void *)(uintptr_t)lists->values;
+    x->splits = lists->splits;
+    return CREW_OK;
+}
+
 static int feed_one(struct plan *p,
                     const struct crew_node *n,
                     const struct plan_feed *feeds,
@@ -457,6 +582,9 @@ static int feed_one(struct plan *p,
 
         if (f->input != n) {
             continue;
+        }
+        if (n->ragged) {
+            return feed_ragged(p, n, f, err);
         }
         if (n->dtype == CREW_FLOAT && f->dtype == CREW_FLOAT) {
             x->value = (void *)(uintptr_t)f->data;
@@ -551,6 +679,11 @@ void plan_backward(struct plan *p,
             if (--x->left == 0 && x->back && n->in[k]->op == &op_variable) {
                 ready(self, (int)n->in[k]->attr.var);
             }
+        }
+    }
+    for (int i = 0; i < p->graph->n_vars; i++) {
+        if (graph_var(p->graph, i)->fixed) {
+            ready(self, i);
         }
     }
 }

@@ -38,15 +38,35 @@ void plan_free(CREW_NULLABLE struct plan *);
  * plan_free or the next bind. */
 void plan_bind_var(struct plan *, int i, const float *data);
 /* The gradient of variable i after backward; NULL when the loss does not depend
- * on it. Stable until the next plan_forward. */
+ * on it. Of a fixed variable (graph_var) what it moves to: the value of its
+ * source, or its own. Stable until
+ * the next plan_forward. */
 float *plan_grad(struct plan *, int i);
+
+/* The gradient of a variable that the loss depends on by lookups of rows only
+ * (crew_gather, crew_embedding_lookup_sparse) is a list of rows: plan_grad is
+ * NULL. Rows may be in it several times. Valid until the next plan_forward; in
+ * the plan's memory, for who wants to clip or sum it. */
+bool plan_has_rows(const struct plan *, int i);
+struct plan_rows {
+    int64_t n, width;
+    int64_t *rows;
+    float *values; /* (n, width) */
+};
+struct plan_rows plan_grad_rows(struct plan *, int i);
 
 /* One input of a run. data: batch rows, row-major; int32 and int64 labels are
  * both taken. */
 struct plan_feed {
     const struct crew_node *input;
     enum crew_dtype dtype;
-    const void *data;
+    const void *data; /* of a ragged input: a struct plan_ragged */
+};
+/* Lists of any length, one after the other. splits: batch + 1 places, rising
+ * from 0; row i has the values from splits[i] to splits[i + 1]. */
+struct plan_ragged {
+    const int64_t *splits;
+    const void *values;
 };
 /* Errors: INVALID_ARGUMENT naming the input: missing, batch above max_batch; a
  * label out of range (with row and value). seed and step key the dropout. */

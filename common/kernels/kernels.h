@@ -142,6 +142,46 @@ void k_dropout_backward(int64_t n,
                         const float* dy,
                         float* dx);
 
+/* Of each column of x (rows, n): its mean, and the mean of the squared distance
+ * from it. */
+void k_column_moments(int64_t rows,
+                      int64_t n,
+                      const float* x,
+                      float* mean,
+                      float* variance);
+/* Of each column: sum = the sum of dy, product = that of dy (x - mean). */
+void k_column_products(int64_t rows,
+                       int64_t n,
+                       const float* x,
+                       const float* mean,
+                       const float* dy,
+                       float* sum,
+                       float* product);
+/* y = x scale + shift, column by column. */
+void k_column_scale(int64_t rows,
+                    int64_t n,
+                    const float* x,
+                    const float* scale,
+                    const float* shift,
+                    float* y);
+/* out += x scale + y y_scale + shift. */
+void k_column_scale_acc(int64_t rows,
+                        int64_t n,
+                        const float* x,
+                        const float* scale,
+                        const float* y,
+                        const float* y_scale,
+                        const float* shift,
+                        float* out);
+
+/* Rows of logits (rows, n): x - log(sum(exp(x))). */
+void k_log_softmax(int64_t rows, int64_t n, const float* logits, float* y);
+/* dx += dy - exp(y) sum(dy). */
+void k_log_softmax_backward(int64_t rows,
+                            int64_t n,
+                            const float* y,
+                            const float* dy,
+                            float* dx);
 /* Rows of logits (rows, n). */
 void k_softmax(int64_t rows, int64_t n, const float* logits, float* y);
 void k_softmax_backward(int64_t rows,

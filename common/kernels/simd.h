@@ -31,6 +31,10 @@
 #define k_dropout_backward K_JOIN(k_dropout_backward, K_ISA)
 #define k_add_columns K_JOIN(k_add_columns, K_ISA)
 #define k_add_columns_1 K_JOIN(k_add_columns_1, K_ISA)
+#define k_column_moments K_JOIN(k_column_moments, K_ISA)
+#define k_column_products K_JOIN(k_column_products, K_ISA)
+#define k_column_scale K_JOIN(k_column_scale, K_ISA)
+#define k_column_scale_acc K_JOIN(k_column_scale_acc, K_ISA)
 #endif
 
 #include "kernels/kernels.h"

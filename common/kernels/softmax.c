@@ -64,6 +64,37 @@ void k_softmax_backward(int64_t rows,
     }
 }
 
+void k_log_softmax(int64_t rows, int64_t n, const float* logits, float* y)
+{
+    for (int64_t r = 0; r < rows && n > 0; r++) {
+        const float* x = logits + r * n;
+        float max;
+        float rest = logf(exp_row(n, x, y + r * n, &max));
+        for (int64_t i = 0; i < n; i++) {
+            y[r * n + i] = x[i] - max - rest;
+        }
+    }
+}
+
+void k_log_softmax_backward(int64_t rows,
+                            int64_t n,
+                            const float* y,
+                            const float* dy,
+                            float* dx)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const float* log_p = y + r * n;
+        const float* d = dy + r * n;
+        float sum = 0;
+        for (int64_t i = 0; i < n; i++) {
+            sum += d[i];
+        }
+        for (int64_t i = 0; i < n; i++) {
+            dx[r * n + i] += d[i] - expf(log_p[i]) * sum;
+        }
+    }
+}
+
 void k_argmax(int64_t rows, int64_t n, const float* x, int64_t* y)
 {
     for (int64_t r = 0; r < rows; r++) {

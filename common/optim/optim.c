@@ -101,6 +101,9 @@ static const struct rule rules[] = {
                          .constants = {RATE, ACCUMULATOR,
                                        CONSTANT(l1, NOT_NEGATIVE),
                                        CONSTANT(l2, NOT_NEGATIVE)}},
+    /* The "gradient" is where the variable moves to, the rate how far. */
+    [CREW_ASSIGN] = {.name = "AssignMovingAverage",
+                     .constants = {CONSTANT(learning_rate, NOT_NEGATIVE)}},
 };
 
 static const struct rule *rule_of(enum crew_optimizer_kind kind)

@@ -258,6 +258,16 @@ struct rule_step rule_step_of(const struct crew_optimizer *o,
     return s;
 }
 
+CLONES static void average_by(float rest,
+                              int64_t n,
+                              const float *restrict value,
+                              float *restrict average)
+{
+    for (int64_t i = 0; i < n; i++) {
+        average[i] -= (average[i] - value[i]) * rest;
+    }
+}
+
 void rule_apply(const struct rule_step *s,
                 int64_t n,
                 float *var,
@@ -305,16 +315,9 @@ void rule_apply(const struct rule_step *s,
         case CREW_ADAGRAD_DA:
             adagrad_da(s, n, var, slot[0], slot[1], grad);
             break;
-    }
-}
-
-CLONES static void average_by(float rest,
-                              int64_t n,
-                              const float *restrict value,
-                              float *restrict average)
-{
-    for (int64_t i = 0; i < n; i++) {
-        average[i] -= (average[i] - value[i]) * rest;
+        case CREW_ASSIGN:
+            average_by(s->lr, n, grad, var);
+            break;
     }
 }
 

@@ -13,22 +13,12 @@
 #include "graph/emit.h"
 #include "graph/op.h"
 #include "graph/plan.h"
+#include "grad_cases.h"
 #include "kernels/blas.h"
 
 #include "base/banned.h"
 
-enum { BATCH = 3, MAX_VARS = 16 };
-
-/* A case builds its op between variables and the loss: loss = mean(op(...) *
- * op(...)) so that the gradient that reaches the op differs from element to
- * element. */
-struct trial {
-    struct crew_graph *g;
-    struct crew_node *labels; /* when the case needs some */
-    bool direct;              /* the case has made the loss itself */
-};
-
-static struct crew_node *var(struct trial *t,
+struct crew_node *var(struct trial *t,
                              const char *name,
                              struct crew_shape shape)
 {
@@ -510,6 +500,14 @@ static const struct {
     {&op_sigmoid_xent, "sigmoid xent", build_sigmoid_cross_entropy, 2e-3},
     {&op_softmax_xent, "softmax xent", build_softmax_cross_entropy, 2e-3},
     {&op_weighted_loss, "weighted", build_weighted_loss, 2e-3},
+    {&op_batch_matmul, "batch_matmul", build_batch_matmul, 2e-3},
+    {&op_log_softmax, "log_softmax", build_log_softmax, 2e-3},
+    {&op_batch_norm, "batch_norm", build_batch_norm, 5e-3},
+    {&op_batch_norm_frozen, "frozen", build_batch_norm_frozen, 5e-3},
+    {&op_batch_norm_frozen, "bare", build_batch_norm_bare, 5e-3},
+    {&op_embedding, "embedding sum", build_embedding_sum, 2e-3},
+    {&op_embedding, "embedding mean", build_embedding_mean, 2e-3},
+    {&op_embedding, "embedding sqrtn", build_embedding_sqrtn, 2e-3},
     {&op_relu, "relu under a bias", build_relu_under_bias, 1e-3},
     {&op_relu, "relu beside its operand", build_relu_beside_its_operand, 1e-3},
     {&op_relu, "relu beside a reshape", build_relu_beside_a_reshape, 1e-3},

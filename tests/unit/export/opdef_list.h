@@ -41,6 +41,19 @@ BINARY_OP("Mul")
 BINARY_OP("RealDiv")
 BINARY_OP("Maximum")
 BINARY_OP("Minimum")
+BINARY_OP("DivNoNan")
+UNARY_OP("LogSoftmax")
+OP("Greater", "T T", "bool", "T:type")
+OP("GreaterEqual", "T T", "bool", "T:type")
+OP("Equal", "T T", "bool", "T:type incompatible_shape_error:bool?")
+OP("LogicalAnd", "bool bool", "bool", "")
+OP("Fill", "index_type T", "T", "T:type index_type:type?int32")
+OP("BatchMatMulV2", "T T", "T", "T:type adj_x:bool? adj_y:bool?")
+OP("FusedBatchNormV3",
+   "T U U U U",
+   "T U U U U U",
+   "T:type U:type epsilon:float? exponential_avg_factor:float? "
+   "data_format:string? is_training:bool?")
 OP("MatMul", "T T", "T", "T:type transpose_a:bool? transpose_b:bool?")
 OP("BiasAdd", "T T", "T", "T:type data_format:string?")
 REDUCTION("Mean")

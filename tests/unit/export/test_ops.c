@@ -13,7 +13,7 @@
 
 #include "base/banned.h"
 
-enum { MAX_OUTPUTS = 64 };
+enum { MAX_OUTPUTS = 96 };
 
 struct all {
     struct crew_graph *g;
@@ -61,6 +61,23 @@ static void add_arithmetic(struct all *a, struct crew_node *x)
     add(a, crew_l2_loss(g, x));
 }
 
+static void add_lookups(struct all *a,
+                        struct crew_node *table,
+                        struct crew_node *ids)
+{
+    struct crew_graph *g = a->g;
+    struct crew_node *lists = graph_input_ragged(g, "lists", CREW_INT64);
+    struct crew_node *weights = graph_input_ragged(g, "weights", CREW_FLOAT);
+
+    for (int k = CREW_COMBINE_MEAN; k <= CREW_COMBINE_SQRTN; k++) {
+        struct crew_embedding how = {.combiner = (enum crew_combiner)k};
+
+        add(a, crew_embedding_lookup_sparse(g, table, ids, how));
+        how.weights = weights;
+        add(a, crew_safe_embedding_lookup_sparse(g, table, lists, how, k - 1));
+    }
+}
+
 static void add_layers(struct all *a,
                        struct crew_node *x,
                        struct crew_node *image,
@@ -82,6 +99,18 @@ static void add_layers(struct all *a,
     add(a, crew_dropout(g, x, 0.5f, CREW_PREDICT));
     add(a, crew_softmax(g, x));
     add(a, crew_argmax(g, x, 1));
+    add(a, crew_log_softmax(g, x));
+    add(a, crew_batch_matmul(
+               g, image, crew_transpose(g, image, crew_shape4(0, 1, 3, 2))));
+    add(a, crew_constant(g, 2));
+    for (int k = 0; k < 4; k++) {
+        struct crew_batch_norm how = {.no_center = k % 2 == 1,
+                                      .no_scale = k % 2 == 1,
+                                      .not_fused = k > 1};
+
+        add(a, crew_batch_normalization(g, NULL, image, how, CREW_PREDICT));
+    }
+    add_lookups(a, table, ids);
     add(a, crew_layer_norm(g, NULL, x, 0.001f));
     add(a, crew_concat(g, both, 2, 1));
     add(a, crew_transpose(g, image, crew_shape4(0, 3, 1, 2)));
