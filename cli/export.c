@@ -16,6 +16,9 @@ static const char usage[] =
     "BASE/<time>,\nas Estimator.export_saved_model does, and print its "
     "path.\n\n"
     "  --checkpoint-path PREFIX  this checkpoint, not the newest\n"
+    "  --mode MODE               predict; or eval: the graph with loss and "
+    "metrics, to\n"
+    "                            evaluate elsewhere; train is refused\n"
     "  --exporter NAME           with the options of the job's exporter of "
     "this name;\n"
     "                            by default those of its first one\n"
@@ -30,8 +33,10 @@ static const char usage[] =
 
 int cmd_export(int argc, char **argv)
 {
-    struct own_option own[] = {
-        {"--dir", NULL}, {"--checkpoint-path", NULL}, {"--exporter", NULL}};
+    struct own_option own[] = {{"--dir", NULL},
+                        {"--checkpoint-path", NULL},
+                        {"--exporter", NULL},
+                        {"--mode", "predict"}};
     char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
     int n = 0, code = 64;
 
@@ -49,7 +54,8 @@ int cmd_export(int argc, char **argv)
     if (own[0].value == NULL) {
         (void)fputs("crew export: where to? give --dir BASE\n", stderr);
     } else {
-        code = role_export(n, rest, own[0].value, own[1].value, own[2].value);
+        code = role_export(n, rest, own[0].value, own[1].value, own[2].value,
+                           own[3].value);
     }
 out:
     free((void *)rest);

@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: crew saved-model show --dir DIR [--all] [--tag_set TAGS]\n"
     "                             [--signature_def KEY] [--list_ops]\n"
-    "       crew saved-model run --dir DIR [--tag_set serve]\n"
+    "       crew saved-model run --dir DIR [--tag_set serve|eval]\n"
     "                            [--signature_def KEY]\n"
     "                            [--inputs 'x=file.npy;...']\n"
     "                            [--input_exprs 'x=[[1.0]];...']\n"
@@ -25,7 +25,8 @@ static const char usage[] =
     "The options and texts are saved_model_cli's. DIR is an export, or the\n"
     "folder of its versions: then the newest is taken, and said on stderr.\n\n"
     "  show  tag sets, signatures, ops (sorted)\n"
-    "  run   computes a signature's outputs (KEY: serving_default); with\n"
+    "  run   computes a signature's outputs (KEY: serving_default; of the\n"
+    "        tags eval: eval); with\n"
     "        --outdir each is written to <key>.npy, strings as bytes ('S')\n\n"
     "Expressions are Python lists of numbers and strings; nothing is "
     "evaluated,\n"

@@ -249,16 +249,19 @@ int saved_model_run(const struct saved_model_args *a,
                     const char *dir,
                     struct crew_err *err)
 {
-    const char *key = a->signature != NULL ? a->signature : "serving_default";
+    const char *tag = a->tag_set != NULL ? a->tag_set : "serve";
+    const char *key = a->signature != NULL        ? a->signature
+                      : strcmp(tag, "serve") == 0 ? "serving_default"
+                                                  : tag;
     struct serving_model *model = NULL;
     struct inputs in = {0};
 
-    if (a->tag_set != NULL && strcmp(a->tag_set, "serve") != 0) {
+    if (strcmp(tag, "serve") != 0 && strcmp(tag, "eval") != 0) {
         return crew_err_exit(err, CREW_UNIMPLEMENTED, 64,
-                             "--tag_set %s: only 'serve' is run here",
-                             a->tag_set);
+                             "--tag_set %s: 'serve' and 'eval' are run here",
+                             tag);
     }
-    if (serving_model_open(env_posix(), dir, &model, err) != CREW_OK) {
+    if (serving_model_open_tag(env_posix(), dir, tag, &model, err) != CREW_OK) {
         return err->code;
     }
     in.signature = serving_signature(model, key);

@@ -80,7 +80,7 @@ static void log_signatures(struct crew_env *env, const struct export_request *q)
     log_included(env, "Regress", q, EXPORT_REGRESS);
     log_included(env, "Predict", q, EXPORT_PREDICT);
     log_included(env, "Train", q, -1);
-    log_included(env, "Eval", q, -1);
+    log_included(env, "Eval", q, EXPORT_EVAL);
     log_excluded(env, q);
 }
 
@@ -180,6 +180,19 @@ int run_export(struct run *run,
                char **dir,
                struct crew_err *err)
 {
+    return run_export_in_mode(run, CREW_PREDICT, exporter, prefix, base, dir,
+                              err);
+}
+
+int run_export_in_mode(struct run *run,
+                       enum crew_mode mode,
+                       const struct crew_exporter *exporter,
+                       const char *prefix,
+                       const char *base,
+                       char **dir,
+                       struct crew_err *err)
+{
+    bool warmup = exporter->warmup && mode == CREW_PREDICT;
     struct crew_env *env = run->env;
     struct crew_dataset *dataset = NULL;
     struct model *m = NULL;
@@ -187,9 +200,12 @@ int run_export(struct run *run,
     struct model_export x = {0};
     int64_t step;
 
+    if (mode == CREW_TRAIN) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64, "%s",
+                             MODEL_EXPORT_NO_TRAIN);
+    }
     if (run_open_input(run, CREW_EVAL, &dataset, err) != CREW_OK ||
-        run_build_model(run, CREW_PREDICT, &dataset->spec, &m, err) !=
-            CREW_OK ||
+        run_build_model(run, mode, &dataset->spec, &m, err) != CREW_OK ||
         model_export_init(&x, m, exporter, run->params, err) != CREW_OK) {
         goto out;
     }
@@ -202,8 +218,7 @@ int run_export(struct run *run,
     if (!has_assets(&x.request)) {
         env_log(env, LOG_INFO, "No assets to write.");
     }
-    if (write_model(run, &x, dataset, exporter->warmup, base, dir, err) ==
-        CREW_OK) {
+    if (write_model(run, &x, dataset, warmup, base, dir, err) == CREW_OK) {
         log_written(env, &x.request, *dir);
     }
     dataset = NULL;

@@ -65,6 +65,38 @@ static void fill_signatures(struct model_export *x,
     }
 }
 
+/* "loss", "predictions/<key>"; the metrics come behind them. Key and names as
+ * TensorFlow's EvalOutput. */
+static void fill_eval(struct model_export *x, const struct crew_spec *spec)
+{
+    struct export_request *q = &x->request;
+    size_t n = (size_t)spec->num_predictions + 1;
+
+    x->predictions = xcalloc(n, sizeof *x->predictions);
+    x->keys = xcalloc(n, sizeof *x->keys);
+    x->metrics = xcalloc((size_t)spec->num_metrics + 1, sizeof *x->metrics);
+    x->predictions[0] =
+        (struct export_tensor){.key = "loss", .node = spec->loss};
+    for (int i = 0; i < spec->num_predictions; i++) {
+        x->keys[i] = xasprintf("predictions/%s", spec->predictions[i].key);
+        x->predictions[i + 1] = (struct export_tensor){
+            .key = x->keys[i], .node = spec->predictions[i].node};
+    }
+    x->num_keys = spec->num_predictions;
+    for (int i = 0; i < spec->num_metrics; i++) {
+        x->metrics[i] = (struct export_metric){spec->metrics[i].key,
+                                               spec->metrics[i].metric};
+    }
+    q->eval = true;
+    q->metrics = x->metrics;
+    q->n_metrics = spec->num_metrics;
+    x->signatures = xcalloc(1, sizeof *x->signatures);
+    add_signature(x, (struct export_signature){.key = "eval",
+                                               .method = EXPORT_EVAL,
+                                               .outputs = x->predictions,
+                                               .n_outputs = (int)n});
+}
+
 /* ---------------------------------------------------------------- receiver */
 
 static const struct crew_example_feature *find_spelling(
@@ -166,6 +198,32 @@ static int fill_features(struct model_export *x,
     return CREW_OK;
 }
 
+/* What evaluates is sent tensors: the features, and the label as TensorFlow's
+ * build_supervised_input_receiver_fn_from_input_fn calls it. */
+static int fill_supervised(struct model_export *x,
+                           const struct model *m,
+                           struct crew_err *err)
+{
+    struct export_request *q = &x->request;
+
+    x->features = xcalloc((size_t)m->num_inputs + 1, sizeof *x->features);
+    x->component = xcalloc((size_t)m->num_inputs + 1, sizeof *x->component);
+    for (int i = 0; i < m->num_inputs; i++) {
+        const struct dataset_component *c = &m->element.component[i];
+
+        if (!c->is_label && strcmp(c->name, "label") == 0) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "export in mode eval: the feature 'label' has "
+                                 "the name of the label's input. Fix: rename "
+                                 "the feature");
+        }
+        x->component[q->n_features] = i;
+        x->features[q->n_features++] =
+            feature_of(c->is_label ? "label" : c->name, m->inputs[i], NULL);
+    }
+    return CREW_OK;
+}
+
 /* -------------------------------------------------------------------- both */
 
 static enum crew_export_weights where_weights_go(
@@ -192,15 +250,27 @@ int model_export_init(struct model_export *out,
     const struct crew_exporter *e = exporter != NULL ? exporter : &defaults;
     struct model_export x = {.request = {.graph = m->graph}};
 
-    fill_signatures(&x, m->spec);
-    if (fill_features(&x, m, &e->receiver, err) != CREW_OK) {
+    if (m->mode == CREW_TRAIN) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1, "%s",
+                             MODEL_EXPORT_NO_TRAIN);
+    }
+    if (m->mode == CREW_EVAL) {
+        fill_eval(&x, m->spec);
+        (void)fill_supervised(&x, m, err);
+    } else {
+        fill_signatures(&x, m->spec);
+        (void)fill_features(&x, m, &e->receiver, err);
+    }
+    if (err->code != CREW_OK) {
         model_export_release(&x);
         return err->code;
     }
     x.request.features = x.features;
     x.request.signatures = x.signatures;
-    x.request.examples = e->receiver.kind == CREW_RECEIVER_EXAMPLES;
-    x.request.alternative = e->receiver.tensors_alternative;
+    if (m->mode == CREW_PREDICT) {
+        x.request.examples = e->receiver.kind == CREW_RECEIVER_EXAMPLES;
+        x.request.alternative = e->receiver.tensors_alternative;
+    }
     x.request.weights = where_weights_go(e, params);
     x.request.global_step = -1;
     x.request.extra = e->assets_extra;
@@ -213,6 +283,11 @@ void model_export_release(struct model_export *x)
 {
     free(x->signatures);
     free(x->predictions);
+    for (int i = 0; i < x->num_keys; i++) {
+        free(x->keys[i]);
+    }
+    free((void *)x->keys);
+    free(x->metrics);
     free(x->features);
     free(x->component);
     free((void *)x->values);

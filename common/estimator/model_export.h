@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From a model function's spec and an exporter to what is to be written: the
- * signatures with the default one, the receiver's features. Threads: one. */
+ * signatures with the default one, the receiver's features; of a model in
+ * CREW_EVAL mode: the signature "eval" on features and label. Threads: one. */
 #ifndef ESTIMATOR_MODEL_EXPORT_H
 #define ESTIMATOR_MODEL_EXPORT_H
 
@@ -8,10 +9,19 @@
 #include "estimator/model.h"
 #include "estimator/weights.h"
 
+/* Why there is no export in CREW_TRAIN mode. */
+#define MODEL_EXPORT_NO_TRAIN                                                  \
+    "cannot export in mode train: the ps apply the updates, so the graph has " \
+    "no train_op that a SavedModel could hold. Fix: mode predict or eval; to " \
+    "train on, start from the checkpoint (warm start)"
+
 struct model_export {
     struct export_request request; /* points into the rest */
     struct export_signature *signatures;
     struct export_tensor *predictions; /* of signatures that name none */
+    char **keys;                       /* of EVAL's predictions */
+    int num_keys;
+    struct export_metric *metrics;
     struct export_feature *features;
     int *component; /* of the dataset, for each feature; -1: not there */
     const float **values;
@@ -20,7 +30,7 @@ struct model_export {
 /* `exporter` NULL: the defaults, as for a job without exporters. A dry run
  * until model_export_values() is called. --set export_variables is asked for in
  * `params`. Owner: caller, model_export_release(). Errors: INVALID_ARGUMENT
- * (exit 1): a receiver that cannot be. */
+ * (exit 1): a receiver that cannot be; a model in CREW_TRAIN mode. */
 CREW_MUST_CHECK int model_export_init(
     struct model_export *,
     const struct model *,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -75,11 +76,32 @@ static int find_checkpoint(struct run *run,
     return CREW_OK;
 }
 
+static int parse_mode(const char *text,
+                      enum crew_mode *mode,
+                      struct crew_err *err)
+{
+    static const struct {
+        const char *name;
+        enum crew_mode mode;
+    } modes[] = {
+        {"predict", CREW_PREDICT}, {"eval", CREW_EVAL}, {"train", CREW_TRAIN}};
+
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        if (strcmp(modes[i].name, text) == 0) {
+            *mode = modes[i].mode;
+            return CREW_OK;
+        }
+    }
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                         "--mode %s is none of predict, eval, train", text);
+}
+
 static int export_it(struct run *run,
                      const char *program,
                      const char *dir,
                      const char *checkpoint_path,
                      const char *exporter_name,
+                     enum crew_mode mode,
                      struct crew_err *err)
 {
     struct crew_exporter exporter;
@@ -88,7 +110,8 @@ static int export_it(struct run *run,
     if (run_prepare_job(run, NULL, program, err) == CREW_OK &&
         pick_exporter(run, exporter_name, &exporter, err) == CREW_OK &&
         find_checkpoint(run, checkpoint_path, &prefix, err) == CREW_OK &&
-        run_export(run, &exporter, prefix, dir, &made, err) == CREW_OK) {
+        run_export_in_mode(run, mode, &exporter, prefix, dir, &made, err) ==
+            CREW_OK) {
         (void)printf("%s\n", made);
     }
     free(made);
@@ -100,19 +123,22 @@ int role_export(int argc,
                 char **argv,
                 const char *dir,
                 const char *checkpoint_path,
-                const char *exporter)
+                const char *exporter,
+                const char *mode_name)
 {
+    enum crew_mode mode = CREW_PREDICT;
     struct run run = {.env = env_posix(), .who = "export", .result_step = -1};
     struct crew_err err = {0};
     int code = 0;
 
     log_set_who(run.who);
     if (options_parse(argc, argv, true, &run.opt, &err) != CREW_OK ||
-        run_set_log_level(&run.opt, &err) != CREW_OK) {
+        run_set_log_level(&run.opt, &err) != CREW_OK ||
+        parse_mode(mode_name, &mode, &err) != CREW_OK) {
         (void)fprintf(stderr, "crew export: %s\n", err.msg);
         code = crew_err_exit_code(&err);
     } else if (export_it(&run, "crew export", dir, checkpoint_path, exporter,
-                         &err) != CREW_OK) {
+                         mode, &err) != CREW_OK) {
         code = run_fail(&run, &err);
     }
     run_release(&run);

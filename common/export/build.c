@@ -44,7 +44,8 @@ char *export_excluded(const struct export_request *q,
     struct strbuf text;
     const char *comma = "";
 
-    if (s->method == EXPORT_PREDICT || (q->examples && !alternative)) {
+    if (s->method == EXPORT_PREDICT || s->method == EXPORT_EVAL ||
+        (q->examples && !alternative)) {
         return NULL;
     }
     strbuf_init(&text);
@@ -209,11 +210,13 @@ static int check_request(const struct export_request *q, struct crew_err *err)
     for (int i = 0; i < q->n_signatures; i++) {
         const struct export_signature *s = &q->signatures[i];
 
-        if (s->n_outputs < 1 || s->n_outputs > EXPORT_MAX_TENSORS) {
+        int n = s->n_outputs + 2 * q->n_metrics;
+
+        if (n < 1 || n > EXPORT_MAX_TENSORS) {
             return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                                  "export: signature '%s' has %d outputs. Fix: "
                                  "1 to %d",
-                                 s->key, s->n_outputs, EXPORT_MAX_TENSORS);
+                                 s->key, n, EXPORT_MAX_TENSORS);
         }
     }
     return CREW_OK;
@@ -238,7 +241,7 @@ static int emit_graph(const struct export_request *q,
     struct emit_options o = {.var_data = q->var_data,
                              .variables = wants_variables(q),
                              .without_feed = q->examples};
-    size_t room = (size_t)q->n_features;
+    size_t room = (size_t)(q->n_features + export_metric_inputs(q, NULL));
     struct crew_node **needed;
     int n = 0;
 
@@ -256,6 +259,7 @@ static int emit_graph(const struct export_request *q,
             needed[n++] = q->signatures[i].outputs[k].node;
         }
     }
+    n += export_metric_inputs(q, &needed[n]);
     (void)graph_emit_with(q->graph, needed, n, &o, b->graph, err);
     free((void *)needed);
     return err->code;
@@ -265,7 +269,7 @@ int export_build(const struct export_request *q,
                  struct export_build *out,
                  struct crew_err *err)
 {
-    struct export_build b = {.graph = graphdef_new()};
+    struct export_build b = {.graph = graphdef_new(), .eval = q->eval};
 
     if (check_request(q, err) != CREW_OK ||
         (q->examples && export_receiver(q, b.graph, err) != CREW_OK) ||
@@ -273,6 +277,10 @@ int export_build(const struct export_request *q,
         goto out;
     }
     resolve_all(q, &b);
+    if (q->eval &&
+        export_metrics(q, b.graph, &b.signatures[0], err) != CREW_OK) {
+        goto out;
+    }
     b.variables = graphdef_notes(b.graph)->num_vars > 0;
     if (b.variables) {
         graphdef_restore(b.graph);

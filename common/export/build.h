@@ -32,6 +32,7 @@ struct export_build {
     struct export_resolved *signatures; /* in order of their keys */
     int n_signatures;
     bool variables;                    /* weights are in variables/ */
+    bool eval;                         /* the tag is "eval" */
     CREW_NULLABLE const char *main_op; /* the graph's */
 };
 
@@ -51,6 +52,16 @@ CREW_MUST_CHECK int export_build_pack(const struct export_build *,
 CREW_MUST_CHECK int export_receiver(const struct export_request *,
                                     struct graphdef *,
                                     struct crew_err *);
+
+/* eval.c: the metrics' nodes, and their outputs behind those of `r`. Errors:
+ * UNIMPLEMENTED naming a metric that cannot be exported. */
+CREW_MUST_CHECK int export_metrics(const struct export_request *,
+                                   struct graphdef *,
+                                   struct export_resolved *r,
+                                   struct crew_err *);
+/* How many operands the metrics have; `nodes` NULL: only to count. */
+int export_metric_inputs(const struct export_request *,
+                         CREW_NULLABLE struct crew_node **nodes);
 
 /* labels.c: the strings of one output. Returns the node's name; *shape gets
  * its shape. */

@@ -104,6 +104,7 @@ static void fill_signature(struct signature *s, const struct export_resolved *r)
         [EXPORT_PREDICT] = "tensorflow/serving/predict",
         [EXPORT_CLASSIFY] = "tensorflow/serving/classify",
         [EXPORT_REGRESS] = "tensorflow/serving/regress",
+        [EXPORT_EVAL] = "tensorflow/supervised/eval",
     };
 
     tensorflow__signature_def__init(&s->def);
@@ -282,7 +283,7 @@ int export_build_pack(const struct export_build *b,
     size_t count = (size_t)b->n_signatures;
     struct signature *signatures = xcalloc(count + 1, sizeof *signatures);
     Tensorflow__SignatureEntry **list = xcalloc(count + 1, sizeof *list);
-    char *tags[] = {text("serve")};
+    char *tags[] = {text(b->eval ? "eval" : "serve")};
 
     for (size_t i = 0; i < count; i++) {
         fill_signature(&signatures[i], &b->signatures[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Write a SavedModel: a TF1-style MetaGraph (tag "serve", no object graph), to
+ * Write a SavedModel: a TF1-style MetaGraph (tag "serve", or "eval" with the
+ * metrics as local variables; no object graph), to
  * <base>/<timestamp>/ through <base>/temp-<timestamp>/ and a rename, so that a
  * server never sees half of it:
  *
@@ -17,7 +18,12 @@
 #include "base/env.h"
 #include "graph/graph.h"
 
-enum export_method { EXPORT_PREDICT = 0, EXPORT_CLASSIFY, EXPORT_REGRESS };
+enum export_method {
+    EXPORT_PREDICT = 0,
+    EXPORT_CLASSIFY,
+    EXPORT_REGRESS,
+    EXPORT_EVAL /* the only signature, of a request with the tag "eval" */
+};
 
 /* What of a node is given out. */
 enum export_text {
@@ -54,6 +60,13 @@ struct export_feature {
     bool var_len;
 };
 
+/* A metric of EXPORT_EVAL: the outputs metrics/<key>/value and
+ * metrics/<key>/update_op. */
+struct export_metric {
+    const char *key;
+    const struct crew_metric *metric;
+};
+
 struct export_blob {
     const char *name;
     const void *data;
@@ -62,7 +75,10 @@ struct export_blob {
 
 /* All of it is borrowed. */
 struct export_request {
-    const struct crew_graph *graph; /* built in CREW_PREDICT mode */
+    const struct crew_graph *graph; /* in CREW_PREDICT mode; or CREW_EVAL */
+    bool eval; /* one signature of EXPORT_EVAL: the labels are features too */
+    const struct export_metric *metrics; /* of it */
+    int n_metrics;
     const struct export_feature *features;
     int n_features;
     bool examples; /* the server is sent tf.Examples, else tensors */

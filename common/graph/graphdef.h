@@ -118,6 +118,13 @@ void graphdef_variable(struct graphdef *,
  * save/Const is fed, save/restore_all is run. */
 void graphdef_restore(struct graphdef *);
 
+/* A float32 variable of zeros that is not restored, TensorFlow's local
+ * variable: VarHandleOp <name>, its Initializer/zeros, Assign (an init), and
+ * Read/ReadVariableOp below it. Readers of <name> get the handle. */
+void graphdef_local(struct graphdef *,
+                    const char *name,
+                    const struct crew_shape *);
+
 /* The two columns of a lookup table: a line's number, a whole line. */
 enum { TABLE_LINE_NUMBER = -1, TABLE_WHOLE_LINE = -2 };
 /* A hash table filled from the lines of a text file, which becomes an asset:

@@ -129,6 +129,45 @@ void graphdef_variable(struct graphdef *g,
         (struct graphdef_var){graphdef_string(g, name), dtype, *shape};
 }
 
+static void add_init(struct graphdef *g, const char *init)
+{
+    struct graphdef_notes *notes = &g->notes;
+
+    notes->inits =
+        longer((void *)notes->inits, notes->num_inits, sizeof *notes->inits);
+    notes->inits[notes->num_inits++] = init;
+}
+
+void graphdef_local(struct graphdef *g,
+                    const char *name,
+                    const struct crew_shape *shape)
+{
+    const char *zeros = below(g, name, "Initializer/zeros");
+    const char *assign = below(g, name, "Assign");
+    size_t n = 1;
+    float *nothing;
+
+    for (int i = 0; i < shape->rank; i++) {
+        n *= (size_t)shape->dim[i];
+    }
+    nothing = xcalloc(n, sizeof *nothing);
+    graphdef_const_copy(g, zeros, CREW_FLOAT, shape, nothing,
+                        n * sizeof *nothing);
+    free(nothing);
+    graphdef_node(g, name, "VarHandleOp");
+    graphdef_attr_type(g, "dtype", CREW_FLOAT);
+    graphdef_attr_shape(g, "shape", shape);
+    graphdef_attr_string(g, "shared_name", name);
+    graphdef_node(g, assign, "AssignVariableOp");
+    graphdef_input(g, name);
+    graphdef_input(g, zeros);
+    graphdef_attr_type(g, "dtype", CREW_FLOAT);
+    graphdef_node(g, below(g, name, "Read/ReadVariableOp"), "ReadVariableOp");
+    graphdef_input(g, name);
+    graphdef_attr_type(g, "dtype", CREW_FLOAT);
+    add_init(g, assign);
+}
+
 /* The handle itself: graphdef_input would give its value. */
 static void input_handle(struct graphdef *g, const char *name)
 {
@@ -258,7 +297,6 @@ void graphdef_table(struct graphdef *g,
                     int64_t size,
                     bool words_to_numbers)
 {
-    struct graphdef_notes *notes = &g->notes;
     const char *asset = below(g, name, "asset_path");
     const char *init =
         below(g, name, "table_init/InitializeTableFromTextFileV2");
@@ -280,9 +318,7 @@ void graphdef_table(struct graphdef *g,
     if (size > 0) {
         graphdef_attr_int(g, "vocab_size", size);
     }
-    notes->inits =
-        longer((void *)notes->inits, notes->num_inits, sizeof *notes->inits);
-    notes->inits[notes->num_inits++] = init;
+    add_init(g, init);
 }
 
 void graphdef_lookup(struct graphdef *g,

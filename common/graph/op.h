@@ -26,8 +26,9 @@ enum op_flags {
     OP_NO_GRADIENT = 16,  /* not differentiable: ends backward */
     OP_NO_EXPORT = 32,    /* has no place in a served graph */
     OP_TAKES_RAGGED = 64, /* an operand may be ragged */
-    OP_ROWS = 128         /* looks up rows of in[0] by in[1]: the gradient of
+    OP_ROWS = 128,        /* looks up rows of in[0] by in[1]: the gradient of
                              in[0] goes through run_rows() */
+    OP_MANY_NODES = 256   /* exported as several ops, none of them tf_name */
 };
 
 struct op_def {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The losses of tf.losses: what each element loses, and the weighted reduction
- * over the elements. Neither is exported: labels are not served. No gradient
- * goes to labels or weights. */
+ * over the elements. Only an export of the EVAL graph has them: labels are not
+ * served. No gradient goes to labels or weights. */
 #include <math.h>
 #include <string.h>
 
-#include "graph/op.h"
+#include "graph/op_loss_emit.h"
 #include "kernels/kernels.h"
 
 #include "base/banned.h"
@@ -150,10 +150,11 @@ static struct point sigmoid_xent(float label, float x, float smoothing)
     }                                                                  \
     const struct op_def symbol = {                                     \
         .tf_name = (tf),                                               \
-        .flags = OP_NO_EXPORT | OP_NEEDS_INPUT,                        \
+        .flags = OP_MANY_NODES | OP_NEEDS_INPUT,                       \
         .infer = infer_element,                                        \
         .forward = forward_##f,                                        \
         .backward = backward_##f,                                      \
+        .emit = loss_emit_##f,                                         \
     };
 ELEMENT_LOSS(op_squared_difference, "SquaredDifference", squared)
 ELEMENT_LOSS(op_absolute_difference, "AbsoluteDifference", absolute)
@@ -233,10 +234,11 @@ static size_t kept_softmax_xent(const struct crew_node *n, int64_t batch)
 
 const struct op_def op_softmax_xent = {
     .tf_name = "SoftmaxCrossEntropyWithLogits",
-    .flags = OP_NO_EXPORT | OP_NEEDS_INPUT,
+    .flags = OP_NEEDS_INPUT,
     .infer = infer_softmax_xent,
     .forward = forward_softmax_xent,
     .backward = backward_softmax_xent,
+    .emit = loss_emit_softmax_xent,
     .kept = kept_softmax_xent,
 };
 
@@ -346,8 +348,9 @@ static void backward_weighted(const struct crew_node *n, struct run *r)
 
 const struct op_def op_weighted_loss = {
     .tf_name = "WeightedLoss",
-    .flags = OP_NO_EXPORT | OP_NEEDS_INPUT,
+    .flags = OP_MANY_NODES | OP_NEEDS_INPUT,
     .infer = infer_weighted,
     .forward = forward_weighted,
     .backward = backward_weighted,
+    .emit = loss_emit_weighted,
 };

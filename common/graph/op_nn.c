@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "graph/op.h"
+#include "graph/op_loss_emit.h"
 #include "kernels/kernels.h"
 
 #include "base/banned.h"
@@ -255,10 +255,11 @@ static size_t kept_xent(const struct crew_node *n, int64_t batch)
 
 const struct op_def op_sparse_softmax_xent = {
     .tf_name = "SparseSoftmaxCrossEntropyWithLogits",
-    .flags = OP_NO_EXPORT | OP_NEEDS_INPUT,
+    .flags = OP_NEEDS_INPUT,
     .infer = infer_xent,
     .forward = forward_xent,
     .backward = backward_xent,
+    .emit = loss_emit_sparse_xent,
     .kept = kept_xent,
 };
 

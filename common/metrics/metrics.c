@@ -7,19 +7,9 @@
 
 #include "base/mem.h"
 #include "graph/node.h"
-#include "metrics/rule.h"
+#include "metrics/metrics_impl.h"
 
 #include "base/banned.h"
-
-enum { LABELS, PREDICTIONS, NORMALIZER, WEIGHTS };
-
-struct crew_metric {
-    struct crew_graph *graph;
-    const char *name; /* of the function that made it */
-    struct metric_rule rule;
-    struct crew_node *operand[METRIC_MAX_INPUTS]; /* NULL: has none */
-    float thresholds[];
-};
 
 /* ------------------------------------------------------------------- operands
  */
@@ -364,7 +354,7 @@ static struct metric_column column(const struct crew_metric *m,
     return c;
 }
 
-static int64_t per_row(const struct crew_shape *shape)
+int64_t metric_per_row(const struct crew_shape *shape)
 {
     int64_t n = 1;
 
@@ -387,9 +377,9 @@ int metric_update(const struct crew_metric *m,
     b.normalizer = column(m, NORMALIZER, p, &ignored);
     b.weights = column(m, WEIGHTS, p, &weights).data;
     b.rows = shape.rank > 0 ? shape.dim[0] : 1;
-    b.columns = per_row(&shape);
-    b.label_columns = per_row(&labels);
-    b.weights_per_row = weights.rank == 0 ? 0 : per_row(&weights);
+    b.columns = metric_per_row(&shape);
+    b.label_columns = metric_per_row(&labels);
+    b.weights_per_row = weights.rank == 0 ? 0 : metric_per_row(&weights);
     return metric_rule_update(&m->rule, &b, state, err);
 }
 

@@ -4,6 +4,7 @@
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
+#include "graph/graphdef.h"
 #include "graph/plan.h"
 
 #define METRIC_MAX_INPUTS 4
@@ -26,5 +27,20 @@ int metric_num_values(const struct crew_metric *);
 void metric_values(const struct crew_metric *,
                    const double *state,
                    float *values);
+
+/* ------------------------------------------------------------------ export */
+
+/* A metric in a GraphDef, as tf.compat.v1.metrics builds it: local variables,
+ * an update of them with the operands' values, and its value. */
+struct metric_nodes {
+    const char *value, *update; /* nodes; live as long as the graphdef */
+    struct crew_shape shape;    /* a scalar, or (thresholds); float32 */
+};
+/* The operands' nodes are there already. Errors: UNIMPLEMENTED (exit 1), a
+ * metric that has no such form. */
+CREW_MUST_CHECK int metric_emit(const struct crew_metric *,
+                                struct graphdef *,
+                                CREW_OUT struct metric_nodes *,
+                                struct crew_err *);
 
 #endif

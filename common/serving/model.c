@@ -76,18 +76,22 @@ static bool has_tag(const Tensorflow__MetaGraphDef *m, const char *tag)
     return info != NULL && info->n_tags == 1 && strcmp(info->tags[0], tag) == 0;
 }
 
-static int choose_meta_graph(struct serving_model *m, struct crew_err *err)
+static int choose_meta_graph(struct serving_model *m,
+                             const char *tag,
+                             struct crew_err *err)
 {
     for (size_t i = 0; i < m->message->n_meta_graphs && m->meta == NULL; i++) {
-        if (has_tag(m->message->meta_graphs[i], "serve")) {
+        if (has_tag(m->message->meta_graphs[i], tag)) {
             m->meta = m->message->meta_graphs[i];
         }
     }
     if (m->meta == NULL || m->meta->graph_def == NULL) {
         return crew_err_exit(err, CREW_NOT_FOUND, 65,
-                             "%s: no MetaGraph is tagged 'serve' alone. Fix: "
-                             "export it for serving",
-                             m->dir);
+                             "%s: no MetaGraph is tagged '%s' alone. Fix: %s",
+                             m->dir, tag,
+                             strcmp(tag, "serve") == 0
+                                 ? "export it for serving"
+                                 : "`crew saved-model show` lists the tags");
     }
     return CREW_OK;
 }
@@ -265,12 +269,21 @@ int serving_model_open(struct crew_env *env,
                        struct serving_model **out,
                        struct crew_err *err)
 {
+    return serving_model_open_tag(env, dir, "serve", out, err);
+}
+
+int serving_model_open_tag(struct crew_env *env,
+                           const char *dir,
+                           const char *tag,
+                           struct serving_model **out,
+                           struct crew_err *err)
+{
     struct serving_model *m = xcalloc(1, sizeof *m);
 
     m->env = env;
     m->dir = xstrdup(dir);
     if (saved_model_load(env, dir, &m->message, err) == CREW_OK &&
-        choose_meta_graph(m, err) == CREW_OK &&
+        choose_meta_graph(m, tag, err) == CREW_OK &&
         find_assets(m, err) == CREW_OK &&
         executor_new(m->meta->graph_def, m, &m->executor, err) == CREW_OK &&
         restore(m, err) == CREW_OK && initialise(m, err) == CREW_OK) {

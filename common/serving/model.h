@@ -27,6 +27,12 @@ CREW_MUST_CHECK int serving_model_open(struct crew_env *,
                                        const char *dir,
                                        CREW_OUT struct serving_model **,
                                        struct crew_err *);
+/* The same of the MetaGraph with another tag ("eval"). */
+CREW_MUST_CHECK int serving_model_open_tag(struct crew_env *,
+                                           const char *dir,
+                                           const char *tag,
+                                           CREW_OUT struct serving_model **,
+                                           struct crew_err *);
 void serving_model_close(CREW_NULLABLE struct serving_model *);
 
 /* The signature of that key; NULL: none. Borrowed. */

@@ -8,10 +8,11 @@
 #include "base/banned.h"
 
 static const struct serving_op *const tables[] = {
-    serving_ops_array,  serving_ops_place,  serving_ops_math,
-    serving_ops_reduce, serving_ops_nn,     serving_ops_state,
-    serving_ops_string, serving_ops_sparse, serving_ops_segment,
-    serving_ops_cross,  serving_ops_lookup, serving_ops_parse,
+    serving_ops_array,  serving_ops_place,   serving_ops_math,
+    serving_ops_reduce, serving_ops_nn,      serving_ops_state,
+    serving_ops_string, serving_ops_sparse,  serving_ops_segment,
+    serving_ops_cross,  serving_ops_lookup,  serving_ops_parse,
+    serving_ops_loss,   serving_ops_scatter,
 };
 
 const struct serving_op *serving_op_find(const char *name)

@@ -12,6 +12,9 @@ extern const struct serving_op serving_ops_math[];   /* MatMul, AddV2, ... */
 extern const struct serving_op serving_ops_reduce[]; /* Sum, ArgMax, ... */
 extern const struct serving_op serving_ops_nn[];     /* Conv2D, Softmax, ... */
 extern const struct serving_op
+    serving_ops_scatter[]; /* ScatterNd, DynamicStitch, ... */
+extern const struct serving_op serving_ops_loss[]; /* InTopKV2, ... */
+extern const struct serving_op
     serving_ops_state[]; /* VarHandleOp, Const, ... */
 extern const struct serving_op serving_ops_string[]; /* AsString, hashes, ... */
 extern const struct serving_op serving_ops_sparse[]; /* SparseReshape, ... */

@@ -38,6 +38,7 @@ enum arithmetic {
     SUB,
     MUL,
     DIV,
+    DIV_NO_NAN,
     FLOOR_DIV,
     FLOOR_MOD,
     MAX,
@@ -57,6 +58,8 @@ static double of_doubles(enum arithmetic op, double a, double b)
             return a * b;
         case DIV:
             return a / b;
+        case DIV_NO_NAN:
+            return b < 0.0 || b > 0.0 || isnan(b) ? a / b : 0.0;
         case FLOOR_DIV:
             return floor(a / b);
         case FLOOR_MOD:
@@ -174,12 +177,23 @@ ARITHMETIC(add, ADD)
 ARITHMETIC(sub, SUB)
 ARITHMETIC(mul, MUL)
 ARITHMETIC(div, DIV)
+ARITHMETIC(div_no_nan_of_any, DIV_NO_NAN)
 ARITHMETIC(floor_div, FLOOR_DIV)
 ARITHMETIC(floor_mod, FLOOR_MOD)
 ARITHMETIC(maximum, MAX)
 ARITHMETIC(minimum, MIN)
 ARITHMETIC(pow, POW)
 ARITHMETIC(squared_difference, SQD)
+
+static int run_div_no_nan(struct op_call *call)
+{
+    if (!number_is_float(call->in[0].dtype)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "input 0 has dtype %d, must be float or double",
+                       call->in[0].dtype);
+    }
+    return run_div_no_nan_of_any(call);
+}
 
 /* -------------------------------------------------------------- comparisons */
 
@@ -692,6 +706,7 @@ const struct serving_op serving_ops_math[] = {
     {"Sub", run_sub, NULL, 2, 2},
     {"Mul", run_mul, NULL, 2, 2},
     {"RealDiv", run_div, NULL, 2, 2},
+    {"DivNoNan", run_div_no_nan, NULL, 2, 2},
     {"Div", run_div, NULL, 2, 2},
     {"FloorDiv", run_floor_div, NULL, 2, 2},
     {"FloorMod", run_floor_mod, NULL, 2, 2},

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "checkpoint/bundle.h"
 #include "serving/broadcast.h"
+#include "serving/number.h"
 #include "serving/op_tables.h"
+#include "tensor/tensor.h"
 #include "base/banned.h"
 
 static int none(const Tensorflow__NodeDef *node, struct crew_err *err)
@@ -128,6 +130,53 @@ static int run_assign(struct op_call *call)
         value_share(&r->value, &call->in[1], &call->in[1].shape);
     }
     return call->err->code;
+}
+
+/* A new value: who has read the variable in this run keeps the old one. */
+static int change(struct op_call *call, double sign)
+{
+    struct serving_resource *r = variable(call, true);
+    const struct value *by = &call->in[1];
+    struct value sum = {0};
+
+    if (r == NULL) {
+        return call->err->code;
+    }
+    if (!number_is(r->value.dtype) || r->value.dtype != by->dtype ||
+        !shape_equal(&r->value.shape, &by->shape)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "the variable %s has another dtype or shape than what "
+                       "it is changed by",
+                       r->name);
+    }
+    if (value_new(&sum, by->dtype, &by->shape, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < sum.n; i++) {
+        if (number_is_integer(sum.dtype)) {
+            number_put_int(&sum, i,
+                           (int64_t)((uint64_t)number_int(&r->value, i) +
+                                     (uint64_t)(int64_t)sign *
+                                         (uint64_t)number_int(by, i)));
+        } else {
+            number_put_double(
+                &sum, i,
+                number_double(&r->value, i) + sign * number_double(by, i));
+        }
+    }
+    value_release(&r->value);
+    r->value = sum;
+    return CREW_OK;
+}
+
+static int run_assign_add(struct op_call *call)
+{
+    return change(call, 1.0);
+}
+
+static int run_assign_sub(struct op_call *call)
+{
+    return change(call, -1.0);
 }
 
 static int run_is_initialized(struct op_call *call)
@@ -328,6 +377,8 @@ const struct serving_op serving_ops_state[] = {
     {"VarHandleOp", run_var_handle, NULL, 0, 0},
     {"ReadVariableOp", run_read, NULL, 1, 1},
     {"AssignVariableOp", run_assign, none, 2, 2},
+    {"AssignAddVariableOp", run_assign_add, none, 2, 2},
+    {"AssignSubVariableOp", run_assign_sub, none, 2, 2},
     {"VarIsInitializedOp", run_is_initialized, NULL, 1, 1},
     {"ResourceGather", run_resource_gather, NULL, 2, 2},
     {"RestoreV2", run_restore, restore_outputs, 3, 3},

@@ -56,4 +56,22 @@ OURS=$(dirname "$(compgen -G "$MODEL/export/*/*/saved_model.pb" | head -n 1)")
 OURS=$(dirname "$OURS")
 run 0 ours "$BIN/crew" saved-model show --dir "$OURS" --all
 has "$WORK/ours.log" "signature_def\['serving_default'\]"
+
+say "the graph that is evaluated: exported, shown, run; train is refused"
+run 0 eval "$BIN/crew" export "${TINY_ARGS[@]}" --model-dir "$MODEL" \
+    --dir "$WORK/eval" --mode eval
+has "$WORK/eval.log" "Signatures INCLUDED in export for Eval: \['eval'\]"
+run 0 eval_show "$BIN/crew" saved-model show --dir "$WORK/eval" --all
+has "$WORK/eval_show.log" "Method name is: tensorflow/supervised/eval"
+has "$WORK/eval_show.log" "outputs\['metrics/accuracy/update_op'\] tensor_info:"
+run 0 eval_run "$BIN/crew" saved-model run --dir "$WORK/eval" --tag_set eval \
+    --input_exprs 'x=[[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]];label=[1]'
+has "$WORK/eval_run.log" '^Result for output key metrics/accuracy/update_op:'
+has "$WORK/eval_run.log" '^Result for output key loss:'
+run 64 train_mode "$BIN/crew" export "${TINY_ARGS[@]}" --model-dir "$MODEL" \
+    --dir "$WORK/train" --mode train
+has "$WORK/train_mode.log" 'cannot export in mode train: the ps apply the updates'
+run 64 any_mode "$BIN/crew" export "${TINY_ARGS[@]}" --model-dir "$MODEL" \
+    --dir "$WORK/train" --mode infer
+has "$WORK/any_mode.log" 'is none of predict, eval, train'
 finish

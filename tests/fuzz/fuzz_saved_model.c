@@ -260,7 +260,11 @@ static void run_model(const uint8_t *data, size_t size)
     put(env, "/m/assets/columns.txt", words, sizeof words - 1);
     put(env, "/m/saved_model.pb", data, size);
     show(env);
-    if (serving_model_open(env, "/m", &m, &err) == CREW_OK) {
+    if (serving_model_open(env, "/m", &m, &err) == CREW_NOT_FOUND) {
+        err = (struct crew_err){0};
+        (void)serving_model_open_tag(env, "/m", "eval", &m, &err);
+    }
+    if (err.code == CREW_OK) {
         run_all(m);
         serving_model_close(m);
     } else {

@@ -685,6 +685,13 @@ START_TEST(exports_or_says_that_it_cannot)
         found |= strcmp(graphdef_message(out)->node[i]->op,
                         cases[_i].op->tf_name) == 0;
     }
+    /* One TensorFlow has no op for ends with a node of its name. */
+    if ((cases[_i].op->flags & OP_MANY_NODES) != 0) {
+        size_t n = graphdef_message(out)->n_node;
+
+        found =
+            strcmp(graphdef_message(out)->node[n - 1]->name, node_name(y)) == 0;
+    }
     ck_assert_msg(found == wanted, "%s: no %s among the nodes", cases[_i].what,
                   cases[_i].op->tf_name);
     graphdef_free(out);

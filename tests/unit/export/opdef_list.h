@@ -17,6 +17,8 @@ OP("Const", "", "dtype", "value:tensor dtype:type")
 OP("NoOp", "", "", "")
 UNARY_OP("Identity")
 UNARY_OP("Relu")
+UNARY_OP("Log1p")
+UNARY_OP("OnesLike")
 UNARY_OP("Relu6")
 UNARY_OP("Elu")
 UNARY_OP("Selu")
@@ -56,6 +58,28 @@ OP("FusedBatchNormV3",
    "data_format:string? is_training:bool?")
 OP("MatMul", "T T", "T", "T:type transpose_a:bool? transpose_b:bool?")
 OP("BiasAdd", "T T", "T", "T:type data_format:string?")
+BINARY_OP("DivNoNan")
+BINARY_OP("SquaredDifference")
+OP("Equal", "T T", "bool", "T:type incompatible_shape_error:bool?")
+OP("NotEqual", "T T", "bool", "T:type incompatible_shape_error:bool?")
+OP("Less", "T T", "bool", "T:type")
+OP("Greater", "T T", "bool", "T:type")
+OP("LogicalAnd", "bool bool", "bool", "")
+OP("LogicalNot", "bool", "bool", "")
+OP("Any", "bool Tidx", "bool", "Tidx:type?int32 keep_dims:bool?")
+OP("Select", "bool T T", "T", "T:type")
+OP("Size", "T", "out_type", "T:type out_type:type?int32")
+OP("Slice", "T Index Index", "T", "T:type Index:type")
+OP("TopKV2",
+   "T Tk",
+   "T index_type",
+   "T:type Tk:type?int32 index_type:type?int32 sorted:bool?")
+OP("InTopKV2", "float32 T T", "bool", "T:type?int32")
+OP("SoftmaxCrossEntropyWithLogits", "T T", "T T", "T:type")
+OP("SparseSoftmaxCrossEntropyWithLogits",
+   "T Tlabels",
+   "T T",
+   "T:type Tlabels:type?int64")
 REDUCTION("Mean")
 REDUCTION("Sum")
 REDUCTION("Max")
@@ -135,6 +159,7 @@ OP("VarHandleOp",
    "dtype:type shape:shape container:string? shared_name:string? "
    "debug_name:string? allowed_devices:list(string)?")
 OP("ReadVariableOp", "resource", "dtype", "dtype:type")
+OP("AssignAddVariableOp", "resource dtype", "", "dtype:type")
 OP("AssignVariableOp", "resource dtype", "", "dtype:type validate_shape:bool?")
 OP("RestoreV2", "string string string", "[dtypes]", "dtypes:list(type)")
 
