@@ -641,8 +641,8 @@ CREW_API struct crew_node *crew_embedding_lookup(struct crew_graph *,
                                                  struct crew_node *params,
                                                  struct crew_node *ids);
 /* tf.nn.embedding_lookup_sparse: for each row of the batch the rows `ids` of
- * params (v, w) combined into one: (b, w). ids: a ragged feature, or integers
- * (b) or (b, k). A row without ids gives zeros. */
+ * params (v, w) combined into one: (b, w). ids: integers (b) or
+ * (b, k). A row without ids gives zeros. */
 enum crew_combiner {
     CREW_COMBINE_MEAN = 0, /* divided by the sum of the weights */
     CREW_COMBINE_SUM,
