@@ -110,8 +110,8 @@ static int write_variables(struct crew_env *env,
         const struct graphdef_var *v = &notes->vars[i];
         int k = graph_find_var(q->graph, v->name);
 
-        if (bundle_writer_add(w, v->name, v->dtype, &v->shape, q->var_data[k],
-                              err) != CREW_OK) {
+        if (bundle_writer_add(w, v->name, (int)v->dtype, &v->shape,
+                              q->var_data[k], err) != CREW_OK) {
             goto out;
         }
     }

@@ -78,7 +78,9 @@ int64_t replicas_needed(const struct replicas *r, int64_t living)
     return (r->to_aggregate * n + r->total - 1) / r->total;
 }
 
-CLONES void replicas_add(int64_t n, float *sum, const float *x, bool first)
+/* clang 14 gives a clone that is not static another name than its callers know.
+ */
+CLONES static void add(int64_t n, float *sum, const float *x, bool first)
 {
     for (int64_t i = 0; first && i < n; i++) {
         sum[i] = x[i];
@@ -88,10 +90,20 @@ CLONES void replicas_add(int64_t n, float *sum, const float *x, bool first)
     }
 }
 
-CLONES void replicas_divide(int64_t n, float *sum, int64_t count)
+void replicas_add(int64_t n, float *sum, const float *x, bool first)
+{
+    add(n, sum, x, first);
+}
+
+CLONES static void divide(int64_t n, float *sum, int64_t count)
 {
     float by = (float)count;
     for (int64_t i = 0; i < n; i++) {
         sum[i] /= by;
     }
+}
+
+void replicas_divide(int64_t n, float *sum, int64_t count)
+{
+    divide(n, sum, count);
 }
