@@ -278,6 +278,7 @@ int main(void)
     Suite *suite = suite_create("table");
     TCase *tc = tcase_create("table");
 
+    tcase_set_timeout(tc, 60); /* ThreadSanitizer is slow */
     tcase_add_test(tc, bytes_are_tensorflows);
     tcase_add_loop_test(tc, several_blocks_are_read_back, 0, 7);
     tcase_add_test(tc, snappy_blocks_are_read);
