@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/expr.h"
 #include "graph/op.h"
 #include "kernels/kernels.h"
 
@@ -315,25 +316,6 @@ static void backward_frozen(const struct crew_node *n, struct run *r)
     }
 }
 
-/* A node <name>/<what> of two operands. */
-static void part(const struct crew_node *n,
-                 struct graphdef *g,
-                 const char *what,
-                 const char *op,
-                 const char *a,
-                 const char *b)
-{
-    char name[300];
-
-    (void)snprintf(name, sizeof name, "%s/%s", n->name, what);
-    graphdef_node(g, what[0] == '\0' ? n->name : name, op);
-    graphdef_input(g, a);
-    if (b != NULL) {
-        graphdef_input(g, b);
-    }
-    graphdef_attr_type(g, "T", CREW_FLOAT);
-}
-
 /* tf.nn.batch_normalization, with its names below <layer>/batchnorm. */
 static void emit_plain(const struct crew_node *n, struct graphdef *g)
 {
@@ -342,6 +324,7 @@ static void emit_plain(const struct crew_node *n, struct graphdef *g)
                                              "mul_1", "mul_2", "sub"};
     int gamma = gamma_at(n, 3), beta = beta_at(n, 3);
     const char *scale;
+    struct expr e = {g, n->name};
     char name[NAMES][300];
 
     for (int i = 0; i < NAMES; i++) {
@@ -349,19 +332,24 @@ static void emit_plain(const struct crew_node *n, struct graphdef *g)
     }
     scale = gamma < 0 ? name[INV] : name[SCALE];
     graphdef_const_float(g, name[EPS], n->attr.norm.epsilon);
-    part(n, g, whats[SUM], "AddV2", n->in[2]->name, name[EPS]);
-    part(n, g, whats[INV], "Rsqrt", name[SUM], NULL);
+    (void)expr_op_as(&e, name[SUM], "AddV2", CREW_FLOAT, n->in[2]->name,
+                     name[EPS]);
+    (void)expr_op_as(&e, name[INV], "Rsqrt", CREW_FLOAT, name[SUM], NULL);
     if (gamma >= 0) {
-        part(n, g, whats[SCALE], "Mul", name[INV], n->in[gamma]->name);
+        (void)expr_op_as(&e, name[SCALE], "Mul", CREW_FLOAT, name[INV],
+                         n->in[gamma]->name);
     }
-    part(n, g, whats[SCALED], "Mul", n->in[0]->name, scale);
-    part(n, g, whats[SHIFT], "Mul", n->in[1]->name, scale);
+    (void)expr_op_as(&e, name[SCALED], "Mul", CREW_FLOAT, n->in[0]->name,
+                     scale);
+    (void)expr_op_as(&e, name[SHIFT], "Mul", CREW_FLOAT, n->in[1]->name, scale);
     if (beta >= 0) {
-        part(n, g, whats[REST], "Sub", n->in[beta]->name, name[SHIFT]);
+        (void)expr_op_as(&e, name[REST], "Sub", CREW_FLOAT, n->in[beta]->name,
+                         name[SHIFT]);
     } else {
-        part(n, g, whats[REST], "Neg", name[SHIFT], NULL);
+        (void)expr_op_as(&e, name[REST], "Neg", CREW_FLOAT, name[SHIFT], NULL);
     }
-    part(n, g, "", "AddV2", name[SCALED], name[REST]);
+    (void)expr_op_as(&e, n->name, "AddV2", CREW_FLOAT, name[SCALED],
+                     name[REST]);
 }
 
 /* gamma or beta, or the Const of ones or zeros that stands for it. */

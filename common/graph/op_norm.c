@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/expr.h"
 #include "graph/op.h"
 
 #include "base/banned.h"
@@ -128,31 +129,13 @@ static size_t kept(const struct crew_node *n, int64_t batch)
 
 /* ------------------------------------------------------------------- export */
 
-/* A node <name>/<what> of `op` with up to two inputs and T. */
-static void part(const struct crew_node *n,
-                 struct graphdef *g,
-                 const char *what,
-                 const char *op,
-                 const char *a,
-                 const char *b)
-{
-    char name[300];
-
-    (void)snprintf(name, sizeof name, "%s/%s", n->name, what);
-    graphdef_node(g, what[0] == '\0' ? n->name : name, op);
-    graphdef_input(g, a);
-    if (b != NULL) {
-        graphdef_input(g, b);
-    }
-    graphdef_attr_type(g, "T", CREW_FLOAT);
-}
-
 static void emit(const struct crew_node *n, struct graphdef *g)
 {
     enum { AXES, MEAN, DIFF, SQ, VAR, EPS, SUM, RSQRT, HAT, SCALED, NAMES };
     static const char *const whats[NAMES] = {
         "axes",    "mean", "sub",   "square", "variance",
         "epsilon", "add",  "Rsqrt", "mul",    "mul_1"};
+    struct expr e = {g, n->name};
     char name[NAMES][300];
     int32_t axis = n->shape.rank - 1;
 
@@ -161,17 +144,21 @@ static void emit(const struct crew_node *n, struct graphdef *g)
     }
     graphdef_const_ints(g, name[AXES], 1, &axis, 1);
     graphdef_const_float(g, name[EPS], n->attr.factor);
-    part(n, g, whats[MEAN], "Mean", n->in[0]->name, name[AXES]);
+    (void)expr_op_as(&e, name[MEAN], "Mean", CREW_FLOAT, n->in[0]->name,
+                     name[AXES]);
     graphdef_attr_bool(g, "keep_dims", true);
-    part(n, g, whats[DIFF], "Sub", n->in[0]->name, name[MEAN]);
-    part(n, g, whats[SQ], "Square", name[DIFF], NULL);
-    part(n, g, whats[VAR], "Mean", name[SQ], name[AXES]);
+    (void)expr_op_as(&e, name[DIFF], "Sub", CREW_FLOAT, n->in[0]->name,
+                     name[MEAN]);
+    (void)expr_op_as(&e, name[SQ], "Square", CREW_FLOAT, name[DIFF], NULL);
+    (void)expr_op_as(&e, name[VAR], "Mean", CREW_FLOAT, name[SQ], name[AXES]);
     graphdef_attr_bool(g, "keep_dims", true);
-    part(n, g, whats[SUM], "AddV2", name[VAR], name[EPS]);
-    part(n, g, whats[RSQRT], "Rsqrt", name[SUM], NULL);
-    part(n, g, whats[HAT], "Mul", name[DIFF], name[RSQRT]);
-    part(n, g, whats[SCALED], "Mul", name[HAT], n->in[1]->name);
-    part(n, g, "", "AddV2", name[SCALED], n->in[2]->name);
+    (void)expr_op_as(&e, name[SUM], "AddV2", CREW_FLOAT, name[VAR], name[EPS]);
+    (void)expr_op_as(&e, name[RSQRT], "Rsqrt", CREW_FLOAT, name[SUM], NULL);
+    (void)expr_op_as(&e, name[HAT], "Mul", CREW_FLOAT, name[DIFF], name[RSQRT]);
+    (void)expr_op_as(&e, name[SCALED], "Mul", CREW_FLOAT, name[HAT],
+                     n->in[1]->name);
+    (void)expr_op_as(&e, n->name, "AddV2", CREW_FLOAT, name[SCALED],
+                     n->in[2]->name);
 }
 
 const struct op_def op_layer_norm = {
