@@ -123,7 +123,7 @@ static int64_t place(const struct crew_shape *x, unsigned axes, int64_t i)
     int64_t at = 0, step = 1;
 
     for (int k = x->rank - 1; k >= 0; k--) {
-        if ((axes >> k & 1u) == 0) {
+        if ((axes & 1u << (unsigned)k) == 0) {
             at += i % x->dim[k] * step;
             step *= x->dim[k];
         }
