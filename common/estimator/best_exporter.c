@@ -5,13 +5,13 @@
  * the evaluator that comes back does not export it again. */
 #include "estimator/best_exporter.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/file_pattern.h"
 #include "summary/event_reader.h"
 #include "base/banned.h"
 
@@ -64,81 +64,18 @@ void eval_result_release(struct crew_eval_result *r)
 
 /* ------------------------------------------------------------------- paths */
 
-struct paths {
-    char **items;
-    int n;
-};
-
-static void add_path(struct paths *p, CREW_TAKES char *path)
-{
-    p->items = xrealloc(p->items, ((size_t)p->n + 1) * sizeof *p->items);
-    p->items[p->n++] = path;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void take_name(void *self, const char *name)
-{
-    add_path(self, xstrdup(name));
-}
-
-static void expand(struct crew_env *env,
-                   const char *dir,
-                   const char *pattern,
-                   struct paths *out)
+/* What cannot be listed matches nothing. Owner: file_list_release(). */
+static struct file_list find(struct crew_env *env,
+                             const char *dir,
+                             const char *pattern)
 {
     struct crew_err ignored = {0};
-    struct paths names = {0};
-    size_t len = strcspn(pattern, "/");
-    const char *rest = pattern + len + strspn(pattern + len, "/");
-    char *part = xasprintf("%.*s", (int)len, pattern);
+    struct file_list found = {0};
+    bool absolute = pattern[0] == '/';
 
-    (void)env->fs->list(env->fs, dir, take_name, &names, &ignored);
-    if (names.n > 0) {
-        qsort(names.items, (size_t)names.n, sizeof *names.items, by_name);
-    }
-    for (int i = 0; i < names.n; i++) {
-        if (fnmatch(part, names.items[i], FNM_PERIOD) == 0) {
-            char *path = path_join(dir, names.items[i]);
-
-            if (*rest == '\0') {
-                add_path(out, path);
-            } else {
-                expand(env, path, rest, out);
-                free(path);
-            }
-        }
-    }
-    best_free_paths(names.items, names.n);
-    free(part);
-}
-
-void best_glob(struct crew_env *env,
-               const char *dir,
-               const char *pattern,
-               char ***paths,
-               int *n)
-{
-    struct paths out = {0};
-
-    if (pattern[0] == '/') {
-        expand(env, "/", pattern + strspn(pattern, "/"), &out);
-    } else {
-        expand(env, dir, pattern, &out);
-    }
-    *paths = out.items;
-    *n = out.n;
-}
-
-void best_free_paths(char **paths, int n)
-{
-    for (int i = 0; i < n; i++) {
-        free(paths[i]);
-    }
-    free(paths);
+    (void)file_list_glob(&found, env, absolute ? "/" : dir,
+                         pattern + strspn(pattern, "/"), &ignored);
+    return found;
 }
 
 /* -------------------------------------------------------------- comparing */
@@ -291,13 +228,13 @@ static bool is_noted(const struct best_place *p,
 
 static bool has_exports(const struct best_place *p)
 {
-    char **paths = NULL;
-    int n;
+    struct file_list exports =
+        find(p->env, p->base,
+             "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]");
+    bool any = exports.n > 0;
 
-    best_glob(p->env, p->base,
-              "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]", &paths, &n);
-    best_free_paths(paths, n);
-    return n > 0;
+    file_list_release(&exports);
+    return any;
 }
 
 static int load(struct best_memory *m,
@@ -308,18 +245,17 @@ static int load(struct best_memory *m,
 {
     const char *pattern = x->event_file_pattern;
     int64_t skip_step = is_noted(p, x, step) ? -1 : step;
-    char **paths = NULL;
-    int n = 0;
+    struct file_list files = {0};
 
     if (pattern == NULL) {
-        best_glob(p->env, p->eval_dir, "*.tfevents.*", &paths, &n);
+        files = find(p->env, p->eval_dir, "*.tfevents.*");
     } else if (pattern[0] != '\0') {
-        best_glob(p->env, p->model_dir, pattern, &paths, &n);
+        files = find(p->env, p->model_dir, pattern);
     }
-    for (int i = 0; i < n && err->code == CREW_OK; i++) {
-        (void)read_events(m, p->env, x, paths[i], skip_step, err);
+    for (int i = 0; i < files.n && err->code == CREW_OK; i++) {
+        (void)read_events(m, p->env, x, files.paths[i], skip_step, err);
     }
-    best_free_paths(paths, n);
+    file_list_release(&files);
     return err->code;
 }
 

@@ -42,13 +42,4 @@ void eval_result_copy(struct crew_eval_result *to,
                       const struct crew_eval_result *from);
 void eval_result_release(struct crew_eval_result *);
 
-/* Paths that match, in order; a pattern has *, ? and [] in any part. What
- * cannot be listed matches nothing. Owner: caller, best_free_paths(). */
-void best_glob(struct crew_env *,
-               const char *dir,
-               const char *pattern,
-               CREW_OUT char ***paths,
-               CREW_OUT int *n);
-void best_free_paths(CREW_NULLABLE char **paths, int n);
-
 #endif

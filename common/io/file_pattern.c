@@ -25,26 +25,48 @@ void file_list_release(struct file_list *l)
     *l = (struct file_list){0};
 }
 
-struct search {
-    struct file_list *found;
-    const char *folder, *name; /* the pattern's parts; folder ends with / */
-};
-
-static void add_if_it_fits(void *self, const char *name)
+static void take_name(void *self, const char *name)
 {
-    const struct search *s = self;
-
-    if (fnmatch(s->name, name, FNM_PERIOD) == 0) {
-        char *path = xasprintf("%s%s", s->folder, name);
-
-        file_list_add(s->found, path);
-        free(path);
-    }
+    file_list_add(self, name);
 }
 
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int file_list_glob(struct file_list *l,
+                   struct crew_env *env,
+                   const char *dir,
+                   const char *pattern,
+                   struct crew_err *err)
+{
+    struct file_list names = {0};
+    size_t len = strcspn(pattern, "/");
+    const char *rest = pattern + len + strspn(pattern + len, "/");
+    char *part = xasprintf("%.*s", (int)len, pattern);
+
+    (void)env->fs->list(env->fs, dir[0] == '\0' ? "." : dir, take_name, &names,
+                        err);
+    if (names.n > 0) {
+        qsort(names.paths, (size_t)names.n, sizeof *names.paths, by_name);
+    }
+    for (int i = 0; i < names.n && err->code == CREW_OK; i++) {
+        if (fnmatch(part, names.paths[i], FNM_PERIOD) == 0) {
+            char *path = path_join(dir, names.paths[i]);
+            struct crew_err no_folder = {0}; /* below: matches nothing */
+
+            if (*rest == '\0') {
+                file_list_add(l, path);
+            } else {
+                (void)file_list_glob(l, env, path, rest, &no_folder);
+            }
+            free(path);
+        }
+    }
+    file_list_release(&names);
+    free(part);
+    return err->code;
 }
 
 int file_list_expand(struct file_list *l,
@@ -55,25 +77,15 @@ int file_list_expand(struct file_list *l,
     const char *slash = strrchr(pattern, '/');
     size_t n = slash == NULL ? 0 : (size_t)(slash - pattern) + 1;
     char *folder = xasprintf("%.*s", (int)n, pattern);
-    struct search s = {l, folder, pattern + n};
     int before = l->n;
 
-    if (strpbrk(s.name, "*?[") == NULL) {
+    if (strpbrk(pattern + n, "*?[") == NULL) {
         file_list_add(l, pattern);
-        goto out;
-    }
-    if (env->fs->list(env->fs, n == 0 ? "." : folder, add_if_it_fits, &s,
-                      err) != CREW_OK) {
-        goto out;
-    }
-    if (l->n == before) {
+    } else if (file_list_glob(l, env, folder, pattern + n, err) == CREW_OK &&
+               l->n == before) {
         crew_err_exit(err, CREW_NOT_FOUND, 66, "No files matched pattern: %s",
                       pattern);
-        goto out;
     }
-    qsort(l->paths + before, (size_t)(l->n - before), sizeof *l->paths,
-          by_name);
-out:
     free(folder);
     return err->code;
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/mem_fs.h"
 #include "estimator/best_exporter.h"
+#include "io/file_pattern.h"
 #include "summary/event_writer.h"
 
 static struct crew_env *env;
@@ -170,25 +171,31 @@ START_TEST(a_named_evaluation_has_its_own_history)
 }
 END_TEST
 
+static struct file_list found;
+
+static void find(const char *dir, const char *pattern)
+{
+    struct crew_err ignored = {0};
+
+    (void)file_list_glob(&found, env, dir, pattern, &ignored);
+}
+
 START_TEST(patterns)
 {
-    char **paths;
-    int n;
-
     write_event("m/a1", 1, "loss", 1.0f);
     write_event("m/a2", 1, "loss", 1.0f);
     write_event("m/b", 1, "loss", 1.0f);
-    best_glob(env, "m", "a?/*.tfevents.*", &paths, &n);
-    ck_assert_int_eq(n, 2);
-    ck_assert_ptr_nonnull(strstr(paths[0], "m/a1/events.out.tfevents."));
-    ck_assert_ptr_nonnull(strstr(paths[1], "m/a2/events.out.tfevents."));
-    best_free_paths(paths, n);
-    best_glob(env, "m", "*", &paths, &n);
-    ck_assert_int_eq(n, 3);
-    best_free_paths(paths, n);
-    best_glob(env, "m", "c/*", &paths, &n);
-    ck_assert_int_eq(n, 0);
-    best_free_paths(paths, n);
+    find("m", "a?/*.tfevents.*");
+    ck_assert_int_eq(found.n, 2);
+    ck_assert_ptr_nonnull(strstr(found.paths[0], "m/a1/events.out.tfevents."));
+    ck_assert_ptr_nonnull(strstr(found.paths[1], "m/a2/events.out.tfevents."));
+    file_list_release(&found);
+    find("m", "*");
+    ck_assert_int_eq(found.n, 3);
+    file_list_release(&found);
+    find("m", "c/*");
+    ck_assert_int_eq(found.n, 0);
+    file_list_release(&found);
 }
 END_TEST
 
@@ -257,20 +264,19 @@ END_TEST
 
 START_TEST(a_torn_event_file_counts_as_far_as_it_goes)
 {
-    char **paths, *text;
-    int n;
+    char *text;
     size_t len;
 
     ck_assert(loss(1, 2.0f));
     write_event("m/eval", 2, "loss", 1.0f);
-    best_glob(env, "m/eval", "*", &paths, &n);
-    ck_assert_int_eq(n, 2);
-    ck_assert_int_eq(fs_read_file(env, paths[1], 4096, &text, &len, &err),
+    find("m/eval", "*");
+    ck_assert_int_eq(found.n, 2);
+    ck_assert_int_eq(fs_read_file(env, found.paths[1], 4096, &text, &len, &err),
                      CREW_OK);
-    ck_assert_int_eq(fs_replace_file(env, paths[1], text, len - 3, &err),
+    ck_assert_int_eq(fs_replace_file(env, found.paths[1], text, len - 3, &err),
                      CREW_OK);
     free(text);
-    best_free_paths(paths, n);
+    file_list_release(&found);
     restart();
     ck_assert(loss(3, 1.5f)); /* the 1 is lost, the 2 is not */
     ck_assert_ptr_nonnull(strstr(log_text, "are not counted:"));
