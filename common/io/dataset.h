@@ -6,6 +6,8 @@
 #ifndef IO_DATASET_H
 #define IO_DATASET_H
 
+#include <string.h>
+
 #include "base/env.h"
 #include "tensor/tensor.h"
 
@@ -75,6 +77,18 @@ void dataset_add_component(struct crew_dataset *,
                            bool is_label);
 /* Bytes of one element of component k (of one row, if batched). */
 size_t dataset_element_bytes(const struct dataset_spec *, int k);
+
+/* Copy a component's value. Most are scalars, for which a call would be felt. */
+static inline void dataset_copy_value(void *to, const void *from, size_t bytes)
+{
+    if (bytes == sizeof(float)) {
+        memcpy(to, from, sizeof(float));
+    } else if (bytes == sizeof(int64_t)) {
+        memcpy(to, from, sizeof(int64_t));
+    } else {
+        memcpy(to, from, bytes);
+    }
+}
 
 /* The constructor's sticky error, before anything is read. */
 CREW_MUST_CHECK int dataset_check(const struct crew_dataset *,

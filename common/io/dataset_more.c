@@ -10,28 +10,9 @@
 
 #define MAX_PREFETCH 512
 
-static int through_next(struct crew_dataset *d,
-                        void *const *out,
-                        int64_t *rows,
-                        struct crew_err *err)
-{
-    return d->source->ops->next(d->source, out, rows, err);
-}
-
-static int through_rewind(struct crew_dataset *d, struct crew_err *err)
-{
-    return d->source->ops->rewind(d->source, err);
-}
-
-static const struct dataset_ops through_ops = {.next = through_next,
-                                               .rewind = through_rewind};
-
 /* The reader's thread is the one that prefetches; this tells it how far. */
-struct crew_dataset *crew_dataset_prefetch(struct crew_dataset *source,
-                                           int64_t n)
+struct crew_dataset *crew_dataset_prefetch(struct crew_dataset *d, int64_t n)
 {
-    struct crew_dataset *d = dataset_new(sizeof *d, &through_ops, source);
-
     if (n < 1 || n > MAX_PREFETCH) {
         crew_err_exit(&d->broken, CREW_INVALID_ARGUMENT, 64,
                       "crew_dataset_prefetch: %" PRId64

@@ -124,13 +124,7 @@ static void give(struct shuffle *d, int64_t slot, void *const *out)
     }
     element_slot(d, slot, from);
     for (int k = 0; k < d->base.spec.n; k++) {
-        if (d->bytes[k] == sizeof(float)) { /* a call a scalar would be felt */
-            memcpy(out[k], from[k], sizeof(float));
-        } else if (d->bytes[k] == sizeof(int64_t)) {
-            memcpy(out[k], from[k], sizeof(int64_t));
-        } else {
-            memcpy(out[k], from[k], d->bytes[k]);
-        }
+        dataset_copy_value(out[k], from[k], d->bytes[k]);
     }
 }
 

@@ -365,14 +365,9 @@ void record_features_give(const struct record_features *r,
 {
     for (int k = 0; k < r->n; k++) {
         const struct feature *f = &r->features[k];
-        const char *from = (const char *)f->rows + (size_t)i * f->bytes;
 
-        if (f->bytes == sizeof(float)) { /* a call a scalar would be felt */
-            memcpy(out[k], from, sizeof(float));
-        } else if (f->bytes == sizeof(int64_t)) {
-            memcpy(out[k], from, sizeof(int64_t));
-        } else {
-            memcpy(out[k], from, f->bytes);
-        }
+        dataset_copy_value(out[k],
+                           (const char *)f->rows + (size_t)i * f->bytes,
+                           f->bytes);
     }
 }
