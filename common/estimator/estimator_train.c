@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "checkpoint/crewdir.h"
 #include "estimator/estimator.h"
 #include "estimator/finish.h"
 #include "estimator/signals.h"
@@ -126,26 +125,6 @@ static int check_role(const struct run *run, struct crew_err *err)
 
 /* ----------------------------------------------------------------- training */
 
-/* The chief of a cluster ends its job: nobody else knows that it is over. */
-static void end_cluster(struct training *t)
-{
-    struct run *run = t->run;
-    struct crew_err err = {0};
-    bool evaluator;
-
-    if (run->ts.max_steps > 0 &&
-        crewdir_write_done(run->env, run->model_dir, t->step, finish_reason(t),
-                           &err) != CREW_OK) {
-        env_log(run->env, LOG_WARN, "DONE could not be written: %s", err.msg);
-        err = (struct crew_err){0};
-    }
-    if (t->trainer->ops->stop(t->trainer, 0, t->step, finish_reason(t),
-                              &evaluator, &err) != CREW_OK) {
-        env_log(run->env, LOG_WARN, "Not everybody has heard of the end: %s",
-                err.msg);
-    }
-}
-
 /* Fills run->failure unless all went well. */
 static int session(struct run *run, bool is_chief)
 {
@@ -167,7 +146,8 @@ static int session(struct run *run, bool is_chief)
     } else if (t.stop == STOP_TOLD) {
         code = finish_told(&t);
     } else if (run->tf != NULL && is_chief) {
-        end_cluster(&t);
+        /* Nobody else knows that its job is over. */
+        (void)finish_announce(&t, run->ts.max_steps > 0);
     }
     training_close(&t);
     return code;

@@ -130,6 +130,26 @@ int finish_too_late(const struct training *t)
     return 0;
 }
 
+bool finish_announce(struct training *t, bool write_done)
+{
+    struct run *run = t->run;
+    struct crew_err err = {0};
+    bool evaluator = false;
+
+    if (write_done &&
+        crewdir_write_done(run->env, run->model_dir, t->step, finish_reason(t),
+                           &err) != CREW_OK) {
+        env_log(run->env, LOG_WARN, "DONE could not be written: %s", err.msg);
+        err = (struct crew_err){0};
+    }
+    if (t->trainer->ops->stop(t->trainer, 0, t->step, finish_reason(t),
+                              &evaluator, &err) != CREW_OK) {
+        env_log(run->env, LOG_WARN, "Not everybody has heard of the end: %s",
+                err.msg);
+    }
+    return evaluator;
+}
+
 int finish_failed(struct training *t, const struct crew_err *err)
 {
     bool signalled = signals_pending() != 0 && err->code == CREW_CANCELLED;

@@ -18,6 +18,10 @@ int finish_told(const struct training *);
  * code. */
 int finish_too_late(const struct training *);
 
+/* The goal is reached (a chief): writes DONE, if that is wanted, and tells the
+ * cluster; what fails is a warning. True: an evaluator will be waited for. */
+bool finish_announce(struct training *, bool write_done);
+
 /* An error: logs it; if the cluster still hears us (a chief), tells it. The
  * exit code. A wait that a signal ended is no error. */
 int finish_failed(struct training *, const struct crew_err *);

@@ -77,21 +77,9 @@ static int end_job(struct training *t)
 {
     struct run *run = t->run;
     struct crew_err err = {0};
-    bool evaluator = false;
     int code = 0;
 
-    if (crewdir_write_done(run->env, run->model_dir, t->step, finish_reason(t),
-                           &err) != CREW_OK) {
-        env_log(run->env, LOG_WARN, "DONE could not be written: %s", err.msg);
-        err = (struct crew_err){0};
-    }
-    if (t->trainer->ops->stop(t->trainer, 0, t->step, finish_reason(t),
-                              &evaluator, &err) != CREW_OK) {
-        env_log(run->env, LOG_WARN, "Not everybody has heard of the end: %s",
-                err.msg);
-        err = (struct crew_err){0};
-    }
-    if (evaluator) {
+    if (finish_announce(t, true)) {
         code = await_evaluator(t);
     } else if (evaluate_here(t, &err) != CREW_OK) {
         code = run_fail(run, &err);
