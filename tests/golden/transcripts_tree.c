@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "cli/events.h"
 #include "config/json.h"
 #include "summary/event_reader.h"
 #include "transcripts.h"
@@ -40,31 +41,13 @@ static const char *value_kind(const Tensorflow__Summary__Value *v)
     }
 }
 
-static const char *what_name(const Tensorflow__Event *e)
-{
-    switch (e->what_case) {
-        case TENSORFLOW__EVENT__WHAT_FILE_VERSION:
-            return "file_version";
-        case TENSORFLOW__EVENT__WHAT_GRAPH_DEF:
-            return "graph_def";
-        case TENSORFLOW__EVENT__WHAT_META_GRAPH_DEF:
-            return "meta_graph_def";
-        case TENSORFLOW__EVENT__WHAT_SESSION_LOG:
-            return "session_log";
-        case TENSORFLOW__EVENT__WHAT_SUMMARY:
-            return "summary";
-        default:
-            return "other";
-    }
-}
-
 /* "100 summary accuracy:simple_value loss:simple_value" */
-static char *event_text(const Tensorflow__Event *e)
+static char *text_of_event(const Tensorflow__Event *e)
 {
     struct strbuf out;
 
     strbuf_init(&out);
-    strbuf_addf(&out, "%lld %s", (long long)e->step, what_name(e));
+    strbuf_addf(&out, "%lld %s", (long long)e->step, event_what(e));
     if (e->what_case == TENSORFLOW__EVENT__WHAT_SESSION_LOG) {
         strbuf_addf(&out, " %d %s", (int)e->session_log->status,
                     e->session_log->checkpoint_path != NULL
@@ -91,7 +74,7 @@ static void got_events(struct tree *t, const char *path, struct texts *out)
 
     if (event_reader_open(env_posix(), path, &reader, &err) == CREW_OK) {
         while (event_reader_next(reader, &e, &err) == CREW_OK) {
-            char *text = without_paths(t->model_dir, event_text(e));
+            char *text = without_paths(t->model_dir, text_of_event(e));
 
             texts_add(out, rules_mask(t->rules, t->events_at, text));
             tensorflow__event__free_unpacked(e, NULL);

@@ -472,13 +472,10 @@ static void same_state(const struct worker *a, const struct worker *b)
     ck_assert_mem_eq(a->powers, b->powers, sizeof(a->powers));
 }
 
-/* One trainer on two ps has the bits of one process: values, slots, averages and
- * powers, of two optimizers with schedules. */
-START_TEST(test_same_bits)
+/* One trainer on two ps, as `far` says, has the bits of one process. */
+static void has_the_bits_of_one_process(struct worker far)
 {
     struct cluster_test c = {.cluster = ""};
-    struct worker far = {.optimizer = optimizer_of(2 * _i),
-                         .second = optimizer_of((2 * _i + 1) % NUM_OPTIMIZERS)};
     struct worker near = far;
     char json[700];
     int64_t step = 0;
@@ -502,37 +499,23 @@ START_TEST(test_same_bits)
     free_vars(&near);
     tf_config_free(far.tf);
 }
+
+/* Values, slots, averages and powers, of two optimizers with schedules. */
+START_TEST(test_same_bits)
+{
+    has_the_bits_of_one_process(
+        (struct worker){.optimizer = optimizer_of(2 * _i),
+                        .second = optimizer_of((2 * _i + 1) % NUM_OPTIMIZERS)});
+}
 END_TEST
 
 /* Synchronous of one is asynchronous of one. */
 START_TEST(test_sync_of_one)
 {
-    struct cluster_test c = {.cluster = ""};
-    struct worker far = {.optimizer = optimizer_of(_i),
-                         .second = optimizer_of(_i + 3),
-                         .replicas = {.to_aggregate = 1, .total = 1}};
-    struct worker near = far;
-    char json[700];
-    int64_t step = 0;
-    open_servers(&c);
-    json_of(&c, "chief", 0, json, sizeof(json));
-    open_trainer(&far, json, 20);
-    open_trainer(&near, NULL, 20);
-    initialise(&far);
-    initialise(&near);
-    ck_assert_int_eq(train(&far), CREW_OUT_OF_RANGE);
-    ck_assert_int_eq(train(&near), CREW_OUT_OF_RANGE);
-    far.err = near.err = (struct crew_err){0};
-    ck_assert_int_eq(save(&far, &step), CREW_OK);
-    ck_assert_int_eq(save(&near, &step), CREW_OK);
-    ck_assert_int_eq(step, 20);
-    same_state(&far, &near);
-    stop_and_close(&far, step);
-    near.trainer->ops->close(near.trainer);
-    join_servers(&c, 0);
-    free_vars(&far);
-    free_vars(&near);
-    tf_config_free(far.tf);
+    has_the_bits_of_one_process(
+        (struct worker){.optimizer = optimizer_of(_i),
+                        .second = optimizer_of(_i + 3),
+                        .replicas = {.to_aggregate = 1, .total = 1}});
 }
 END_TEST
 
