@@ -15,16 +15,16 @@
  * ours/limit (the largest when lower_is_better); 0: for information only. */
 struct bench_result {
     double ours, limit;
-    const char* unit;
+    const char *unit;
     double goal;
     bool lower_is_better;
     char note[160]; /* how the figure came about, or empty */
 };
 
 struct bench_row {
-    const char* name;
-    const char* what; /* one line for --list */
-    int (*run)(CREW_OUT struct bench_result*, struct crew_err*);
+    const char *name;
+    const char *what; /* one line for --list */
+    int (*run)(CREW_OUT struct bench_result *, struct crew_err *);
 };
 
 /* Tables of rows, one a topic, each ended by a row without a name. */
@@ -43,8 +43,8 @@ struct bench_time {
     double best, median;
 };
 struct bench_time bench_measure(double seconds,
-                                void (*call)(void* self),
-                                void* self);
+                                void (*call)(void *self),
+                                void *self);
 
 /* The core's fp32 multiply-add peak in GFLOP/s, measured once a run. */
 double bench_fma_peak(void);

@@ -26,10 +26,10 @@ enum { BATCH = 100, FLAT = 7 * 7 * 64, HIDDEN = 1024, CLASSES = 10, VARS = 8 };
 static const double STEP_GFLOP = 8.205;
 static const float RATE = 0.4f;
 
-static const struct conv2d_dims conv1 = {BATCH, 28, 28, 1, 5, 5,
-                                         32,    28, 28, 2, 2, 1, 1};
-static const struct conv2d_dims conv2 = {BATCH, 14, 14, 32, 5, 5,
-                                         64,    14, 14, 2,  2, 1, 1};
+static const struct conv2d_dims conv1 = {BATCH, 28, 28, 1, 5, 5, 32,
+                                         28,    28, 2,  2, 1, 1};
+static const struct conv2d_dims conv2 = {BATCH, 14, 14, 32, 5, 5, 64,
+                                         14,    14, 2,  2,  1, 1};
 static const struct pool2d_dims pool1 = {BATCH, 28, 28, 32, 2, 2, 14, 14, 0, 0};
 static const struct pool2d_dims pool2 = {BATCH, 14, 14, 64, 2, 2, 7, 7, 0, 0};
 
@@ -44,7 +44,7 @@ enum {
 
 static const int64_t var_sizes[VARS] = {
     25 * 32,      32,     25 * 32 * 64,    64,
-    FLAT* HIDDEN, HIDDEN, HIDDEN* CLASSES, CLASSES};
+    FLAT *HIDDEN, HIDDEN, HIDDEN *CLASSES, CLASSES};
 /* w1 b1 w2 b2 w3 b3 w4 b4 */
 
 struct cnn {
@@ -57,9 +57,9 @@ struct cnn {
     uint64_t step;
 };
 
-static int take(float** out, size_t n, struct crew_err* err)
+static int take(float **out, size_t n, struct crew_err *err)
 {
-    void* p;
+    void *p;
     int rc = mem_try(n, sizeof(float), "the CNN's buffers", &p, err);
     if (rc == CREW_OK) {
         *out = p;
@@ -67,14 +67,14 @@ static int take(float** out, size_t n, struct crew_err* err)
     return rc;
 }
 
-static int take_buffers(struct cnn* n, struct crew_err* err)
+static int take_buffers(struct cnn *n, struct crew_err *err)
 {
     size_t scratch = k_conv2d_scratch(&conv1);
     size_t scratch2 = k_conv2d_scratch(&conv2);
     scratch = (scratch > scratch2 ? scratch : scratch2) / sizeof(float);
     float *bytes1 = NULL, *bytes2 = NULL;
     struct {
-        float** at;
+        float **at;
         size_t n;
     } all[] = {
         {&n->x, BATCH * 784},   {&n->c1, N1},       {&n->p1, P1},
@@ -94,13 +94,13 @@ static int take_buffers(struct cnn* n, struct crew_err* err)
         rc = take(&n->var[v], (size_t)var_sizes[v], err);
         rc = rc ? rc : take(&n->grad[v], (size_t)var_sizes[v], err);
     }
-    n->arg1 = (uint8_t*)bytes1;
-    n->arg2 = (uint8_t*)bytes2;
+    n->arg1 = (uint8_t *)bytes1;
+    n->arg2 = (uint8_t *)bytes2;
     return rc;
 }
 
 /* Uniform in [-scale, scale). */
-static void fill(float* x, int64_t n, float scale, uint32_t seed)
+static void fill(float *x, int64_t n, float scale, uint32_t seed)
 {
     uint32_t s = seed * 2654435761u + 1;
     for (int64_t i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ static void fill(float* x, int64_t n, float scale, uint32_t seed)
     }
 }
 
-static void fill_all(struct cnn* n)
+static void fill_all(struct cnn *n)
 {
     static const float scale[VARS] = {0.3f,  0.1f, 0.05f, 0.1f,
                                       0.03f, 0.1f, 0.06f, 0.1f};
@@ -123,7 +123,7 @@ static void fill_all(struct cnn* n)
     }
 }
 
-static void forward(struct cnn* n)
+static void forward(struct cnn *n)
 {
     k_conv2d(&conv1, n->x, n->var[0], n->c1, n->scratch);
     k_bias_add(N1 / 32, 32, n->c1, n->var[1], n->c1);
@@ -144,12 +144,12 @@ static void forward(struct cnn* n)
                           n->prob);
 }
 
-static void zero(float* x, int64_t n)
+static void zero(float *x, int64_t n)
 {
     memset(x, 0, (size_t)n * sizeof(float));
 }
 
-static void zero_gradients(struct cnn* n)
+static void zero_gradients(struct cnn *n)
 {
     zero(n->d_c1, N1);
     zero(n->d_a1, N1);
@@ -166,7 +166,7 @@ static void zero_gradients(struct cnn* n)
     }
 }
 
-static void backward(struct cnn* n)
+static void backward(struct cnn *n)
 {
     zero_gradients(n);
     k_sparse_softmax_xent_backward(BATCH, CLASSES, n->prob, n->labels,
@@ -195,25 +195,24 @@ static void backward(struct cnn* n)
                       n->scratch);
 }
 
-static void step(void* self)
+static void step(void *self)
 {
-    struct cnn* n = self;
-    static float* const no_slots[OPTIM_MAX_SLOTS];
+    struct cnn *n = self;
+    static float *const no_slots[OPTIM_MAX_SLOTS];
     struct crew_optimizer sgd = crew_gradient_descent(0.001);
     struct optim_powers powers = optim_powers_initial(&sgd);
     struct optim_step now = optim_step_at(&sgd, &powers, 0);
     forward(n);
     backward(n);
     for (int v = 0; v < VARS; v++) {
-        optim_apply(&sgd, &now, var_sizes[v], n->var[v], no_slots,
-                    n->grad[v]);
+        optim_apply(&sgd, &now, var_sizes[v], n->var[v], no_slots, n->grad[v]);
     }
     n->step++;
 }
 
-static void free_buffers(struct cnn* n)
+static void free_buffers(struct cnn *n)
 {
-    float* all[] = {n->x,      n->c1,       n->p1,     n->c2,   n->p2,
+    float *all[] = {n->x,      n->c1,       n->p1,     n->c2,   n->p2,
                     n->h,      n->drop,     n->logits, n->prob, n->loss,
                     n->d_c1,   n->d_p1,     n->d_c2,   n->d_p2, n->d_h,
                     n->d_drop, n->d_logits, n->d_loss, n->d_a1, n->d_a2,
@@ -229,7 +228,7 @@ static void free_buffers(struct cnn* n)
     free(n->arg2);
 }
 
-int bench_cnn_step(struct bench_result* r, struct crew_err* err)
+int bench_cnn_step(struct bench_result *r, struct crew_err *err)
 {
     struct cnn net = {0};
     int rc = take_buffers(&net, err);

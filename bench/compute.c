@@ -15,7 +15,7 @@
 /* The tutorial CNN's parameters. */
 enum { PARAMETERS = 3274634 };
 
-static int fma_peak(struct bench_result* r, struct crew_err* err)
+static int fma_peak(struct bench_result *r, struct crew_err *err)
 {
     (void)err;
     r->ours = r->limit = bench_fma_peak();
@@ -26,16 +26,16 @@ static int fma_peak(struct bench_result* r, struct crew_err* err)
 
 /* Four arrays of PARAMETERS floats: enough for Adam. */
 struct arrays {
-    float* a[4];
+    float *a[4];
     struct crew_optimizer optimizer;
     struct optim_powers powers;
     uint32_t crc;
 };
 
-static int take_arrays(struct arrays* arrays, struct crew_err* err)
+static int take_arrays(struct arrays *arrays, struct crew_err *err)
 {
     for (int i = 0; i < 4; i++) {
-        void* p;
+        void *p;
         int rc = mem_try(PARAMETERS, sizeof(float), "an array", &p, err);
         if (rc != CREW_OK) {
             return rc;
@@ -48,23 +48,23 @@ static int take_arrays(struct arrays* arrays, struct crew_err* err)
     return CREW_OK;
 }
 
-static void free_arrays(struct arrays* arrays)
+static void free_arrays(struct arrays *arrays)
 {
     for (int i = 0; i < 4; i++) {
         free(arrays->a[i]);
     }
 }
 
-static void copy_once(void* self)
+static void copy_once(void *self)
 {
-    struct arrays* s = self;
+    struct arrays *s = self;
     memcpy(s->a[1], s->a[0], PARAMETERS * sizeof(float));
 }
 
-static void apply_once(void* self)
+static void apply_once(void *self)
 {
-    struct arrays* s = self;
-    float* const slots[OPTIM_MAX_SLOTS] = {s->a[2], s->a[3]};
+    struct arrays *s = self;
+    float *const slots[OPTIM_MAX_SLOTS] = {s->a[2], s->a[3]};
     struct optim_step now = optim_step_at(&s->optimizer, &s->powers, 0);
     optim_apply(&s->optimizer, &now, PARAMETERS, s->a[0], slots, s->a[1]);
 }
@@ -74,8 +74,8 @@ static void apply_once(void* self)
 static int apply_row(struct crew_optimizer optimizer,
                      int moved,
                      double goal,
-                     struct bench_result* r,
-                     struct crew_err* err)
+                     struct bench_result *r,
+                     struct crew_err *err)
 {
     struct arrays arrays = {.optimizer = optimizer,
                             .powers = optim_powers_initial(&optimizer)};
@@ -96,23 +96,23 @@ static int apply_row(struct crew_optimizer optimizer,
     return rc;
 }
 
-static int optim_apply_row(struct bench_result* r, struct crew_err* err)
+static int optim_apply_row(struct bench_result *r, struct crew_err *err)
 {
     return apply_row(crew_gradient_descent(1e-6), 3, 0.7, r, err);
 }
 
-static int adam_apply_row(struct bench_result* r, struct crew_err* err)
+static int adam_apply_row(struct bench_result *r, struct crew_err *err)
 {
     return apply_row(crew_adam(1e-6), 7, 0.5, r, err);
 }
 
-static void crc_once(void* self)
+static void crc_once(void *self)
 {
-    struct arrays* s = self;
+    struct arrays *s = self;
     s->crc ^= crc32c(s->a[0], PARAMETERS * sizeof(float));
 }
 
-static int crc32c_row(struct bench_result* r, struct crew_err* err)
+static int crc32c_row(struct bench_result *r, struct crew_err *err)
 {
     struct arrays arrays = {0};
     int rc = take_arrays(&arrays, err);

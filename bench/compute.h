@@ -5,6 +5,6 @@
 
 #include "bench.h"
 
-int bench_cnn_step(CREW_OUT struct bench_result*, struct crew_err*);
+int bench_cnn_step(CREW_OUT struct bench_result *, struct crew_err *);
 
 #endif

@@ -99,9 +99,9 @@ struct peak {
     double flops;
 };
 
-static void call_loop(void* self)
+static void call_loop(void *self)
 {
-    struct peak* p = self;
+    struct peak *p = self;
     p->flops = p->loop();
 }
 

@@ -15,12 +15,9 @@
 
 #include "base/banned.h"
 
-static const struct bench_row* const tables[] = {
-    bench_compute_rows,
-    bench_transport_rows,
-    bench_parse_rows,
-    bench_records_rows,
-    bench_ckpt_rows,
+static const struct bench_row *const tables[] = {
+    bench_compute_rows, bench_transport_rows, bench_parse_rows,
+    bench_records_rows, bench_ckpt_rows,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -31,17 +28,17 @@ double bench_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int ascending(const void* a, const void* b)
+static int ascending(const void *a, const void *b)
 {
-    double x = *(const double*)a, y = *(const double*)b;
+    double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
 enum { MAX_CALLS = 10000, MIN_CALLS = 3 };
 
 struct bench_time bench_measure(double seconds,
-                                void (*call)(void* self),
-                                void* self)
+                                void (*call)(void *self),
+                                void *self)
 {
     static double times[MAX_CALLS];
     size_t n = 0;
@@ -59,9 +56,9 @@ struct bench_time bench_measure(double seconds,
 static void print_cpu(void)
 {
     char line[256];
-    FILE* f = fopen("/proc/cpuinfo", "r");
+    FILE *f = fopen("/proc/cpuinfo", "r");
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        char* colon = strchr(line, ':');
+        char *colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
             printf("CPU: %s", colon + 2);
             break;
@@ -86,7 +83,7 @@ static void print_head(void)
 }
 
 /* Whether the goal is met. */
-static bool print_result(const char* name, const struct bench_result* r)
+static bool print_result(const char *name, const struct bench_result *r)
 {
     double ratio = r->limit > 0 ? r->ours / r->limit : NAN;
     bool ok = r->goal <= 0 ||
@@ -104,7 +101,7 @@ static bool print_result(const char* name, const struct bench_result* r)
     return ok;
 }
 
-static bool wanted(const char* name, int argc, char** argv)
+static bool wanted(const char *name, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], name) == 0) {
@@ -114,10 +111,10 @@ static bool wanted(const char* name, int argc, char** argv)
     return argc <= 1;
 }
 
-static const struct bench_row* find_row(const char* name)
+static const struct bench_row *find_row(const char *name)
 {
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
             if (strcmp(r->name, name) == 0) {
                 return r;
             }
@@ -130,17 +127,17 @@ static void print_list(void)
 {
     printf("usage: crew-bench [row...]\n\nRows (all when none is named):\n");
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
             printf("  %-14s %s\n", r->name, r->what);
         }
     }
 }
 
-static int run_rows(int argc, char** argv)
+static int run_rows(int argc, char **argv)
 {
     bool all_ok = true;
     for (int t = 0; t < TABLES; t++) {
-        for (const struct bench_row* r = tables[t]; r->name != NULL; r++) {
+        for (const struct bench_row *r = tables[t]; r->name != NULL; r++) {
             if (!wanted(r->name, argc, argv)) {
                 continue;
             }
@@ -156,7 +153,7 @@ static int run_rows(int argc, char** argv)
     return all_ok ? 0 : 1;
 }
 
-int main(int argc, char** argv)
+int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--list") == 0) {

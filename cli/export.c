@@ -34,14 +34,14 @@ static const char usage[] =
 int cmd_export(int argc, char **argv)
 {
     struct own_option own[] = {{"--dir", NULL},
-                        {"--checkpoint-path", NULL},
-                        {"--exporter", NULL},
-                        {"--mode", "predict"}};
+                               {"--checkpoint-path", NULL},
+                               {"--exporter", NULL},
+                               {"--mode", "predict"}};
     char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
     int n = 0, code = 64;
 
-    switch (own_options(own, COUNT_OF(own), "crew export", argc, argv, rest,
-                        &n)) {
+    switch (
+        own_options(own, COUNT_OF(own), "crew export", argc, argv, rest, &n)) {
         case OWN_HELP:
             (void)fputs(usage, stdout);
             code = 0;

@@ -23,7 +23,8 @@ static const struct command {
     {"evaluate", cmd_evaluate, "evaluate a checkpoint of a job"},
     {"export", cmd_export, "write a checkpoint as a SavedModel"},
     {"saved-model", cmd_saved_model, "show and run SavedModels"},
-    {"predict", cmd_predict, "predictions of a checkpoint, or of an export for a file"},
+    {"predict", cmd_predict,
+     "predictions of a checkpoint, or of an export for a file"},
     {"health", cmd_health, "ask a running process how it is"},
 };
 

@@ -37,8 +37,8 @@ extern "C" {
 #define CREW_OUT
 #define CREW_TAKES
 #define CREW_NULLABLE
-/* A result that must be looked at, or thrown away by a cast to void, which gcc does
- * not accept as an answer; clang does and watches over it. */
+/* A result that must be looked at, or thrown away by a cast to void, which gcc
+ * does not accept as an answer; clang does and watches over it. */
 #ifdef __clang__
 #define CREW_MUST_CHECK __attribute__((warn_unused_result))
 #else
@@ -84,7 +84,8 @@ struct crew_err {
 };
 
 /* Set the error. The first one wins: an error that is already set is kept.
- * Returns `code`, so that a function can end with `return crew_err_set(...)`. */
+ * Returns `code`, so that a function can end with `return crew_err_set(...)`.
+ */
 CREW_API int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -123,7 +124,8 @@ enum crew_dtype {
 
 #define CREW_MAX_RANK 8
 
-/* Dimensions, outermost first. -1 is unknown (the batch). rank 0 is a scalar. */
+/* Dimensions, outermost first. -1 is unknown (the batch). rank 0 is a scalar.
+ */
 struct crew_shape {
     int rank;
     int64_t dim[CREW_MAX_RANK];
@@ -132,7 +134,10 @@ struct crew_shape {
 CREW_API struct crew_shape crew_scalar_shape(void);
 CREW_API struct crew_shape crew_shape1(int64_t a);
 CREW_API struct crew_shape crew_shape2(int64_t a, int64_t b);
-CREW_API struct crew_shape crew_shape4(int64_t a, int64_t b, int64_t c, int64_t d);
+CREW_API struct crew_shape crew_shape4(int64_t a,
+                                       int64_t b,
+                                       int64_t c,
+                                       int64_t d);
 
 /* ------------------------------------------------------------------ params */
 
@@ -193,13 +198,14 @@ CREW_API struct crew_dataset *crew_dataset_arrays(
 /* The same from .npy files, plain or gzipped, of n rows each; numbers are
  * converted to the column's dtype. Errors when read: NOT_FOUND (66), DATA_LOSS
  * (65) no .npy file, short, or another shape. */
-CREW_API struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,
-                                               const char *const *paths,
-                                               int n);
+CREW_API struct crew_dataset *crew_dataset_npy(
+    const struct crew_column *columns,
+    const char *const *paths,
+    int n);
 /* Rows of a CSV file, plain or gzipped. A scalar component for every column
  * with a name; name NULL: the field is passed over. An empty field takes the
- * default; NAN: it is required. Errors when read: NOT_FOUND (66), DATA_LOSS (65)
- * with file, line and field. Strings are not read. */
+ * default; NAN: it is required. Errors when read: NOT_FOUND (66), DATA_LOSS
+ * (65) with file, line and field. Strings are not read. */
 struct crew_csv_column {
     CREW_NULLABLE const char *name;
     enum crew_dtype dtype;
@@ -219,11 +225,12 @@ CREW_API struct crew_dataset *crew_dataset_csv(
 /* A feature of tf.Examples: a FixedLenFeature of that shape, required unless it
  * has a default; with var_len a VarLenFeature, of which the first shape.dim[0]
  * values are kept. Strings become int64 on the way: a bucket of their hash
- * (tf.strings.to_hash_bucket_fast) or their place in a vocabulary, -1 for a word
- * that is not in it. */
+ * (tf.strings.to_hash_bucket_fast) or their place in a vocabulary, -1 for a
+ * word that is not in it. */
 struct crew_record_feature {
     const char *name;
-    enum crew_dtype dtype; /* in the file: CREW_FLOAT, CREW_INT64, CREW_STRING */
+    enum crew_dtype
+        dtype; /* in the file: CREW_FLOAT, CREW_INT64, CREW_STRING */
     struct crew_shape shape; /* of one element; zeroed: a scalar */
     bool is_label;
     bool has_default;
@@ -234,10 +241,10 @@ struct crew_record_feature {
     CREW_NULLABLE const char *const *vocabulary;
     int64_t vocabulary_size;
 };
-/* TFRecord files of tf.Examples. A name may have *, ? and [...] in its last part:
- * files in order of their names. Zeroed fields are the defaults. On a cluster
- * each trainer reads every n-th file when there are that many, else every n-th
- * record, unless the job calls crew_dataset_shard itself. */
+/* TFRecord files of tf.Examples. A name may have *, ? and [...] in its last
+ * part: files in order of their names. Zeroed fields are the defaults. On a
+ * cluster each trainer reads every n-th file when there are that many, else
+ * every n-th record, unless the job calls crew_dataset_shard itself. */
 struct crew_tfrecord {
     const char *const *files;
     int num_files;
@@ -255,22 +262,24 @@ CREW_API struct crew_dataset *crew_dataset_tfrecord(
     int n);
 
 /* Each element through a function: in[k] are the source's components, out[k] is
- * where those of `columns` go. Not 0: an error, said in err. Called on the input
- * thread. */
+ * where those of `columns` go. Not 0: an error, said in err. Called on the
+ * input thread. */
 typedef int (*crew_map_fn)(void *self,
                            const void *const *in,
                            void *const *out,
                            struct crew_err *err);
-CREW_API struct crew_dataset *crew_dataset_map(CREW_TAKES struct crew_dataset *,
-                                               const struct crew_column *columns,
-                                               int n,
-                                               crew_map_fn fn,
-                                               void *self);
+CREW_API struct crew_dataset *crew_dataset_map(
+    CREW_TAKES struct crew_dataset *,
+    const struct crew_column *columns,
+    int n,
+    crew_map_fn fn,
+    void *self);
 /* Without the first n elements. */
-CREW_API struct crew_dataset *crew_dataset_skip(CREW_TAKES struct crew_dataset *,
-                                                int64_t n);
-/* Blocks of `block_length` elements of each in turn, until all have ended. Takes
- * the datasets of the list. */
+CREW_API struct crew_dataset *crew_dataset_skip(
+    CREW_TAKES struct crew_dataset *,
+    int64_t n);
+/* Blocks of `block_length` elements of each in turn, until all have ended.
+ * Takes the datasets of the list. */
 CREW_API struct crew_dataset *crew_dataset_interleave(
     struct crew_dataset *const *sources,
     int n,
@@ -286,12 +295,13 @@ CREW_API struct crew_dataset *crew_dataset_repeat(
     CREW_TAKES struct crew_dataset *,
     int64_t times);
 /* The first n elements. */
-CREW_API struct crew_dataset *crew_dataset_take(CREW_TAKES struct crew_dataset *,
-                                                int64_t n);
+CREW_API struct crew_dataset *crew_dataset_take(
+    CREW_TAKES struct crew_dataset *,
+    int64_t n);
 /* Every num-th element beginning with `index`. By default, in training on a
- * cluster, a dataset is sharded at its source, by (num_workers, worker_index) of
- * struct crew_input_ctx; a call of this, be it with 1 and 0, leaves that to the
- * job. */
+ * cluster, a dataset is sharded at its source, by (num_workers, worker_index)
+ * of struct crew_input_ctx; a call of this, be it with 1 and 0, leaves that to
+ * the job. */
 CREW_API struct crew_dataset *crew_dataset_shard(
     CREW_TAKES struct crew_dataset *,
     int64_t num,
@@ -421,8 +431,8 @@ CREW_API struct crew_node *crew_variable(struct crew_graph *,
                                          struct crew_shape,
                                          struct crew_init);
 
-/* One that no optimizer trains (tf's trainable=False): it is restored, saved and
- * exported as the others are, and stays as it is but for what follows. */
+/* One that no optimizer trains (tf's trainable=False): it is restored, saved
+ * and exported as the others are, and stays as it is but for what follows. */
 CREW_API struct crew_node *crew_variable_fixed(struct crew_graph *,
                                                const char *name,
                                                struct crew_shape,
@@ -436,14 +446,15 @@ CREW_API void crew_assign_moving_average(struct crew_graph *,
                                          struct crew_node *value,
                                          double decay);
 
-/* Give the op that made `x` another name (tf's name=). The name must be free. */
+/* Give the op that made `x` another name (tf's name=). The name must be free.
+ */
 CREW_API struct crew_node *crew_named(struct crew_graph *,
                                       struct crew_node *x,
                                       const char *name);
 
 /* Ops. Each names the TensorFlow op it is exported as. */
-CREW_API struct crew_node *crew_matmul(struct crew_graph *, /* MatMul */
-                                       struct crew_node *a, /* (m, k) */
+CREW_API struct crew_node *crew_matmul(struct crew_graph *,  /* MatMul */
+                                       struct crew_node *a,  /* (m, k) */
                                        struct crew_node *b); /* (k, n) */
 /* BatchMatMulV2: a (..., m, k), b (..., k, n), equal in front of that. */
 CREW_API struct crew_node *crew_batch_matmul(struct crew_graph *,
@@ -451,8 +462,8 @@ CREW_API struct crew_node *crew_batch_matmul(struct crew_graph *,
                                              struct crew_node *b);
 /* A float32 scalar: Const. */
 CREW_API struct crew_node *crew_constant(struct crew_graph *, float value);
-CREW_API struct crew_node *crew_bias_add(struct crew_graph *, /* BiasAdd */
-                                         struct crew_node *x, /* (..., n) */
+CREW_API struct crew_node *crew_bias_add(struct crew_graph *,     /* BiasAdd */
+                                         struct crew_node *x,     /* (..., n) */
                                          struct crew_node *bias); /* (n) */
 /* Arithmetic of two, broadcast as NumPy does: AddV2, Sub, Mul, RealDiv, ... */
 CREW_API struct crew_node *crew_add(struct crew_graph *,
@@ -522,11 +533,11 @@ CREW_API struct crew_node *crew_dropout(struct crew_graph *,
                                         struct crew_node *x,
                                         float rate,
                                         enum crew_mode mode);
-CREW_API struct crew_node *crew_softmax(struct crew_graph *, /* Softmax */
+CREW_API struct crew_node *crew_softmax(struct crew_graph *,       /* Softmax */
                                         struct crew_node *logits); /* (b, n) */
 CREW_API struct crew_node *crew_log_softmax(
-    struct crew_graph *, /* LogSoftmax */
-    struct crew_node *logits); /* (b, n) */
+    struct crew_graph *,                                    /* LogSoftmax */
+    struct crew_node *logits);                              /* (b, n) */
 CREW_API struct crew_node *crew_argmax(struct crew_graph *, /* ArgMax, int64 */
                                        struct crew_node *x, /* (b, n) -> (b) */
                                        int axis);
@@ -598,12 +609,12 @@ CREW_API struct crew_node *crew_layer_norm(struct crew_graph *,
                                            float epsilon);
 
 /* tf.layers.batch_normalization over the last dimension. A zeroed struct is
- * TensorFlow's default. In CREW_TRAIN x is normalised by the moments of its batch
- * and the moving averages follow them; in other modes it is normalised by the
- * averages. Variables <name>/gamma (ones), <name>/beta (zeros), and, fixed,
+ * TensorFlow's default. In CREW_TRAIN x is normalised by the moments of its
+ * batch and the moving averages follow them; in other modes it is normalised by
+ * the averages. Variables <name>/gamma (ones), <name>/beta (zeros), and, fixed,
  * <name>/moving_mean (zeros) and <name>/moving_variance (ones); name NULL:
- * "batch_normalization". Fused (images only): the variance that moves the average
- * is unbiased, and the export is FusedBatchNormV3. */
+ * "batch_normalization". Fused (images only): the variance that moves the
+ * average is unbiased, and the export is FusedBatchNormV3. */
 struct crew_batch_norm {
     double momentum; /* 0: 0.99 */
     double epsilon;  /* 0: 0.001 */
@@ -657,9 +668,9 @@ CREW_API struct crew_node *crew_embedding_lookup_sparse(
     struct crew_node *params,
     struct crew_node *ids,
     struct crew_embedding);
-/* tf.nn.safe_embedding_lookup_sparse: ids below 0 and, but for sums, those whose
- * weight is not above 0 are left out; a row of which nothing is left gets row
- * `default_id`, or zeros when that is below 0. */
+/* tf.nn.safe_embedding_lookup_sparse: ids below 0 and, but for sums, those
+ * whose weight is not above 0 are left out; a row of which nothing is left gets
+ * row `default_id`, or zeros when that is below 0. */
 CREW_API struct crew_node *crew_safe_embedding_lookup_sparse(
     struct crew_graph *,
     struct crew_node *params,
@@ -772,8 +783,8 @@ CREW_API struct crew_node *crew_softmax_cross_entropy(
     struct crew_loss);
 CREW_API struct crew_node *crew_sparse_softmax_cross_entropy_weighted(
     struct crew_graph *,
-    struct crew_node *labels,  /* (b) int32 or int64, in [0, n) */
-    struct crew_node *logits,  /* (b, n) */
+    struct crew_node *labels, /* (b) int32 or int64, in [0, n) */
+    struct crew_node *logits, /* (b, n) */
     struct crew_loss);
 /* The same with a zeroed struct crew_loss: the mean over the batch. */
 CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
@@ -781,8 +792,8 @@ CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
     struct crew_node *labels,
     struct crew_node *logits);
 
-/* Penalties on weights: scale sum(|x|), and scale sum(x^2) / 2 (keras' l2(s) has
- * no half: give 2 s). Scalars; the graph keeps them for
+/* Penalties on weights: scale sum(|x|), and scale sum(x^2) / 2 (keras' l2(s)
+ * has no half: give 2 s). Scalars; the graph keeps them for
  * crew_regularization_loss, which is their sum (tf.losses.
  * get_regularization_loss), 0 when there are none: add it to the loss. */
 CREW_API struct crew_node *crew_l1_regularizer(struct crew_graph *,
@@ -807,14 +818,13 @@ CREW_API struct crew_metric *crew_metric_mean_per_class_accuracy(
     int64_t num_classes);
 CREW_API struct crew_metric *crew_metric_mean(struct crew_graph *,
                                               struct crew_node *x);
-CREW_API struct crew_metric *crew_metric_percentage_below(
-    struct crew_graph *,
-    struct crew_node *x,
-    double threshold);
+CREW_API struct crew_metric *crew_metric_percentage_below(struct crew_graph *,
+                                                          struct crew_node *x,
+                                                          double threshold);
 
-#define CREW_METRIC_OF_PAIRS(name)                                            \
-    CREW_API struct crew_metric *crew_metric_##name(                          \
-        struct crew_graph *, struct crew_node *labels,                        \
+#define CREW_METRIC_OF_PAIRS(name)                     \
+    CREW_API struct crew_metric *crew_metric_##name(   \
+        struct crew_graph *, struct crew_node *labels, \
         struct crew_node *predictions)
 CREW_METRIC_OF_PAIRS(mean_squared_error);
 CREW_METRIC_OF_PAIRS(root_mean_squared_error);
@@ -834,9 +844,9 @@ CREW_API struct crew_metric *crew_metric_mean_relative_error(
     struct crew_node *normalizer);
 
 /* A value for each of the n thresholds, which are copied. */
-#define CREW_METRIC_AT_THRESHOLDS(name)                                       \
-    CREW_API struct crew_metric *crew_metric_##name##_at_thresholds(          \
-        struct crew_graph *, struct crew_node *labels,                        \
+#define CREW_METRIC_AT_THRESHOLDS(name)                              \
+    CREW_API struct crew_metric *crew_metric_##name##_at_thresholds( \
+        struct crew_graph *, struct crew_node *labels,               \
         struct crew_node *predictions, const float *thresholds, int n)
 CREW_METRIC_AT_THRESHOLDS(precision);
 CREW_METRIC_AT_THRESHOLDS(recall);
@@ -873,11 +883,10 @@ CREW_API struct crew_metric *crew_metric_recall_at_k(
     struct crew_node *labels,
     struct crew_node *predictions,
     int64_t k);
-CREW_API struct crew_metric *crew_metric_in_top_k(
-    struct crew_graph *,
-    struct crew_node *labels,
-    struct crew_node *predictions,
-    int64_t k);
+CREW_API struct crew_metric *crew_metric_in_top_k(struct crew_graph *,
+                                                  struct crew_node *labels,
+                                                  struct crew_node *predictions,
+                                                  int64_t k);
 
 /* Weights for a metric: float32, one a row or one a value. Returns `m`. */
 CREW_API struct crew_metric *crew_metric_weighted(struct crew_metric *m,
@@ -909,10 +918,10 @@ struct crew_schedule {
     bool staircase;
     float end_learning_rate, power; /* polynomial */
     bool cycle;
-    float alpha, beta, num_periods;          /* cosines */
-    float t_mul, m_mul;                      /* restarts */
-    float initial_variance, variance_decay;  /* noisy */
-    int32_t num_boundaries;                  /* piecewise */
+    float alpha, beta, num_periods;         /* cosines */
+    float t_mul, m_mul;                     /* restarts */
+    float initial_variance, variance_decay; /* noisy */
+    int32_t num_boundaries;                 /* piecewise */
     int64_t boundaries[CREW_MAX_BOUNDARIES];
     float values[CREW_MAX_BOUNDARIES + 1];
 };
@@ -958,9 +967,9 @@ CREW_API struct crew_schedule crew_noisy_linear_cosine_decay(
     double alpha,
     double beta);
 
-/* What is done to a trainer's gradients before they leave it. A zeroed one means
- * nothing. The global norm is that of all gradients of the optimizer: then none
- * leaves before backward has ended. */
+/* What is done to a trainer's gradients before they leave it. A zeroed one
+ * means nothing. The global norm is that of all gradients of the optimizer:
+ * then none leaves before backward has ended. */
 enum crew_clip_kind {
     CREW_CLIP_NONE = 0,
     CREW_CLIP_BY_VALUE,
@@ -980,9 +989,10 @@ CREW_API struct crew_clip crew_clip_by_norm(double norm);
 CREW_API struct crew_clip crew_clip_by_average_norm(double norm);
 CREW_API struct crew_clip crew_clip_by_global_norm(double norm);
 
-/* tf.train.ExponentialMovingAverage of what the optimizer trains, kept beside it
- * as "<variable>/ExponentialMovingAverage" and moved after every step. A decay
- * of 0 means none. (TensorFlow's zero_debias does nothing for variables.) */
+/* tf.train.ExponentialMovingAverage of what the optimizer trains, kept beside
+ * it as "<variable>/ExponentialMovingAverage" and moved after every step. A
+ * decay of 0 means none. (TensorFlow's zero_debias does nothing for variables.)
+ */
 struct crew_moving_average {
     float decay;
     bool num_updates; /* min(decay, (1 + global_step) / (10 + global_step)) */
@@ -1005,9 +1015,10 @@ enum crew_optimizer_kind {
 };
 
 /* An update rule with its constants, by tf.train's names. It runs where the
- * variable lives: on its parameter server, or in the process when there is none.
- * Make it with one of the functions, which fill in TensorFlow's defaults, then
- * change what shall differ. A kind uses the constants it has in TensorFlow. */
+ * variable lives: on its parameter server, or in the process when there is
+ * none. Make it with one of the functions, which fill in TensorFlow's defaults,
+ * then change what shall differ. A kind uses the constants it has in
+ * TensorFlow. */
 struct crew_optimizer {
     enum crew_optimizer_kind kind;
     float learning_rate;
@@ -1019,7 +1030,7 @@ struct crew_optimizer {
     float decay;        /* RMSProp; Adadelta's rho */
     bool centered;      /* RMSProp */
     float initial_accumulator_value; /* the Adagrads, Ftrl */
-    float l1, l2;       /* Ftrl, proximal, AdagradDA: regularization strength */
+    float l1, l2; /* Ftrl, proximal, AdagradDA: regularization strength */
     float l2_shrinkage, beta, learning_rate_power; /* Ftrl */
     float weight_decay;                            /* AdamW */
     /* Adam, rows of a table: leave the other rows alone, instead of moving all
@@ -1049,10 +1060,8 @@ CREW_API struct crew_optimizer crew_adadelta(double learning_rate);
 CREW_API struct crew_optimizer crew_rmsprop(double learning_rate);
 /* learning_rate_power -0.5, initial_accumulator_value 0.1, all else 0. */
 CREW_API struct crew_optimizer crew_ftrl(double learning_rate);
-CREW_API struct crew_optimizer crew_proximal_gradient_descent(
-    double learning_rate,
-    double l1,
-    double l2);
+CREW_API struct crew_optimizer
+crew_proximal_gradient_descent(double learning_rate, double l1, double l2);
 /* initial_accumulator_value 0.1. */
 CREW_API struct crew_optimizer crew_proximal_adagrad(double learning_rate,
                                                      double l1,
@@ -1060,14 +1069,15 @@ CREW_API struct crew_optimizer crew_proximal_adagrad(double learning_rate,
 CREW_API struct crew_optimizer crew_adagrad_da(double learning_rate,
                                                double l1,
                                                double l2);
-/* tf.train.SyncReplicasOptimizer: an update is the mean of replicas_to_aggregate
- * gradients, all computed from the same values, and global_step counts updates.
- * total_num_replicas: trainers there shall be, chief and workers; 0: as many as
- * the cluster has. With more trainers than gradients the rest are backups: what
- * comes too late is dropped, whole. With fewer each does several batches. A
- * trainer that dies or leaves is not waited for. In one process each update is of
- * replicas_to_aggregate / total_num_replicas batches, at least one. All
- * optimizers of a model need the same numbers. */
+/* tf.train.SyncReplicasOptimizer: an update is the mean of
+ * replicas_to_aggregate gradients, all computed from the same values, and
+ * global_step counts updates. total_num_replicas: trainers there shall be,
+ * chief and workers; 0: as many as the cluster has. With more trainers than
+ * gradients the rest are backups: what comes too late is dropped, whole. With
+ * fewer each does several batches. A trainer that dies or leaves is not waited
+ * for. In one process each update is of replicas_to_aggregate /
+ * total_num_replicas batches, at least one. All optimizers of a model need the
+ * same numbers. */
 CREW_API struct crew_optimizer crew_sync_replicas(struct crew_optimizer,
                                                   int replicas_to_aggregate,
                                                   int total_num_replicas);
@@ -1085,18 +1095,18 @@ CREW_API void crew_spec_prediction(struct crew_spec *,
                                    struct crew_node *);
 CREW_API void crew_spec_loss(struct crew_spec *, struct crew_node *);
 CREW_API void crew_spec_minimize(struct crew_spec *, struct crew_optimizer);
-/* For the variables whose names begin with `scope`, such as "linear/", instead of
- * crew_spec_minimize's; of several the longest counts. Scopes live as long as the
- * job. At most 16. */
+/* For the variables whose names begin with `scope`, such as "linear/", instead
+ * of crew_spec_minimize's; of several the longest counts. Scopes live as long
+ * as the job. At most 16. */
 CREW_API void crew_spec_minimize_scope(struct crew_spec *,
                                        const char *scope,
                                        struct crew_optimizer);
 CREW_API void crew_spec_metric(struct crew_spec *,
                                const char *key,
                                struct crew_metric *);
-/* tf's export_outputs: what the exported model offers, by the signatures' names.
- * Without any: the predictions, as "serving_default". One alone is offered as
- * "serving_default" too; of several one must have that name. Used in
+/* tf's export_outputs: what the exported model offers, by the signatures'
+ * names. Without any: the predictions, as "serving_default". One alone is
+ * offered as "serving_default" too; of several one must have that name. Used in
  * CREW_PREDICT only. Names and texts live as long as the job. */
 #define CREW_SERVING_DEFAULT "serving_default"
 
@@ -1135,8 +1145,8 @@ CREW_API void crew_spec_export_regress(struct crew_spec *,
                                        const char *signature,
                                        struct crew_node *value);
 /* For TensorBoard: tf.summary.scalar, histogram, image and text, written in
- * CREW_TRAIN by the chief every save_summary_steps. Tags live as long as the job
- * and differ; `loss` is there without a word. */
+ * CREW_TRAIN by the chief every save_summary_steps. Tags live as long as the
+ * job and differ; `loss` is there without a word. */
 CREW_API void crew_spec_summary(struct crew_spec *, /* a scalar */
                                 const char *tag,
                                 struct crew_node *);
@@ -1147,8 +1157,8 @@ CREW_API void crew_spec_summary_histogram(struct crew_spec *,
 /* A histogram of each variable that there is by now, by its name. */
 CREW_API void crew_spec_summary_variables(struct crew_spec *,
                                           const struct crew_graph *);
-/* float32 (b, h, w, 1, 3 or 4): the batch's first max_outputs (tf: 3) images, as
- * <name>/image/0, ... Values are stretched to the range of colours. */
+/* float32 (b, h, w, 1, 3 or 4): the batch's first max_outputs (tf: 3) images,
+ * as <name>/image/0, ... Values are stretched to the range of colours. */
 CREW_API void crew_spec_summary_image(struct crew_spec *,
                                       const char *name,
                                       struct crew_node *,
@@ -1188,10 +1198,10 @@ struct crew_session;
 
 /* A step, in before_run and after_run. */
 struct crew_run_context {
-    int64_t global_step;  /* of the cluster, after this step (after_run) */
-    int64_t local_step;   /* this process's own count, from 1 */
-    float loss;           /* of this step (after_run); 0 in prediction */
-    bool request_stop;    /* set to end the session after this step */
+    int64_t global_step; /* of the cluster, after this step (after_run) */
+    int64_t local_step;  /* this process's own count, from 1 */
+    float loss;          /* of this step (after_run); 0 in prediction */
+    bool request_stop;   /* set to end the session after this step */
     struct crew_session *session;
 };
 struct crew_hook_ops {
@@ -1219,9 +1229,10 @@ struct crew_value {
 };
 
 /* In begin: the hook may ask for a tensor, by its name ("softmax_tensor" or
- * "softmax_tensor:0", "dense/kernel"; "global_step") or by its node. *tensor gets
- * its handle. What is only declared costs nothing in a step. Errors:
- * INVALID_ARGUMENT with TensorFlow's words: no such tensor, of another graph. */
+ * "softmax_tensor:0", "dense/kernel"; "global_step") or by its node. *tensor
+ * gets its handle. What is only declared costs nothing in a step. Errors:
+ * INVALID_ARGUMENT with TensorFlow's words: no such tensor, of another graph.
+ */
 CREW_API int crew_session_tensor(struct crew_session *,
                                  const char *name,
                                  CREW_OUT int *tensor,
@@ -1232,8 +1243,8 @@ CREW_API int crew_session_node(struct crew_session *,
                                struct crew_err *err);
 /* In before_run: fetch it in this step. */
 CREW_API void crew_run_fetch(struct crew_run_context *, int tensor);
-/* In after_run: its value in this step; data NULL when this step has not fetched
- * it. A variable's value is the one after this step. */
+/* In after_run: its value in this step; data NULL when this step has not
+ * fetched it. A variable's value is the one after this step. */
 CREW_API struct crew_value crew_run_value(const struct crew_run_context *,
                                           int tensor);
 /* End the session, and say why: the words go into the log of the job's end and
@@ -1317,9 +1328,8 @@ CREW_API struct crew_hook crew_step_counter_hook(int64_t every_n_steps,
 /* tensor NULL: the loss, which is watched in any training (exit 1); with
  * fail_on_nan_loss false a loss that is NaN ends training as a hook does, with
  * a warning, and nothing of that step is applied. */
-CREW_API struct crew_hook crew_nan_tensor_hook(
-    CREW_NULLABLE const char *tensor,
-    bool fail_on_nan_loss);
+CREW_API struct crew_hook crew_nan_tensor_hook(CREW_NULLABLE const char *tensor,
+                                               bool fail_on_nan_loss);
 /* The model's summaries: in training into output_dir (NULL: model_dir), in an
  * evaluation into its own folder. One of save_steps and save_secs. */
 CREW_API struct crew_hook crew_summary_saver_hook(
@@ -1366,10 +1376,9 @@ struct crew_early_stopping {
     double run_every_secs; /* 60, unless run_every_steps is set */
     int64_t run_every_steps;
 };
-CREW_API struct crew_hook crew_stop_if_higher_hook(
-    const char *metric,
-    double threshold,
-    struct crew_early_stopping);
+CREW_API struct crew_hook crew_stop_if_higher_hook(const char *metric,
+                                                   double threshold,
+                                                   struct crew_early_stopping);
 CREW_API struct crew_hook crew_stop_if_lower_hook(const char *metric,
                                                   double threshold,
                                                   struct crew_early_stopping);
@@ -1412,7 +1421,8 @@ struct crew_prev_var_name {
 
 /* tf.estimator.WarmStartSettings: what a model_dir without a checkpoint begins
  * with. Zeroed: nothing. The arrays and texts are borrowed for as long as the
- * job lives. Regular expressions are POSIX extended ones with \d, \w, \s, \b and
+ * job lives. Regular expressions are POSIX extended ones with \d, \w, \s, \b
+ * and
  * (?:...) beside; lazy quantifiers, named groups and look-around are not known.
  * They are matched from a variable's beginning, and it ends in ":0", as in
  * TensorFlow ("dense/kernel:0"). */
@@ -1437,20 +1447,22 @@ struct crew_warm_start {
 /* tf.estimator.RunConfig, by its field names. Filled with TensorFlow's defaults
  * before configure() is called. */
 struct crew_run_config {
-    int64_t tf_random_seed;               /* -1: none, a random one is taken */
-    int64_t save_summary_steps;           /* 100; 0: off */
-    int64_t save_checkpoints_steps;       /* -1: not set */
-    double save_checkpoints_secs;         /* 600 when neither is set; -1: unset */
-    int64_t keep_checkpoint_max;          /* 5; 0: keep all */
-    double keep_checkpoint_every_n_hours; /* 10000 */
-    int64_t log_step_count_steps;         /* 100; 0: off */
+    int64_t tf_random_seed;         /* -1: none, a random one is taken */
+    int64_t save_summary_steps;     /* 100; 0: off */
+    int64_t save_checkpoints_steps; /* -1: not set */
+    double save_checkpoints_secs;   /* 600 when neither is set; -1: unset */
+    int64_t keep_checkpoint_max;    /* 5; 0: keep all */
+    double keep_checkpoint_every_n_hours;      /* 10000 */
+    int64_t log_step_count_steps;              /* 100; 0: off */
     double experimental_max_worker_delay_secs; /* 60 */
     double session_creation_timeout_secs;      /* 7200 */
     /* How the trainers work together; not RunConfig's. Synchronous training is
-     * SyncReplicasOptimizer's: crew_sync_replicas() says what the numbers are. */
+     * SyncReplicasOptimizer's: crew_sync_replicas() says what the numbers are.
+     */
     int64_t sync; /* 1: synchronous; 0: not; -1: as the optimizer says */
-    int64_t replicas_to_aggregate; /* 0: as the optimizer says, or all trainers */
-    int64_t total_num_replicas;    /* 0: the same */
+    int64_t
+        replicas_to_aggregate;  /* 0: as the optimizer says, or all trainers */
+    int64_t total_num_replicas; /* 0: the same */
     /* Asynchronous: the steps of its own that a trainer may be ahead of the
      * slowest living one, then it waits; -1: any number. */
     int64_t max_staleness;
@@ -1458,13 +1470,13 @@ struct crew_run_config {
     struct crew_warm_start warm_start;
 };
 
-/* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure() are
- * freed by the host. */
+/* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure()
+ * are freed by the host. */
 struct crew_train_spec {
     crew_input_fn input_fn;
     int64_t max_steps; /* -1: until the input ends */
-    /* 1: who trains writes down with each checkpoint how far it has read, and goes
-     * on from there when it is started again: as with
+    /* 1: who trains writes down with each checkpoint how far it has read, and
+     * goes on from there when it is started again: as with
      * crew_checkpoint_input_hook(). 0: a new start reads from the beginning. */
     int64_t checkpoint_input;
     int num_hooks;
@@ -1474,14 +1486,14 @@ struct crew_train_spec {
 };
 CREW_API void crew_train_spec_add_hook(struct crew_train_spec *,
                                        struct crew_hook);
-CREW_API void crew_train_spec_add_saving_listener(
-    struct crew_train_spec *,
-    struct crew_saving_listener);
+CREW_API void crew_train_spec_add_saving_listener(struct crew_train_spec *,
+                                                  struct crew_saving_listener);
 /* tf.data.experimental.CheckpointInputPipelineHook, for a TrainSpec: a training
  * that is stopped and started again reads the batches that it would have read.
- * The position is in model_dir/.crew/input-<task>-<step>, one file a trainer. It
- * is of (number of trainers, this one's place): with another number the input
- * begins anew, with a warning. Coming back costs reading what was read before. */
+ * The position is in model_dir/.crew/input-<task>-<step>, one file a trainer.
+ * It is of (number of trainers, this one's place): with another number the
+ * input begins anew, with a warning. Coming back costs reading what was read
+ * before. */
 CREW_API struct crew_hook crew_checkpoint_input_hook(void);
 /* Frees hooks and listeners. */
 CREW_API void crew_train_spec_release(struct crew_train_spec *);
@@ -1553,9 +1565,9 @@ CREW_API float crew_eval_result_get(const struct crew_eval_result *,
                                     const char *key,
                                     float fallback);
 
-/* BestExporter's compare_fn: *better gets whether `current` is better than `best`.
- * `best` may come from an event file and lack what was not written then. Not 0:
- * an error, said in err. */
+/* BestExporter's compare_fn: *better gets whether `current` is better than
+ * `best`. `best` may come from an event file and lack what was not written
+ * then. Not 0: an error, said in err. */
 typedef int (*crew_compare_fn)(void *self,
                                const struct crew_eval_result *best,
                                const struct crew_eval_result *current,
@@ -1599,10 +1611,10 @@ struct crew_exporter {
 /* tf.estimator.EvalSpec. */
 struct crew_eval_spec {
     crew_input_fn input_fn;
-    int64_t steps;                      /* 100; -1: to the end of the input */
-    CREW_NULLABLE const char *name;     /* results go to eval_<name>/ */
-    double start_delay_secs;            /* 120 */
-    double throttle_secs;               /* 600 */
+    int64_t steps;                  /* 100; -1: to the end of the input */
+    CREW_NULLABLE const char *name; /* results go to eval_<name>/ */
+    double start_delay_secs;        /* 120 */
+    double throttle_secs;           /* 600 */
     int num_exporters;
     struct crew_exporter exporters[CREW_MAX_EXPORTERS];
     int num_hooks;
@@ -1634,10 +1646,10 @@ struct crew_job {
 
 /* tf.estimator.Estimator: a job's model_fn with a model_dir, a RunConfig and
  * hyper-parameters, called from a program of the user's own. Any number of them
- * may live in a process; one call at a time, from any thread. Logs go to stderr,
- * in TensorFlow's words; errors are returned and not logged. Signals are the
- * program's. TF_CONFIG applies as in TensorFlow. crew_job_main() does the same
- * with a command line in front. */
+ * may live in a process; one call at a time, from any thread. Logs go to
+ * stderr, in TensorFlow's words; errors are returned and not logged. Signals
+ * are the program's. TF_CONFIG applies as in TensorFlow. crew_job_main() does
+ * the same with a command line in front. */
 struct crew_estimator;
 
 /* Zeroed fields are the defaults. Nothing of it is needed after the call. */
@@ -1652,9 +1664,10 @@ struct crew_estimator_args {
      * in structs. */
     CREW_NULLABLE const char *const *params;
     int num_params;
-    bool strict_tf_config;          /* read TF_CONFIG as TensorFlow does */
-    bool insecure_network;          /* addresses other than loopback */
-    CREW_NULLABLE const char *bind; /* listen here, not on TF_CONFIG's address */
+    bool strict_tf_config; /* read TF_CONFIG as TensorFlow does */
+    bool insecure_network; /* addresses other than loopback */
+    CREW_NULLABLE const char
+        *bind; /* listen here, not on TF_CONFIG's address */
 };
 
 /* TensorFlow's defaults. */
@@ -1666,10 +1679,11 @@ CREW_API void crew_eval_spec_init(struct crew_eval_spec *);
  * Errors: TensorFlow's for RunConfig (64) and TF_CONFIG (78); a job of another
  * ABI (78); a model_dir that cannot be written (73). Owner: caller,
  * crew_estimator_free(). */
-CREW_API int crew_estimator_new(const struct crew_job *job,
-                                CREW_NULLABLE const struct crew_estimator_args *,
-                                CREW_OUT struct crew_estimator **,
-                                struct crew_err *err);
+CREW_API int crew_estimator_new(
+    const struct crew_job *job,
+    CREW_NULLABLE const struct crew_estimator_args *,
+    CREW_OUT struct crew_estimator **,
+    struct crew_err *err);
 CREW_API void crew_estimator_free(CREW_NULLABLE struct crew_estimator *);
 CREW_API const char *crew_estimator_model_dir(const struct crew_estimator *);
 
@@ -1716,20 +1730,21 @@ CREW_API const char *crew_results_text(const struct crew_results *);
 /* Estimator.evaluate. Zeroed: to the end of the input. Hooks are taken, also on
  * error. */
 struct crew_eval_args {
-    int64_t steps; /* batches; 0 or -1: None */
+    int64_t steps;                             /* batches; 0 or -1: None */
     CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
-    CREW_NULLABLE const char *name; /* events go to eval_<name>/ */
+    CREW_NULLABLE const char *name;            /* events go to eval_<name>/ */
     CREW_NULLABLE const struct crew_hook *hooks;
     int num_hooks;
     CREW_NULLABLE void *input_self;
 };
-/* Without a checkpoint it is the initialised model that is evaluated, and the log
- * says so. Owner: caller, crew_results_free(). */
-CREW_API int crew_estimator_evaluate(struct crew_estimator *,
-                                     crew_input_fn,
-                                     CREW_NULLABLE const struct crew_eval_args *,
-                                     CREW_OUT struct crew_results **,
-                                     struct crew_err *err);
+/* Without a checkpoint it is the initialised model that is evaluated, and the
+ * log says so. Owner: caller, crew_results_free(). */
+CREW_API int crew_estimator_evaluate(
+    struct crew_estimator *,
+    crew_input_fn,
+    CREW_NULLABLE const struct crew_eval_args *,
+    CREW_OUT struct crew_results **,
+    struct crew_err *err);
 
 /* Estimator.predict. Zeroed: all predictions, one example at a time. Hooks are
  * taken, also on error. */
@@ -1771,8 +1786,8 @@ CREW_API void crew_predictions_free(CREW_NULLABLE struct crew_predictions *);
 
 /* Estimator.export_saved_model. */
 struct crew_export_args {
-    /* The features there are, as the model gets them; NULL: the EvalSpec's of the
-     * job's configure(). */
+    /* The features there are, as the model gets them; NULL: the EvalSpec's of
+     * the job's configure(). */
     CREW_NULLABLE crew_input_fn input_fn;
     CREW_NULLABLE void *input_self;
     /* Receiver, weights, assets and warm-up; its kind and name do not matter.
@@ -1780,8 +1795,8 @@ struct crew_export_args {
     CREW_NULLABLE const struct crew_exporter *exporter;
     CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
 };
-/* To a new folder below `base`; *dir gets its path. Owner: caller, free(). Errors:
- * NOT_FOUND (66) no checkpoint; UNIMPLEMENTED (64) for CREW_TRAIN. */
+/* To a new folder below `base`; *dir gets its path. Owner: caller, free().
+ * Errors: NOT_FOUND (66) no checkpoint; UNIMPLEMENTED (64) for CREW_TRAIN. */
 CREW_API int crew_estimator_export_saved_model(
     struct crew_estimator *,
     const char *base,
@@ -1793,14 +1808,15 @@ CREW_API int crew_estimator_export_saved_model(
 /* The newest checkpoint's path, as the file `checkpoint` names it; NULL: none.
  * Owner: caller, free(). */
 CREW_API char *crew_estimator_latest_checkpoint(const struct crew_estimator *);
-/* The names in the newest checkpoint, in order. Owner: caller, one free() of the
- * array frees the names too. Errors: NOT_FOUND (66) there is no checkpoint. */
+/* The names in the newest checkpoint, in order. Owner: caller, one free() of
+ * the array frees the names too. Errors: NOT_FOUND (66) there is no checkpoint.
+ */
 CREW_API int crew_estimator_get_variable_names(const struct crew_estimator *,
                                                CREW_OUT char ***names,
                                                CREW_OUT int *n,
                                                struct crew_err *err);
-/* A tensor of it, row-major. Owner: caller, free(). Errors: NOT_FOUND, also for a
- * name that is not there; UNIMPLEMENTED for strings. */
+/* A tensor of it, row-major. Owner: caller, free(). Errors: NOT_FOUND, also for
+ * a name that is not there; UNIMPLEMENTED for strings. */
 CREW_API int crew_estimator_get_variable_value(const struct crew_estimator *,
                                                const char *name,
                                                CREW_OUT enum crew_dtype *,
@@ -1809,16 +1825,17 @@ CREW_API int crew_estimator_get_variable_value(const struct crew_estimator *,
                                                struct crew_err *err);
 
 /* tf.estimator.train_and_evaluate: the role that TF_CONFIG names, all of it in
- * this process without one; a ps becomes the program crew-ps and does not return.
- * NULL: the job's own specs. All three graphs and the export are tried first.
- * The specs are borrowed; their hooks stay theirs. */
+ * this process without one; a ps becomes the program crew-ps and does not
+ * return. NULL: the job's own specs. All three graphs and the export are tried
+ * first. The specs are borrowed; their hooks stay theirs. */
 CREW_API int crew_train_and_evaluate(
     struct crew_estimator *,
     CREW_NULLABLE const struct crew_train_spec *,
     CREW_NULLABLE const struct crew_eval_spec *,
     struct crew_err *err);
-/* What it returns in TensorFlow: the last evaluation, NULL when this process made
- * none, and the folders exported after it. Borrowed until the next call. */
+/* What it returns in TensorFlow: the last evaluation, NULL when this process
+ * made none, and the folders exported after it. Borrowed until the next call.
+ */
 CREW_API const struct crew_results *crew_estimator_last_results(
     const struct crew_estimator *);
 CREW_API const char *const *crew_estimator_last_exports(
@@ -1831,12 +1848,12 @@ CREW_API const char *const *crew_estimator_last_exports(
 #else
 #define CREW_EXTERN extern
 #endif
-#define CREW_JOB(job)                                                         \
-    CREW_EXTERN CREW_API const struct crew_job *crew_job_entry(void);         \
-    const struct crew_job *crew_job_entry(void)                               \
-    {                                                                         \
-        return &(job);                                                        \
-    }                                                                         \
+#define CREW_JOB(job)                                                 \
+    CREW_EXTERN CREW_API const struct crew_job *crew_job_entry(void); \
+    const struct crew_job *crew_job_entry(void)                       \
+    {                                                                 \
+        return &(job);                                                \
+    }                                                                 \
     CREW_EXTERN const struct crew_job *crew_job_entry(void)
 
 /* The main() of a program that is its own host: takes the flags of `crew run`

@@ -118,8 +118,8 @@ static int train_input(const struct crew_input_ctx *ctx,
     struct crew_dataset *d = images(ctx, "train");
 
     (void)err;
-    /* Seed 0: by the run and the worker. On a cluster each trainer reads its own
-     * part of the images. */
+    /* Seed 0: by the run and the worker. On a cluster each trainer reads its
+     * own part of the images. */
     d = crew_dataset_shuffle(d, SHUFFLE_BUFFER, 0);
     d = crew_dataset_repeat(d, -1);
     *dataset = crew_dataset_batch(d, batch_size, true);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the chief has declared: names and shapes of all variables, the granules
- * that lie here, the update rules. A trainer's own declaration must equal it, or
- * the two have loaded different models. Threads: one. */
+ * that lie here, the update rules. A trainer's own declaration must equal it,
+ * or the two have loaded different models. Threads: one. */
 #ifndef PS_DECLARE_H
 #define PS_DECLARE_H
 

@@ -18,8 +18,8 @@ struct shard_granule {
     uint32_t id; /* of the placement */
     uint32_t variable;
     const struct crew_optimizer *optimizer; /* one of the shard's */
-    int64_t offset, count; /* elements of the variable */
-    float *value;          /* in the shard's block */
+    int64_t offset, count;                  /* elements of the variable */
+    float *value;                           /* in the shard's block */
     float *slot[OPTIM_MAX_SLOTS];
     struct optim_powers powers;
     uint32_t loaded; /* bit 0: the value, bit k: slot k - 1 */
@@ -70,8 +70,8 @@ uint32_t shard_loaded(const struct shard *);
 void shard_restart(struct shard *);
 /* A new incarnation speaks for the member: it counts its steps anew. */
 void shard_forget(struct shard *, int member);
-/* Apply a gradient of `count` elements, once, with the rate of that step. False:
- * it was a duplicate. */
+/* Apply a gradient of `count` elements, once, with the rate of that step.
+ * False: it was a duplicate. */
 bool shard_apply(struct shard *,
                  struct shard_granule *,
                  int member,
@@ -79,8 +79,8 @@ bool shard_apply(struct shard *,
                  float learning_rate,
                  int64_t global_step,
                  const float *grad);
-/* Remember that the member has pushed step `seq` to the granule; false when it is
- * not newer than the last one. shard_apply asks it. */
+/* Remember that the member has pushed step `seq` to the granule; false when it
+ * is not newer than the last one. shard_apply asks it. */
 bool shard_first_time(struct shard *,
                       const struct shard_granule *,
                       int member,

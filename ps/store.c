@@ -333,8 +333,8 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
             part.beta2_power = g->powers.beta2_power;
             /* For a save nothing changes meanwhile: cover it. */
             rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
-                           shard_slot(g, k),
-                           (size_t)g->count * sizeof(float), q->slots);
+                           shard_slot(g, k), (size_t)g->count * sizeof(float),
+                           q->slots);
         }
     }
     Crew__PullReply reply = CREW__PULL_REPLY__INIT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Calls we do not make, turned into compile errors. Include it last. Folders
- * that move tensor bytes (rpc, ps, cluster) also define CREW_BAN_MEMCPY: there a
- * copy goes through rpc_copy() (rpc/copy.h), which counts it. */
+ * that move tensor bytes (rpc, ps, cluster) also define CREW_BAN_MEMCPY: there
+ * a copy goes through rpc_copy() (rpc/copy.h), which counts it. */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

@@ -45,6 +45,6 @@ static inline void *check_magic(void *p,
 
 /* The struct that embeds `member`. */
 #define CONTAINER_OF(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

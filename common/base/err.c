@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct crew_err: the first fault is kept, context is prefixed as it climbs. */
+ * struct crew_err: the first fault is kept, context is prefixed as it climbs.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "crew.h"
 #include "base/banned.h"
 
-#define CODES(X)                                                  \
-    X(OK, 0)                                                      \
-    X(CANCELLED, 1)                                               \
-    X(UNKNOWN, 70)                                                \
-    X(INVALID_ARGUMENT, 64)                                       \
-    X(DEADLINE_EXCEEDED, 138)                                     \
-    X(NOT_FOUND, 66)                                              \
-    X(ALREADY_EXISTS, 73)                                         \
-    X(PERMISSION_DENIED, 77)                                      \
-    X(RESOURCE_EXHAUSTED, 74)                                     \
-    X(FAILED_PRECONDITION, 78)                                    \
-    X(ABORTED, 138)                                               \
-    X(OUT_OF_RANGE, 65)                                           \
-    X(UNIMPLEMENTED, 64)                                          \
-    X(INTERNAL, 70)                                               \
-    X(UNAVAILABLE, 138)                                           \
+#define CODES(X)               \
+    X(OK, 0)                   \
+    X(CANCELLED, 1)            \
+    X(UNKNOWN, 70)             \
+    X(INVALID_ARGUMENT, 64)    \
+    X(DEADLINE_EXCEEDED, 138)  \
+    X(NOT_FOUND, 66)           \
+    X(ALREADY_EXISTS, 73)      \
+    X(PERMISSION_DENIED, 77)   \
+    X(RESOURCE_EXHAUSTED, 74)  \
+    X(FAILED_PRECONDITION, 78) \
+    X(ABORTED, 138)            \
+    X(OUT_OF_RANGE, 65)        \
+    X(UNIMPLEMENTED, 64)       \
+    X(INTERNAL, 70)            \
+    X(UNAVAILABLE, 138)        \
     X(DATA_LOSS, 65)
 
 static const struct {
@@ -35,10 +36,10 @@ static const struct {
 };
 
 __attribute__((format(printf, 4, 0))) static void set(struct crew_err *err,
-                int code,
-                int exit_code,
-                const char *fmt,
-                va_list args)
+                                                      int code,
+                                                      int exit_code,
+                                                      const char *fmt,
+                                                      va_list args)
 {
     if (err->code != CREW_OK) {
         return;

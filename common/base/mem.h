@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Two tiers of allocation. Small, fixed sizes: x*, which end the process when
- * there is no memory. Sizes that come from a file, the wire or a model: mem_try,
- * which returns RESOURCE_EXHAUSTED and is what tests make fail (mem_fail_at). */
+ * there is no memory. Sizes that come from a file, the wire or a model:
+ * mem_try, which returns RESOURCE_EXHAUSTED and is what tests make fail
+ * (mem_fail_at). */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 

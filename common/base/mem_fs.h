@@ -17,6 +17,8 @@ void env_mem_advance(struct crew_env *, uint64_t ns);
 void env_mem_fail_at(struct crew_env *, int64_t n, int code, bool for_ever);
 bool env_mem_fail_fired(const struct crew_env *);
 /* Where log lines go; NULL (the start): nowhere. */
-void env_mem_on_log(struct crew_env *, void (*line)(void *self, enum env_level, const char *), void *self);
+void env_mem_on_log(struct crew_env *,
+                    void (*line)(void *self, enum env_level, const char *),
+                    void *self);
 
 #endif

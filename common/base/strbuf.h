@@ -15,7 +15,8 @@ void strbuf_release(struct strbuf *);
 void strbuf_reset(struct strbuf *); /* empty, memory kept */
 void strbuf_add(struct strbuf *, const void *data, size_t n);
 void strbuf_addstr(struct strbuf *, const char *s);
-void strbuf_addf(struct strbuf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strbuf_addf(struct strbuf *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The string; the buffer is released. Owner: caller, free(). */
 char *strbuf_detach(struct strbuf *);
 

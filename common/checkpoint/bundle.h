@@ -155,9 +155,9 @@ CREW_MUST_CHECK int bundle_read_slice(struct bundle_reader *,
                                       void *data,
                                       struct crew_err *);
 /* What RestoreV2 is asked for: its shape_and_slice, "" for all of the tensor or
- * "13 3 0,7:-", the shape, and start,length or - of each dimension; and that the
- * dtype is the one expected. Errors: INVALID_ARGUMENT (exit 65), in TensorFlow's
- * words. */
+ * "13 3 0,7:-", the shape, and start,length or - of each dimension; and that
+ * the dtype is the one expected. Errors: INVALID_ARGUMENT (exit 65), in
+ * TensorFlow's words. */
 CREW_MUST_CHECK int bundle_parse_slice(const struct bundle_tensor *,
                                        const char *spec,
                                        CREW_OUT struct bundle_slice *box,

@@ -19,7 +19,9 @@ static void wake_cb(uv_async_t *async)
     t->on_wake(t->self);
 }
 
-int net_thread_init(struct net_thread *t, void (*on_wake)(void *self), void *self,
+int net_thread_init(struct net_thread *t,
+                    void (*on_wake)(void *self),
+                    void *self,
                     struct crew_err *err)
 {
     pthread_condattr_t attr;
@@ -64,7 +66,8 @@ int net_thread_start(struct net_thread *t, struct crew_err *err)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         return crew_err_set(err, CREW_RESOURCE_EXHAUSTED,
-                            "cannot start the network thread: %s", strerror(rc));
+                            "cannot start the network thread: %s",
+                            strerror(rc));
     }
     return CREW_OK;
 }

@@ -261,8 +261,8 @@ void session_interrupt(struct session *s)
 
 /* ------------------------------------------------------------------- steps */
 
-/* The rates of the step that begins: of the cluster's step, as it is known here,
- * and the same if the push has to be sent again. */
+/* The rates of the step that begins: of the cluster's step, as it is known
+ * here, and the same if the push has to be sent again. */
 static int look_up_rates(struct session *s, struct crew_err *err)
 {
     int rc = CREW_OK;

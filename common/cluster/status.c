@@ -23,8 +23,11 @@ struct status {
     void *closed_self;
 };
 
-static int on_hello(void *self, struct rpc_session *session, const Crew__Hello *hello,
-                    Crew__HelloReply *reply, Crew__Error *error)
+static int on_hello(void *self,
+                    struct rpc_session *session,
+                    const Crew__Hello *hello,
+                    Crew__HelloReply *reply,
+                    Crew__Error *error)
 {
     (void)self, (void)session, (void)reply;
     if (hello->self->role == CREW__ROLE__ROLE_TOOL) {
@@ -38,8 +41,10 @@ static int on_hello(void *self, struct rpc_session *session, const Crew__Hello *
     return CREW_FAILED_PRECONDITION;
 }
 
-static void on_request(void *self, struct rpc_session *session,
-                       enum rpc_method method, uint64_t call_id,
+static void on_request(void *self,
+                       struct rpc_session *session,
+                       enum rpc_method method,
+                       uint64_t call_id,
                        const ProtobufCMessage *request)
 {
     struct status *s = self;
@@ -55,7 +60,8 @@ static void on_request(void *self, struct rpc_session *session,
         reply.self = &id;
         reply.phase = CREW__PHASE__READY;
         reply.global_step = s->global_step;
-        reply.uptime_secs = (double)(s->net->now_ms(s->net) - s->begin_ms) / 1e3;
+        reply.uptime_secs =
+            (double)(s->net->now_ms(s->net) - s->begin_ms) / 1e3;
         rpc_reply(session, RPC_HEALTH, call_id, &reply.base);
     } else {
         Crew__Error error = CREW__ERROR__INIT;
@@ -66,20 +72,25 @@ static void on_request(void *self, struct rpc_session *session,
     }
 }
 
-static void *no_payload(void *self, struct rpc_session *session,
+static void *no_payload(void *self,
+                        struct rpc_session *session,
                         const struct rpc_in *in)
 {
     (void)self, (void)session, (void)in;
     return NULL;
 }
 
-static void no_part(void *self, struct rpc_session *session, const struct rpc_in *in,
-                    void *payload, bool crc_ok)
+static void no_part(void *self,
+                    struct rpc_session *session,
+                    const struct rpc_in *in,
+                    void *payload,
+                    bool crc_ok)
 {
     (void)self, (void)session, (void)in, (void)payload, (void)crc_ok;
 }
 
-static void on_gone(void *self, struct rpc_session *session,
+static void on_gone(void *self,
+                    struct rpc_session *session,
                     const struct crew_err *why)
 {
     (void)self, (void)session, (void)why;
@@ -99,8 +110,13 @@ static const struct rpc_handler handler = {
     .on_garbage = on_garbage,
 };
 
-int status_open(struct rpc_net *net, const char *address, int role, uint32_t index,
-                struct crew_env *env, struct status **out, struct crew_err *err)
+int status_open(struct rpc_net *net,
+                const char *address,
+                int role,
+                uint32_t index,
+                struct crew_env *env,
+                struct status **out,
+                struct crew_err *err)
 {
     struct status *s = xcalloc(1, sizeof *s);
     int port = 0;

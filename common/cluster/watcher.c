@@ -2,12 +2,12 @@
  *
  * The evaluator's link to ps 0, on a network thread.
  *
- * Happy path: HELLO -> a heartbeat a second, and one EVALUATOR call always under way
- * (answered at a save, at the end, or within 5 s), which also carries the newest
- * result -> the end is told -> watcher_done sends `done` and waits for its answer.
- * Failure modes: ps 0 cannot be reached: the peer tries again for ever, a line every
- * 30 s; one that was there and is gone for 30 s is `lost`. Refused: watcher_wait
- * returns why. */
+ * Happy path: HELLO -> a heartbeat a second, and one EVALUATOR call always
+ * under way (answered at a save, at the end, or within 5 s), which also carries
+ * the newest result -> the end is told -> watcher_done sends `done` and waits
+ * for its answer. Failure modes: ps 0 cannot be reached: the peer tries again
+ * for ever, a line every 30 s; one that was there and is gone for 30 s is
+ * `lost`. Refused: watcher_wait returns why. */
 #include "cluster/watcher.h"
 
 #include <stdatomic.h>
@@ -92,8 +92,10 @@ static void note_end(struct watcher *w, const Crew__End *end)
 
 static void tick(struct watcher *w);
 
-static void poll_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void poll_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct watcher *w = call->self;
     const Crew__EvaluatorReply *r = (const Crew__EvaluatorReply *)reply;
@@ -123,7 +125,8 @@ static void start_poll(struct watcher *w)
     bool ask;
 
     lock(w);
-    /* After the end there is nothing to wait for but the word that we are done. */
+    /* After the end there is nothing to wait for but the word that we are done.
+     */
     ask = !w->news.ended || (w->done_wanted && !w->done_told);
     q.self = &w->self;
     q.saved_step = w->news.saved_step;
@@ -141,8 +144,10 @@ static void start_poll(struct watcher *w)
     rpc_call_start(w->peer, &w->poll, RPC_EVALUATOR, &q.base, CALL_MS);
 }
 
-static void beat_done(struct rpc_call *call, const ProtobufCMessage *reply,
-                      const Crew__Error *error, const struct crew_err *err)
+static void beat_done(struct rpc_call *call,
+                      const ProtobufCMessage *reply,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
 {
     struct watcher *w = call->self;
     const Crew__HeartbeatReply *r = (const Crew__HeartbeatReply *)reply;
@@ -180,8 +185,8 @@ static void look_at_absence(struct watcher *w, uint64_t now)
     }
     if (now - w->line_ms >= LINE_MS) {
         w->line_ms = now;
-        (void)snprintf(w->line, sizeof w->line, "waiting for %s (%llu s)", w->why,
-                       (unsigned long long)(away / 1000));
+        (void)snprintf(w->line, sizeof w->line, "waiting for %s (%llu s)",
+                       w->why, (unsigned long long)(away / 1000));
         changed(w);
     }
     unlock(w);
@@ -224,7 +229,9 @@ static void on_up(struct rpc_peer *peer, const Crew__HelloReply *reply)
     tick(w);
 }
 
-static void on_down(struct rpc_peer *peer, const struct crew_err *why, int attempt)
+static void on_down(struct rpc_peer *peer,
+                    const struct crew_err *why,
+                    int attempt)
 {
     struct watcher *w = rpc_peer_self(peer);
 
@@ -329,8 +336,10 @@ static int ps0_address(struct watcher *w, struct crew_err *err)
     return err->code;
 }
 
-int watcher_open(const struct trainer_options *o, const char *status,
-                 struct watcher **out, struct crew_err *err)
+int watcher_open(const struct trainer_options *o,
+                 const char *status,
+                 struct watcher **out,
+                 struct crew_err *err)
 {
     struct watcher *w = xcalloc(1, sizeof *w);
 
@@ -344,8 +353,8 @@ int watcher_open(const struct trainer_options *o, const char *status,
         free_watcher(w);
         return err->code;
     }
-    if (status != NULL && cluster_open_status(w->thread.net, o, status, &w->status,
-                                              err) != CREW_OK) {
+    if (status != NULL && cluster_open_status(w->thread.net, o, status,
+                                              &w->status, err) != CREW_OK) {
         goto fail;
     }
     w->down_since_ms = w->line_ms = w->thread.net->now_ms(w->thread.net);
@@ -367,7 +376,8 @@ fail:
     return err->code;
 }
 
-/* Pass a queued line to on_wait. Called with the lock held, calls out without it. */
+/* Pass a queued line to on_wait. Called with the lock held, calls out without
+ * it. */
 static void report_line(struct watcher *w)
 {
     char text[sizeof w->line];
@@ -392,13 +402,16 @@ static uint64_t now_ms(const struct watcher *w)
     return w->o->env->now_ns(w->o->env) / 1000000;
 }
 
-int watcher_wait(struct watcher *w, double secs, struct watcher_news *news,
+int watcher_wait(struct watcher *w,
+                 double secs,
+                 struct watcher_news *news,
                  struct crew_err *err)
 {
     uint64_t now = now_ms(w), until = now + (uint64_t)(secs * 1000);
 
     lock(w);
-    for (; w->refused.code == CREW_OK && !differ(&w->news, news); now = now_ms(w)) {
+    for (; w->refused.code == CREW_OK && !differ(&w->news, news);
+         now = now_ms(w)) {
         report_line(w);
         if (atomic_load(&w->interrupted)) {
             crew_err_set(err, CREW_CANCELLED, "interrupted");

@@ -228,9 +228,8 @@ static bool is_noted(const struct best_place *p,
 
 static bool has_exports(const struct best_place *p)
 {
-    struct file_list exports =
-        find(p->env, p->base,
-             "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]");
+    struct file_list exports = find(
+        p->env, p->base, "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]");
     bool any = exports.n > 0;
 
     file_list_release(&exports);

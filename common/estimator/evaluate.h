@@ -40,9 +40,9 @@ CREW_MUST_CHECK int evaluate_weights(struct run *,
 void evaluation_forget(void *state);
 
 /* Evaluate the checkpoint `prefix` (NULL: the initialised model) and run the
- * exporters; run->results gets it all. is_final: no more checkpoints will come. Errors: NOT_FOUND, the checkpoint is gone (take the
- * next); CANCELLED by a signal; what weights_restore, the model or the input
- * say. */
+ * exporters; run->results gets it all. is_final: no more checkpoints will come.
+ * Errors: NOT_FOUND, the checkpoint is gone (take the next); CANCELLED by a
+ * signal; what weights_restore, the model or the input say. */
 CREW_MUST_CHECK int evaluator_run(struct evaluator *,
                                   CREW_NULLABLE const char *prefix,
                                   bool is_final,

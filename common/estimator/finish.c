@@ -97,10 +97,11 @@ int finish_signalled(const struct training *t)
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
     char *text =
         t->saved_step >= 0
-            ? xasprintf("Stopped by %s at step %lld; %s/model.ckpt-%lld is "
-                        "saved. To resume, run the same command again.",
-                        name, (long long)t->step, run->model_dir,
-                        (long long)t->saved_step)
+            ? xasprintf(
+                  "Stopped by %s at step %lld; %s/model.ckpt-%lld is "
+                  "saved. To resume, run the same command again.",
+                  name, (long long)t->step, run->model_dir,
+                  (long long)t->saved_step)
             : xasprintf("Stopped by %s. To resume, run the same command again.",
                         name);
     int code = run_stopped(run, 128 + number, text);
@@ -136,9 +137,8 @@ bool finish_announce(struct training *t, bool write_done)
     struct crew_err err = {0};
     bool evaluator = false;
 
-    if (write_done &&
-        crewdir_write_done(run->env, run->model_dir, t->step, finish_reason(t),
-                           &err) != CREW_OK) {
+    if (write_done && crewdir_write_done(run->env, run->model_dir, t->step,
+                                         finish_reason(t), &err) != CREW_OK) {
         env_log(run->env, LOG_WARN, "DONE could not be written: %s", err.msg);
         err = (struct crew_err){0};
     }

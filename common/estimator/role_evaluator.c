@@ -202,8 +202,7 @@ static int done(struct role *r)
 
 static int stopped(struct role *r)
 {
-    char *text =
-        xasprintf("The job has been stopped: %s.", r->news.end.reason);
+    char *text = xasprintf("The job has been stopped: %s.", r->news.end.reason);
     int code = run_stopped(r->run, r->watch.end_code, text);
 
     free(text);

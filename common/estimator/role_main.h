@@ -15,10 +15,10 @@ CREW_API int crew_role_main(int role, int argc, char **argv);
 
 /* Estimator.export_saved_model: export a checkpoint of a job to a new folder
  * below `dir` and print its path. argv: the options of `crew run` (TF_CONFIG is
- * not looked at). checkpoint_path NULL: the newest of --model-dir. exporter: the
- * name of the EvalSpec's exporter whose options count; NULL: the first one's.
- * mode: "predict", "eval" or, refused, "train".
- * Returns the exit code; 66 without a checkpoint. */
+ * not looked at). checkpoint_path NULL: the newest of --model-dir. exporter:
+ * the name of the EvalSpec's exporter whose options count; NULL: the first
+ * one's. mode: "predict", "eval" or, refused, "train". Returns the exit code;
+ * 66 without a checkpoint. */
 int role_export(int argc,
                 char **argv,
                 const char *dir,
@@ -27,9 +27,9 @@ int role_export(int argc,
                 const char *mode);
 
 /* Estimator.evaluate or Estimator.predict with the job's EvalSpec, on a
- * checkpoint of --model-dir; what comes of it goes to stdout. argv: the options of
- * `crew run` (TF_CONFIG is not looked at). Returns the exit code; 66 without a
- * checkpoint. */
+ * checkpoint of --model-dir; what comes of it goes to stdout. argv: the options
+ * of `crew run` (TF_CONFIG is not looked at). Returns the exit code; 66 without
+ * a checkpoint. */
 struct role_call {
     const char *program; /* "crew evaluate" */
     bool predict;

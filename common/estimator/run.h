@@ -56,8 +56,8 @@ CREW_MUST_CHECK int run_configure(struct run *,
                                   struct crew_err *);
 /* The specs' values, the dry build, parameters that nobody asked for. */
 CREW_MUST_CHECK int run_check_job(struct run *, struct crew_err *);
-/* Where the files go; made if it must be written by this role. Then RunConfig is
- * complete, and is logged. */
+/* Where the files go; made if it must be written by this role. Then RunConfig
+ * is complete, and is logged. */
 CREW_MUST_CHECK int run_prepare_model_dir(struct run *, struct crew_err *);
 
 /* Load what a job needs (libraries, --job unless `job` is given, parameters),
@@ -105,8 +105,8 @@ CREW_MUST_CHECK int run_load_weights(struct run *,
  * that cannot be exported (1). */
 CREW_MUST_CHECK int run_dry_build(struct run *, struct crew_err *);
 
-/* Export the checkpoint `prefix` to a new folder below `base`, with TensorFlow's
- * log lines. *dir gets its path. Owner: caller. */
+/* Export the checkpoint `prefix` to a new folder below `base`, with
+ * TensorFlow's log lines. *dir gets its path. Owner: caller. */
 CREW_MUST_CHECK int run_export(struct run *,
                                const struct crew_exporter *,
                                const char *prefix,

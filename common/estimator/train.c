@@ -249,7 +249,8 @@ static int init_weights(struct training *t, int64_t *step, struct crew_err *err)
                                     step, err);
 }
 
-/* TensorFlow looks at what it starts from, and says so, right after model_fn. */
+/* TensorFlow looks at what it starts from, and says so, right after model_fn.
+ */
 static int start_warm(struct training *t, struct crew_err *err)
 {
     struct run *run = t->run;

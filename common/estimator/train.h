@@ -69,7 +69,7 @@ struct training {
     int *held; /* gradients.c: variables whose gradients wait, or NULL */
     int num_held;
     int64_t evaluation_step; /* of run->evaluation */
-    bool is_warm;      /* the weights are warm-started, to begin at warm_step */
+    bool is_warm; /* the weights are warm-started, to begin at warm_step */
     int64_t warm_step;
 };
 

@@ -158,8 +158,8 @@ void weights_init(struct weights *s,
         graph_init_var(graph_var(graph, i), seed, v->value);
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
             if (v->slot[k] != NULL) {
-                optim_slot_init(&s->optimizers[v->optimizer], k, v->n,
-                                v->value, v->slot[k]);
+                optim_slot_init(&s->optimizers[v->optimizer], k, v->n, v->value,
+                                v->slot[k]);
             }
         }
     }
@@ -224,11 +224,11 @@ void weights_table_init(struct weights_table *t,
         add_entry(t, value_name(s, i), CREW_FLOAT, &v->shape, v->value);
         for (int k = 0; k < OPTIM_MAX_SLOTS; k++) {
             if (v->slot[k] != NULL) {
-                add_entry(t,
-                          path_join(v->name,
-                                    optim_slot_name(
-                                        &s->optimizers[v->optimizer], k)),
-                          CREW_FLOAT, &v->shape, v->slot[k]);
+                add_entry(
+                    t,
+                    path_join(v->name,
+                              optim_slot_name(&s->optimizers[v->optimizer], k)),
+                    CREW_FLOAT, &v->shape, v->slot[k]);
             }
         }
     }
@@ -286,8 +286,8 @@ static void compare_entry(const struct weights_entry *e,
     free(text);
 }
 
-/* Is it what another optimizer has left: a slot of one of the model's variables,
- * or Adam's powers? Estimator takes no notice of those. */
+/* Is it what another optimizer has left: a slot of one of the model's
+ * variables, or Adam's powers? Estimator takes no notice of those. */
 static bool is_leftover(const struct weights_table *table, const char *name)
 {
     const char *last = strrchr(name, '/');

@@ -19,17 +19,17 @@ struct weights {
     bool *averaged; /* by variable: its average stands for its value; or NULL */
 };
 
-/* Room for all variables of the graph; with slots, or without on a worker. NULL:
- * values only. Errors: RESOURCE_EXHAUSTED naming the variable; INVALID_ARGUMENT
- * (exit 1) for a variable that no optimizer trains. */
+/* Room for all variables of the graph; with slots, or without on a worker.
+ * NULL: values only. Errors: RESOURCE_EXHAUSTED naming the variable;
+ * INVALID_ARGUMENT (exit 1) for a variable that no optimizer trains. */
 CREW_MUST_CHECK int weights_new(const struct crew_graph *,
                                 CREW_NULLABLE const struct optim_groups *,
                                 bool with_slots,
                                 CREW_OUT struct weights *,
                                 struct crew_err *);
 void weights_release(struct weights *);
-/* Of values only: let what is restored be the moving averages of those variables
- * whose optimizer wants them evaluated. */
+/* Of values only: let what is restored be the moving averages of those
+ * variables whose optimizer wants them evaluated. */
 void weights_use_averages(struct weights *, const struct optim_groups *);
 
 /* The start of a fresh run: initial values by (seed, name), slots as the rule

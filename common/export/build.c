@@ -241,8 +241,7 @@ static int emit_graph(const struct export_request *q,
     struct emit_options o = {.var_data = q->var_data,
                              .variables = wants_variables(q),
                              .without_feed = q->examples};
-    size_t room = (size_t)q->n_features +
-                  (size_t)export_metric_inputs(q, NULL);
+    size_t room = (size_t)q->n_features + (size_t)export_metric_inputs(q, NULL);
     struct crew_node **needed;
     int n = 0;
 

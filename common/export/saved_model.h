@@ -125,8 +125,8 @@ CREW_MUST_CHECK int saved_model_write(struct crew_env *,
                                       CREW_OUT char **dir,
                                       struct crew_err *);
 
-/* Remove the oldest versions (folders of ten digits) so that `keep` remain. What
- * is gone already is fine. */
+/* Remove the oldest versions (folders of ten digits) so that `keep` remain.
+ * What is gone already is fine. */
 CREW_MUST_CHECK int saved_model_prune(struct crew_env *,
                                       const char *base,
                                       int64_t keep,

@@ -229,7 +229,6 @@ struct crew_node *graph_input(struct crew_graph *g,
     return n;
 }
 
-
 struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
 {
     for (int i = 0; i < g->n_nodes; i++) {
@@ -282,8 +281,10 @@ struct crew_node *graph_input_ragged(struct crew_graph *g,
     struct crew_node *n = graph_input(g, name, dtype, crew_shape1(-1));
 
     if (dtype != CREW_INT64 && dtype != CREW_FLOAT) {
-        return graph_fail(g, "input %s: ragged lists are of int64 or float32, "
-                          "not %s", name, dtype_name(dtype));
+        return graph_fail(g,
+                          "input %s: ragged lists are of int64 or float32, "
+                          "not %s",
+                          name, dtype_name(dtype));
     }
     if (n != g->poison) {
         n->ragged = true;
@@ -396,7 +397,8 @@ void crew_assign_moving_average(struct crew_graph *g,
     if (v == NULL || value == NULL || v->graph != g || value->graph != g ||
         v->op != &op_variable || !g->vars[v->attr.var].fixed ||
         g->vars[v->attr.var].source != NULL) {
-        (void)graph_fail(g, "crew_assign_moving_average: %s is not a variable "
+        (void)graph_fail(g,
+                         "crew_assign_moving_average: %s is not a variable "
                          "of crew_variable_fixed that moves to one value only",
                          v == NULL ? "NULL" : v->name);
         return;

@@ -26,7 +26,7 @@ union op_attr {
         uint32_t axes; /* a bit a dimension */
         bool keep;
     } reduce;
-    int axis;     /* ArgMax, ConcatV2 */
+    int axis; /* ArgMax, ConcatV2 */
     struct {
         int64_t before[CREW_MAX_RANK], after[CREW_MAX_RANK];
     } pad;
@@ -59,7 +59,7 @@ struct crew_node {
     struct crew_node *in[NODE_MAX_INPUTS];
     enum crew_dtype dtype;
     struct crew_shape shape; /* -1 only in front: the batch */
-    bool ragged; /* an input of lists: see plan_ragged */
+    bool ragged;             /* an input of lists: see plan_ragged */
     union op_attr attr;
 };
 

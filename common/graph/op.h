@@ -72,10 +72,10 @@ struct grad run_d_in(struct run *, const struct crew_node *, int k);
 /* The same for kernels that only add: zeroed first if need be. */
 float *run_d_in_zeroed(struct run *, const struct crew_node *, int k);
 
-/* The gradient of in[0] of an op with OP_ROWS: of at most `most` rows of `width`
- * elements. Of a table that is only looked up it is kept as a list of rows,
- * which is TensorFlow's IndexedSlices. unique: those of this op that are of one
- * row are added up at once. */
+/* The gradient of in[0] of an op with OP_ROWS: of at most `most` rows of
+ * `width` elements. Of a table that is only looked up it is kept as a list of
+ * rows, which is TensorFlow's IndexedSlices. unique: those of this op that are
+ * of one row are added up at once. */
 struct row_sink {
     CREW_NULLABLE float *dense; /* one of both, or none */
     CREW_NULLABLE struct row_list *list;

@@ -95,7 +95,8 @@ ROW(op_l2_loss)
  * dimension. Export: Mean, Sub, Square, Rsqrt, Mul, AddV2. */
 ROW(op_layer_norm)
 /* Moments         x (..., c) -> (2, c): mean and biased variance of each
- * column. Its gradient is part of BatchNorm's. Not exportable: training only. */
+ * column. Its gradient is part of BatchNorm's. Not exportable: training only.
+ */
 ROW(op_moments)
 /* Moment          moments (2, c) -> one of them (c), the variance unbiased on
  * request. Not differentiable, not exportable: what moving averages move to. */

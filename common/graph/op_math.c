@@ -160,14 +160,14 @@ static void backward_batch_matmul(const struct crew_node *n, struct run *r)
     bool same = n->in[0] == n->in[1];
 
     for (int64_t i = 0; db.data != NULL && i < m.n; i++) {
-        k_matmul(true, false, m.depth, m.cols, m.rows,
-                 a + i * m.rows * m.depth, dy + i * m.rows * m.cols, db.add,
+        k_matmul(true, false, m.depth, m.cols, m.rows, a + i * m.rows * m.depth,
+                 dy + i * m.rows * m.cols, db.add,
                  db.data + i * m.depth * m.cols);
     }
     for (int64_t i = 0; da.data != NULL && i < m.n; i++) {
-        k_matmul(false, true, m.rows, m.depth, m.cols,
-                 dy + i * m.rows * m.cols, b + i * m.depth * m.cols,
-                 da.add || same, da.data + i * m.rows * m.depth);
+        k_matmul(false, true, m.rows, m.depth, m.cols, dy + i * m.rows * m.cols,
+                 b + i * m.depth * m.cols, da.add || same,
+                 da.data + i * m.rows * m.depth);
     }
 }
 

@@ -216,8 +216,8 @@ static bool is_looked_up(const struct plan *p, const struct crew_node *v)
         const struct crew_node *n = node_at(p, id);
 
         for (int k = 0; looked_up && p->places[id].back && k < n->n_in; k++) {
-            looked_up = n->in[k] != v ||
-                        (k == 0 && (n->op->flags & OP_ROWS) != 0);
+            looked_up =
+                n->in[k] != v || (k == 0 && (n->op->flags & OP_ROWS) != 0);
         }
     }
     return looked_up;
@@ -302,9 +302,9 @@ static int allocate_node(struct plan *p,
                          struct crew_err *err)
 {
     struct place *x = place_of(p, n);
-    bool borrowed = n->op == &op_variable ||
-                    (n->op == &op_placeholder &&
-                     (n->dtype == CREW_FLOAT || n->ragged));
+    bool borrowed =
+        n->op == &op_variable ||
+        (n->op == &op_placeholder && (n->dtype == CREW_FLOAT || n->ragged));
     void *grad = NULL;
 
     if (x->value_of < 0 && !borrowed) {
@@ -479,8 +479,7 @@ bool plan_has_rows(const struct plan *p, int i)
 
 struct plan_rows plan_grad_rows(struct plan *p, int i)
 {
-    const struct row_list *l =
-        place_of(p, graph_var(p->graph, i)->node)->rows;
+    const struct row_list *l = place_of(p, graph_var(p->graph, i)->node)->rows;
 
     PRE(l != NULL);
     return (struct plan_rows){l->n, l->width, l->rows, l->values};

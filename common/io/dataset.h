@@ -78,7 +78,8 @@ void dataset_add_component(struct crew_dataset *,
 /* Bytes of one element of component k (of one row, if batched). */
 size_t dataset_element_bytes(const struct dataset_spec *, int k);
 
-/* Copy a component's value. Most are scalars, for which a call would be felt. */
+/* Copy a component's value. Most are scalars, for which a call would be felt.
+ */
 static inline void dataset_copy_value(void *to, const void *from, size_t bytes)
 {
     if (bytes == sizeof(float)) {
@@ -117,8 +118,8 @@ struct dataset_batch {
     void *data[DATASET_MAX_COMPONENTS]; /* 64-byte aligned, max_batch rows */
 };
 /* dataset must be batched (INVALID_ARGUMENT). Owner: the reader takes it.
- * depth 0: no thread, read in the caller's; otherwise a crew_dataset_prefetch of
- * more is followed. */
+ * depth 0: no thread, read in the caller's; otherwise a crew_dataset_prefetch
+ * of more is followed. */
 CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *,
                                         int depth,
                                         CREW_OUT struct dataset_reader **,

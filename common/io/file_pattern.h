@@ -12,9 +12,10 @@ struct file_list {
 };
 void file_list_add(struct file_list *, const char *path);
 void file_list_release(struct file_list *);
-/* Add what matches below `dir` ("": the current folder), in order of the names; a pattern has *, ? and
- * [...] in any of its parts. Errors: dir's; a folder below that cannot be listed
- * matches nothing. */
+/* Add what matches below `dir` ("": the current folder), in order of the names;
+ * a pattern has *, ? and
+ * [...] in any of its parts. Errors: dir's; a folder below that cannot be
+ * listed matches nothing. */
 CREW_MUST_CHECK int file_list_glob(struct file_list *,
                                    struct crew_env *,
                                    const char *dir,

@@ -371,7 +371,8 @@ static int many_values(struct parse_run *run, int f, const struct map_entry *e)
                                 "Number of %s values is not a multiple of "
                                 "stride length. Saw %lld values but output "
                                 "shape is: %s",
-                                list_text(feature), (long long)saw + (long long)list.n,
+                                list_text(feature),
+                                (long long)saw + (long long)list.n,
                                 parse_shape_text(&feature->is.shape, true,
                                                  shape, sizeof shape));
     }

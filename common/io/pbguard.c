@@ -239,8 +239,7 @@ int pbguard_check(const ProtobufCMessageDescriptor *type,
                   size_t n,
                   struct crew_err *err)
 {
-    struct scan s = {
-        .data = data, .depth = 1, .limits = limits, .err = err};
+    struct scan s = {.data = data, .depth = 1, .limits = limits, .err = err};
     int code = CREW_OK;
 
     s.levels[0] = (struct level){type, n, 0};
@@ -258,7 +257,8 @@ int pbguard_check(const ProtobufCMessageDescriptor *type,
     return code;
 }
 
-/* ------------------------------------------------------- the heap with a cap */
+/* ------------------------------------------------------- the heap with a cap
+ */
 
 static void *capped_alloc(void *left, size_t n)
 {

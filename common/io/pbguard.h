@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What stands between packed bytes from a peer or a file and protobuf-c: a scan
  * that refuses what would make it recurse, merge or swell, and two places to
- * unpack into: a bump arena (the wire) and the heap with a cap (files). Threads:
- * one an arena; the rest any. */
+ * unpack into: a bump arena (the wire) and the heap with a cap (files).
+ * Threads: one an arena; the rest any. */
 #ifndef IO_PBGUARD_H
 #define IO_PBGUARD_H
 
@@ -54,8 +54,8 @@ void arena_release(struct arena *);
 /* All that was unpacked is gone. */
 void arena_reset(struct arena *);
 
-/* pbguard_check by pbguard_wire and unpack. The message lives until the arena's reset.
- * Errors: DATA_LOSS. */
+/* pbguard_check by pbguard_wire and unpack. The message lives until the arena's
+ * reset. Errors: DATA_LOSS. */
 CREW_MUST_CHECK int arena_unpack(struct arena *,
                                  const ProtobufCMessageDescriptor *type,
                                  const uint8_t *data,

@@ -366,8 +366,7 @@ void record_features_give(const struct record_features *r,
     for (int k = 0; k < r->n; k++) {
         const struct feature *f = &r->features[k];
 
-        dataset_copy_value(out[k],
-                           (const char *)f->rows + (size_t)i * f->bytes,
+        dataset_copy_value(out[k], (const char *)f->rows + (size_t)i * f->bytes,
                            f->bytes);
     }
 }

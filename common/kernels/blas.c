@@ -31,7 +31,7 @@ static struct {
     char description[128];
 } blas = {.description = "none"};
 
-const char* blas_choose_coretype(bool avx512, bool avx2_fma, bool avx)
+const char *blas_choose_coretype(bool avx512, bool avx2_fma, bool avx)
 {
     if (avx512) {
         return "SkylakeX";
@@ -43,9 +43,9 @@ const char* blas_choose_coretype(bool avx512, bool avx2_fma, bool avx)
 }
 
 /* NULL where the name is none of ours to choose (another architecture). */
-static const char* coretype(void)
+static const char *coretype(void)
 {
-    const char* forced = getenv("CREW_BLAS_CORETYPE");
+    const char *forced = getenv("CREW_BLAS_CORETYPE");
     if (forced != NULL && forced[0] != '\0') {
         return forced;
     }
@@ -64,12 +64,12 @@ static const char* coretype(void)
 }
 
 /* dlsym's void * into a function pointer, which C has no cast for. */
-static int find(void* library,
-                const char* name,
-                void* out,
-                struct crew_err* err)
+static int find(void *library,
+                const char *name,
+                void *out,
+                struct crew_err *err)
 {
-    void* symbol = dlsym(library, name);
+    void *symbol = dlsym(library, name);
     if (symbol == NULL) {
         return crew_err_exit(err, CREW_FAILED_PRECONDITION, 78,
                              LIBRARY
@@ -81,7 +81,7 @@ static int find(void* library,
     return CREW_OK;
 }
 
-static void describe(const char* asked, const char* config, const char* core)
+static void describe(const char *asked, const char *config, const char *core)
 {
     /* "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...": the first two words. */
     size_t n = strcspn(config, " ");
@@ -95,12 +95,12 @@ static void describe(const char* asked, const char* config, const char* core)
              obeyed ? "" : ")");
 }
 
-static int bind_library(void* library, const char* asked, struct crew_err* err)
+static int bind_library(void *library, const char *asked, struct crew_err *err)
 {
     struct blas_calls calls;
     void (*set_threads)(int) = NULL;
-    char* (*config)(void) = NULL;
-    char* (*core)(void) = NULL;
+    char *(*config)(void) = NULL;
+    char *(*core)(void) = NULL;
     int rc = find(library, "cblas_sgemm", &calls.sgemm, err);
     rc = rc ? rc : find(library, "cblas_sgemv", &calls.sgemv, err);
     rc = rc ? rc : find(library, "openblas_set_num_threads", &set_threads, err);
@@ -116,19 +116,19 @@ static int bind_library(void* library, const char* asked, struct crew_err* err)
     return CREW_OK;
 }
 
-int blas_load(struct crew_err* err)
+int blas_load(struct crew_err *err)
 {
     if (blas.loaded) {
         return CREW_OK;
     }
-    const char* asked = coretype();
+    const char *asked = coretype();
     if (asked != NULL) {
         setenv("OPENBLAS_CORETYPE", asked, 1);
     }
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
     /* A cache size somebody set for another machine halves the speed too. */
     unsetenv("OPENBLAS_L2_SIZE");
-    void* library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         return crew_err_exit(err, CREW_FAILED_PRECONDITION, 78,
                              "cannot load OpenBLAS: %s. " FIX, dlerror());
@@ -140,12 +140,12 @@ int blas_load(struct crew_err* err)
     return rc;
 }
 
-const char* blas_description(void)
+const char *blas_description(void)
 {
     return blas.description;
 }
 
-const struct blas_calls* blas_calls(void)
+const struct blas_calls *blas_calls(void)
 {
     return blas.loaded ? &blas.calls : NULL;
 }

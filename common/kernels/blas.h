@@ -14,11 +14,11 @@
 /* Load it (again: a no-op). The environment variable CREW_BLAS_CORETYPE
  * overrides the choice. Errors: FAILED_PRECONDITION (exit 78) when the library
  * is missing, naming the package. */
-CREW_MUST_CHECK int blas_load(struct crew_err* err);
+CREW_MUST_CHECK int blas_load(struct crew_err *err);
 /* The choice cpuid led to, pure: "SkylakeX", "Haswell", "Sandybridge",
  * "Nehalem" (tested with made-up features). */
-const char* blas_choose_coretype(bool avx512, bool avx2_fma, bool avx);
+const char *blas_choose_coretype(bool avx512, bool avx2_fma, bool avx);
 /* "OpenBLAS 0.3.21 core SkylakeX, 1 thread" once loaded; "none" before. */
-const char* blas_description(void);
+const char *blas_description(void);
 
 #endif

@@ -16,28 +16,28 @@ struct blas_calls {
                   int n,
                   int k,
                   float alpha,
-                  const float* a,
+                  const float *a,
                   int lda,
-                  const float* b,
+                  const float *b,
                   int ldb,
                   float beta,
-                  float* c,
+                  float *c,
                   int ldc);
     void (*sgemv)(int order,
                   int trans,
                   int m,
                   int n,
                   float alpha,
-                  const float* a,
+                  const float *a,
                   int lda,
-                  const float* x,
+                  const float *x,
                   int incx,
                   float beta,
-                  float* y,
+                  float *y,
                   int incy);
 };
 
 /* NULL before blas_load(). Threads: any, once loaded. */
-const struct blas_calls* blas_calls(void);
+const struct blas_calls *blas_calls(void);
 
 #endif

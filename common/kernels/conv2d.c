@@ -25,7 +25,7 @@
 
 #define BAND_BYTES (640 * 1024)
 
-static int64_t band_rows(const struct conv2d_dims* d)
+static int64_t band_rows(const struct conv2d_dims *d)
 {
     int64_t row = d->ow * conv_depth(d) * (int64_t)sizeof(float);
     int64_t rows = row == 0 ? d->oh : BAND_BYTES / row;
@@ -33,24 +33,24 @@ static int64_t band_rows(const struct conv2d_dims* d)
     return rows < d->oh ? rows : d->oh;
 }
 
-size_t k_conv2d_scratch(const struct conv2d_dims* d)
+size_t k_conv2d_scratch(const struct conv2d_dims *d)
 {
     return (size_t)(band_rows(d) * d->ow * conv_depth(d)) * sizeof(float);
 }
 
 /* A 1 x 1 filter sees one pixel: the input is its own columns. */
-static bool pointwise(const struct conv2d_dims* d)
+static bool pointwise(const struct conv2d_dims *d)
 {
     return d->kh == 1 && d->kw == 1 && d->stride_h == 1 && d->stride_w == 1;
 }
 
-static bool transposed(const struct conv2d_dims* d)
+static bool transposed(const struct conv2d_dims *d)
 {
     return d->c_in == 1 && d->stride_w == 1;
 }
 
-static void copy_clipped(float* out,
-                         const float* in,
+static void copy_clipped(float *out,
+                         const float *in,
                          struct conv_clip c,
                          int64_t len,
                          int64_t width)
@@ -69,19 +69,19 @@ static void copy_clipped(float* out,
 }
 
 /* Columns (rows * ow, kh kw c_in) of output rows oy0 .. oy0 + rows - 1. */
-static void columns_of(const struct conv2d_dims* d,
-                       const float* image,
+static void columns_of(const struct conv2d_dims *d,
+                       const float *image,
                        int64_t oy0,
                        int64_t rows,
-                       float* col)
+                       float *col)
 {
     int64_t run = d->kw * d->c_in, depth = conv_depth(d);
     for (int64_t oy = oy0; oy < oy0 + rows; oy++, col += d->ow * depth) {
         for (int64_t ky = 0; ky < d->kh; ky++) {
             int64_t iy = oy * d->stride_h - d->pad_top + ky;
             bool inside = iy >= 0 && iy < d->h;
-            const float* line = image + (inside ? iy * d->w * d->c_in : 0);
-            float* out = col + ky * run;
+            const float *line = image + (inside ? iy * d->w * d->c_in : 0);
+            float *out = col + ky * run;
             for (int64_t ox = 0; ox < d->ow; ox++, out += depth) {
                 int64_t ix = ox * d->stride_w - d->pad_left;
                 struct conv_clip c = {0, 0};
@@ -96,11 +96,11 @@ static void columns_of(const struct conv2d_dims* d,
 }
 
 /* The same for one input channel, columns (kh kw, rows * ow). */
-static void columns_of_1(const struct conv2d_dims* d,
-                         const float* image,
+static void columns_of_1(const struct conv2d_dims *d,
+                         const float *image,
                          int64_t oy0,
                          int64_t rows,
-                         float* col)
+                         float *col)
 {
     for (int64_t tap = 0; tap < d->kh * d->kw; tap++) {
         int64_t ix = tap % d->kw - d->pad_left;
@@ -116,11 +116,11 @@ static void columns_of_1(const struct conv2d_dims* d,
     }
 }
 
-static void make_columns(const struct conv2d_dims* d,
-                         const float* image,
+static void make_columns(const struct conv2d_dims *d,
+                         const float *image,
                          int64_t oy0,
                          int64_t rows,
-                         float* col)
+                         float *col)
 {
     if (transposed(d)) {
         columns_of_1(d, image, oy0, rows, col);
@@ -129,13 +129,13 @@ static void make_columns(const struct conv2d_dims* d,
     }
 }
 
-static void input_gradient(const struct conv2d_dims* d,
-                           const float* filter,
-                           const float* dy,
+static void input_gradient(const struct conv2d_dims *d,
+                           const float *filter,
+                           const float *dy,
                            int64_t oy0,
                            int64_t rows,
-                           float* col,
-                           float* d_image)
+                           float *col,
+                           float *d_image)
 {
     int64_t pixels = rows * d->ow, depth = conv_depth(d);
     if (transposed(d)) {
@@ -147,11 +147,11 @@ static void input_gradient(const struct conv2d_dims* d,
     }
 }
 
-void k_conv2d(const struct conv2d_dims* d,
-              const float* x,
-              const float* filter,
-              float* y,
-              float* scratch)
+void k_conv2d(const struct conv2d_dims *d,
+              const float *x,
+              const float *filter,
+              float *y,
+              float *scratch)
 {
     int64_t depth = conv_depth(d), band = band_rows(d);
     if (pointwise(d)) {
@@ -160,8 +160,8 @@ void k_conv2d(const struct conv2d_dims* d,
         return;
     }
     for (int64_t b = 0; b < d->batch; b++) {
-        const float* image = x + b * d->h * d->w * d->c_in;
-        float* out = y + b * d->oh * d->ow * d->c_out;
+        const float *image = x + b * d->h * d->w * d->c_in;
+        float *out = y + b * d->oh * d->ow * d->c_out;
         for (int64_t oy = 0; oy < d->oh; oy += band) {
             int64_t rows = d->oh - oy < band ? d->oh - oy : band;
             make_columns(d, image, oy, rows, scratch);
@@ -171,13 +171,13 @@ void k_conv2d(const struct conv2d_dims* d,
     }
 }
 
-void k_conv2d_backward(const struct conv2d_dims* d,
-                       const float* x,
-                       const float* filter,
-                       const float* dy,
-                       float* d_x,
-                       float* d_filter,
-                       float* scratch)
+void k_conv2d_backward(const struct conv2d_dims *d,
+                       const float *x,
+                       const float *filter,
+                       const float *dy,
+                       float *d_x,
+                       float *d_filter,
+                       float *scratch)
 {
     int64_t depth = conv_depth(d), band = band_rows(d);
     if (pointwise(d)) {
@@ -191,10 +191,10 @@ void k_conv2d_backward(const struct conv2d_dims* d,
     }
     for (int64_t b = 0; b < d->batch; b++) {
         int64_t at = b * d->h * d->w * d->c_in;
-        const float* dy_image = dy + b * d->oh * d->ow * d->c_out;
+        const float *dy_image = dy + b * d->oh * d->ow * d->c_out;
         for (int64_t oy = 0; oy < d->oh; oy += band) {
             int64_t rows = d->oh - oy < band ? d->oh - oy : band;
-            const float* dy_band = dy_image + oy * d->ow * d->c_out;
+            const float *dy_band = dy_image + oy * d->ow * d->c_out;
             make_columns(d, x + at, oy, rows, scratch);
             k_matmul(!transposed(d), false, depth, d->c_out, rows * d->ow,
                      scratch, dy_band, true, d_filter);

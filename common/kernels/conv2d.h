@@ -6,7 +6,7 @@
 #include "kernels/kernels.h"
 
 /* Input elements that one output pixel sees. */
-static inline int64_t conv_depth(const struct conv2d_dims* d)
+static inline int64_t conv_depth(const struct conv2d_dims *d)
 {
     return d->kh * d->kw * d->c_in;
 }

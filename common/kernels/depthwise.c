@@ -84,10 +84,9 @@ static struct window window_at(const struct pool2d_dims *d, int64_t o)
     int64_t iy = o / d->ow * d->stride - d->pad_top;
     int64_t ix = o % d->ow * d->stride - d->pad_left;
 
-    return (struct window){iy < 0 ? 0 : iy,
-                           iy + d->size > d->h ? d->h : iy + d->size,
-                           ix < 0 ? 0 : ix,
-                           ix + d->size > d->w ? d->w : ix + d->size};
+    return (struct window){
+        iy < 0 ? 0 : iy, iy + d->size > d->h ? d->h : iy + d->size,
+        ix < 0 ? 0 : ix, ix + d->size > d->w ? d->w : ix + d->size};
 }
 
 void k_avg_pool2d(const struct pool2d_dims *d, const float *x, float *y)

@@ -9,7 +9,7 @@
 
 #include "base/banned.h"
 
-static const char* const names[SIMD_LEVELS] = {"generic", "avx2", "avx512"};
+static const char *const names[SIMD_LEVELS] = {"generic", "avx2", "avx512"};
 
 /* The set in use, or -1 until the first call. Two threads that both find -1
  * come to the same answer. */
@@ -50,7 +50,7 @@ bool simd_use(enum simd_level wanted)
 /* What CREW_KERNELS names if the CPU has it, else the best the CPU has. */
 static int choose(void)
 {
-    const char* forced = getenv("CREW_KERNELS");
+    const char *forced = getenv("CREW_KERNELS");
     for (int i = 0; forced != NULL && i < SIMD_LEVELS; i++) {
         if (strcmp(forced, names[i]) == 0 && simd_use((enum simd_level)i)) {
             return i;
@@ -69,7 +69,7 @@ static inline int current(void)
     return now >= 0 ? now : choose();
 }
 
-const char* kernels_isa(void)
+const char *kernels_isa(void)
 {
     return names[current()];
 }

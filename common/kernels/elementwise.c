@@ -11,14 +11,14 @@
 
 #include "base/banned.h"
 
-void k_sigmoid(int64_t n, const float* x, float* y)
+void k_sigmoid(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
         y[i] = 1.0f / (1.0f + expf(-x[i]));
     }
 }
 
-void k_tanh(int64_t n, const float* x, float* y)
+void k_tanh(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
         y[i] = tanhf(x[i]);
@@ -36,7 +36,7 @@ static bool bits_finite(float x)
 
 enum { FINITE_BLOCK = 4096 };
 
-bool k_all_finite(int64_t n, const float* x, int64_t* first)
+bool k_all_finite(int64_t n, const float *x, int64_t *first)
 {
     for (int64_t i0 = 0; i0 < n; i0 += FINITE_BLOCK) {
         int64_t len = n - i0 < FINITE_BLOCK ? n - i0 : FINITE_BLOCK;

@@ -15,7 +15,7 @@
 
 /* The instruction set in use: "avx512", "avx2" or "generic". CREW_KERNELS in
  * the environment asks for a lower one than the CPU has. */
-const char* kernels_isa(void);
+const char *kernels_isa(void);
 
 /* c (m, n) = a (m, k) b (k, n), or + c with accumulate. a or b are read
  * transposed (stored (k, m), (n, k)) on request. */
@@ -24,50 +24,47 @@ void k_matmul(bool trans_a,
               int64_t m,
               int64_t n,
               int64_t k,
-              const float* a,
-              const float* b,
+              const float *a,
+              const float *b,
               bool accumulate,
-              float* c);
+              float *c);
 
 /* y (rows, n) = x (rows, n) + bias (n). y may be x. */
 void k_bias_add(int64_t rows,
                 int64_t n,
-                const float* x,
-                const float* bias,
-                float* y);
+                const float *x,
+                const float *bias,
+                float *y);
 /* d_bias (n) += column sums of dy (rows, n). */
 void k_bias_add_backward(int64_t rows,
                          int64_t n,
-                         const float* dy,
-                         float* d_bias);
+                         const float *dy,
+                         float *d_bias);
 
 /* Elementwise. y may be x. Backward takes y, the forward's result (relu: 0 at
  * 0). dx += dy * f'(x). */
-void k_relu(int64_t n, const float* x, float* y);
-void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx);
+void k_relu(int64_t n, const float *x, float *y);
+void k_relu_backward(int64_t n, const float *y, const float *dy, float *dx);
 /* The same, dx written; it may be dy. */
-void k_relu_backward_to(int64_t n,
-                        const float* y,
-                        const float* dy,
-                        float* dx);
-void k_sigmoid(int64_t n, const float* x, float* y);
-void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx);
-void k_tanh(int64_t n, const float* x, float* y);
-void k_tanh_backward(int64_t n, const float* y, const float* dy, float* dx);
-void k_add(int64_t n, const float* a, const float* b, float* y);
-void k_mul(int64_t n, const float* a, const float* b, float* y);
+void k_relu_backward_to(int64_t n, const float *y, const float *dy, float *dx);
+void k_sigmoid(int64_t n, const float *x, float *y);
+void k_sigmoid_backward(int64_t n, const float *y, const float *dy, float *dx);
+void k_tanh(int64_t n, const float *x, float *y);
+void k_tanh_backward(int64_t n, const float *y, const float *dy, float *dx);
+void k_add(int64_t n, const float *a, const float *b, float *y);
+void k_mul(int64_t n, const float *a, const float *b, float *y);
 void k_axpy(int64_t n,
             float alpha,
-            const float* x,
-            float* y); /* y += alpha x */
+            const float *x,
+            float *y); /* y += alpha x */
 void k_mul_acc(int64_t n,
-               const float* a,
-               const float* b,
-               float* y); /* y += a b */
+               const float *a,
+               const float *b,
+               float *y); /* y += a b */
 void k_scale(int64_t n,
              float alpha,
-             const float* x,
-             float* y); /* y = alpha x */
+             const float *x,
+             float *y); /* y = alpha x */
 
 /* Convolution: x (batch, h, w, c_in), filter (kh, kw, c_in, c_out), y (batch,
  * oh, ow, c_out). SAME puts the odd row/column at bottom/right. Per-image
@@ -77,34 +74,34 @@ struct conv2d_dims {
     int64_t stride_h, stride_w;
 };
 /* Bytes of scratch a call below needs (a band of one image's columns). */
-size_t k_conv2d_scratch(const struct conv2d_dims*);
-void k_conv2d(const struct conv2d_dims*,
-              const float* x,
-              const float* filter,
-              float* y,
-              float* scratch);
+size_t k_conv2d_scratch(const struct conv2d_dims *);
+void k_conv2d(const struct conv2d_dims *,
+              const float *x,
+              const float *filter,
+              float *y,
+              float *scratch);
 /* d_filter += ; d_x += unless NULL (not needed: the input). */
-void k_conv2d_backward(const struct conv2d_dims*,
-                       const float* x,
-                       const float* filter,
-                       const float* dy,
-                       CREW_NULLABLE float* d_x,
-                       float* d_filter,
-                       float* scratch);
+void k_conv2d_backward(const struct conv2d_dims *,
+                       const float *x,
+                       const float *filter,
+                       const float *dy,
+                       CREW_NULLABLE float *d_x,
+                       float *d_filter,
+                       float *scratch);
 
 /* Depthwise convolution: filter (kh, kw, c_in, m), output channel c m + q is
  * channel c through filter (.., c, q); c_out = c_in m. d_filter +=, d_x +=
  * (NULL: not needed). Plain loops. */
-void k_depthwise(const struct conv2d_dims*,
-                 const float* x,
-                 const float* filter,
-                 float* y);
-void k_depthwise_backward(const struct conv2d_dims*,
-                          const float* x,
-                          const float* filter,
-                          const float* dy,
-                          CREW_NULLABLE float* d_x,
-                          float* d_filter);
+void k_depthwise(const struct conv2d_dims *,
+                 const float *x,
+                 const float *filter,
+                 float *y);
+void k_depthwise_backward(const struct conv2d_dims *,
+                          const float *x,
+                          const float *filter,
+                          const float *dy,
+                          CREW_NULLABLE float *d_x,
+                          float *d_filter);
 
 /* Max pooling, NHWC, square window. arg (batch, oh, ow, c) receives the
  * place of the first maximum in its window, row-major (0 .. size*size-1); the
@@ -112,20 +109,20 @@ void k_depthwise_backward(const struct conv2d_dims*,
 struct pool2d_dims {
     int64_t batch, h, w, c, size, stride, oh, ow, pad_top, pad_left;
 };
-void k_max_pool2d(const struct pool2d_dims*,
-                  const float* x,
-                  float* y,
-                  uint8_t* arg);
-void k_max_pool2d_backward(const struct pool2d_dims*,
-                           const uint8_t* arg,
-                           const float* dy,
-                           float* dx);
+void k_max_pool2d(const struct pool2d_dims *,
+                  const float *x,
+                  float *y,
+                  uint8_t *arg);
+void k_max_pool2d_backward(const struct pool2d_dims *,
+                           const uint8_t *arg,
+                           const float *dy,
+                           float *dx);
 
 /* The mean over the part of each window that is inside the image. */
-void k_avg_pool2d(const struct pool2d_dims*, const float* x, float* y);
-void k_avg_pool2d_backward(const struct pool2d_dims*,
-                           const float* dy,
-                           float* dx);
+void k_avg_pool2d(const struct pool2d_dims *, const float *x, float *y);
+void k_avg_pool2d_backward(const struct pool2d_dims *,
+                           const float *dy,
+                           float *dx);
 
 /* Inverted dropout: y = keep ? x / (1 - rate) : 0. Element i is kept or not by
  * Philox at (seed, stream, i): the backward pass draws the same numbers. */
@@ -133,82 +130,82 @@ void k_dropout(int64_t n,
                float rate,
                uint64_t seed,
                uint64_t stream,
-               const float* x,
-               float* y);
+               const float *x,
+               float *y);
 void k_dropout_backward(int64_t n,
                         float rate,
                         uint64_t seed,
                         uint64_t stream,
-                        const float* dy,
-                        float* dx);
+                        const float *dy,
+                        float *dx);
 
 /* Of each column of x (rows, n): its mean, and the mean of the squared distance
  * from it. */
 void k_column_moments(int64_t rows,
                       int64_t n,
-                      const float* x,
-                      float* mean,
-                      float* variance);
+                      const float *x,
+                      float *mean,
+                      float *variance);
 /* Of each column: sum = the sum of dy, product = that of dy (x - mean). */
 void k_column_products(int64_t rows,
                        int64_t n,
-                       const float* x,
-                       const float* mean,
-                       const float* dy,
-                       float* sum,
-                       float* product);
+                       const float *x,
+                       const float *mean,
+                       const float *dy,
+                       float *sum,
+                       float *product);
 /* y = x scale + shift, column by column. */
 void k_column_scale(int64_t rows,
                     int64_t n,
-                    const float* x,
-                    const float* scale,
-                    const float* shift,
-                    float* y);
+                    const float *x,
+                    const float *scale,
+                    const float *shift,
+                    float *y);
 /* out += x scale + y y_scale + shift. */
 void k_column_scale_acc(int64_t rows,
                         int64_t n,
-                        const float* x,
-                        const float* scale,
-                        const float* y,
-                        const float* y_scale,
-                        const float* shift,
-                        float* out);
+                        const float *x,
+                        const float *scale,
+                        const float *y,
+                        const float *y_scale,
+                        const float *shift,
+                        float *out);
 
 /* Rows of logits (rows, n): x - log(sum(exp(x))). */
-void k_log_softmax(int64_t rows, int64_t n, const float* logits, float* y);
+void k_log_softmax(int64_t rows, int64_t n, const float *logits, float *y);
 /* dx += dy - exp(y) sum(dy). */
 void k_log_softmax_backward(int64_t rows,
                             int64_t n,
-                            const float* y,
-                            const float* dy,
-                            float* dx);
+                            const float *y,
+                            const float *dy,
+                            float *dx);
 /* Rows of logits (rows, n). */
-void k_softmax(int64_t rows, int64_t n, const float* logits, float* y);
+void k_softmax(int64_t rows, int64_t n, const float *logits, float *y);
 void k_softmax_backward(int64_t rows,
                         int64_t n,
-                        const float* y,
-                        const float* dy,
-                        float* dx);
+                        const float *y,
+                        const float *dy,
+                        float *dx);
 /* The first maximum of each row. */
-void k_argmax(int64_t rows, int64_t n, const float* x, int64_t* y);
+void k_argmax(int64_t rows, int64_t n, const float *x, int64_t *y);
 /* loss (rows) and prob (rows, n), kept for backward. Errors: returns the row of
  * the first label outside [0, n), else -1. */
 int64_t k_sparse_softmax_xent(int64_t rows,
                               int64_t n,
-                              const float* logits,
-                              const int64_t* labels,
-                              float* loss,
-                              float* prob);
+                              const float *logits,
+                              const int64_t *labels,
+                              float *loss,
+                              float *prob);
 /* d_logits += d_loss[row] * (prob - onehot(label)). */
 void k_sparse_softmax_xent_backward(int64_t rows,
                                     int64_t n,
-                                    const float* prob,
-                                    const int64_t* labels,
-                                    const float* d_loss,
-                                    float* d_logits);
+                                    const float *prob,
+                                    const int64_t *labels,
+                                    const float *d_loss,
+                                    float *d_logits);
 /* Sum in double. */
-double k_sum(int64_t n, const float* x);
+double k_sum(int64_t n, const float *x);
 /* Whether all are finite; else *first gets the first index that is not. */
-bool k_all_finite(int64_t n, const float* x, CREW_OUT int64_t* first);
+bool k_all_finite(int64_t n, const float *x, CREW_OUT int64_t *first);
 
 #endif

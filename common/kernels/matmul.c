@@ -15,14 +15,14 @@
 
 /* y (rows) = M x or + y, where M is (rows, cols) or, transposed, is stored
  * (cols, rows). */
-static void matrix_vector(const struct blas_calls* blas,
+static void matrix_vector(const struct blas_calls *blas,
                           bool trans,
                           int rows,
                           int cols,
-                          const float* matrix,
-                          const float* x,
+                          const float *matrix,
+                          const float *x,
                           float beta,
-                          float* y)
+                          float *y)
 {
     if (trans) {
         blas->sgemv(BLAS_ROW_MAJOR, BLAS_TRANS, cols, rows, 1.0f, matrix, rows,
@@ -47,10 +47,10 @@ void k_matmul(bool trans_a,
               int64_t m,
               int64_t n,
               int64_t k,
-              const float* a,
-              const float* b,
+              const float *a,
+              const float *b,
               bool accumulate,
-              float* c)
+              float *c)
 {
     if (m == 0 || n == 0) {
         return;
@@ -61,7 +61,7 @@ void k_matmul(bool trans_a,
         }
         return;
     }
-    const struct blas_calls* blas = blas_calls();
+    const struct blas_calls *blas = blas_calls();
     INVARIANT(blas != NULL && "blas_load() comes before the first product");
     INVARIANT(m > 0 && n > 0 && k > 0);
     INVARIANT(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);

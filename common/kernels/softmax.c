@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 /* e = exp(x - max). Returns the sum; *max gets the maximum. */
-static float exp_row(int64_t n, const float* x, float* e, float* max)
+static float exp_row(int64_t n, const float *x, float *e, float *max)
 {
     float top = x[0];
     for (int64_t i = 1; i < n; i++) {
@@ -26,14 +26,14 @@ static float exp_row(int64_t n, const float* x, float* e, float* max)
     return sum;
 }
 
-static void divide_row(int64_t n, float sum, float* y)
+static void divide_row(int64_t n, float sum, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
         y[i] /= sum;
     }
 }
 
-void k_softmax(int64_t rows, int64_t n, const float* logits, float* y)
+void k_softmax(int64_t rows, int64_t n, const float *logits, float *y)
 {
     if (n == 0) {
         return;
@@ -47,13 +47,13 @@ void k_softmax(int64_t rows, int64_t n, const float* logits, float* y)
 
 void k_softmax_backward(int64_t rows,
                         int64_t n,
-                        const float* y,
-                        const float* dy,
-                        float* dx)
+                        const float *y,
+                        const float *dy,
+                        float *dx)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* p = y + r * n;
-        const float* d = dy + r * n;
+        const float *p = y + r * n;
+        const float *d = dy + r * n;
         float dot = 0;
         for (int64_t i = 0; i < n; i++) {
             dot += p[i] * d[i];
@@ -64,10 +64,10 @@ void k_softmax_backward(int64_t rows,
     }
 }
 
-void k_log_softmax(int64_t rows, int64_t n, const float* logits, float* y)
+void k_log_softmax(int64_t rows, int64_t n, const float *logits, float *y)
 {
     for (int64_t r = 0; r < rows && n > 0; r++) {
-        const float* x = logits + r * n;
+        const float *x = logits + r * n;
         float max;
         float rest = logf(exp_row(n, x, y + r * n, &max));
         for (int64_t i = 0; i < n; i++) {
@@ -78,13 +78,13 @@ void k_log_softmax(int64_t rows, int64_t n, const float* logits, float* y)
 
 void k_log_softmax_backward(int64_t rows,
                             int64_t n,
-                            const float* y,
-                            const float* dy,
-                            float* dx)
+                            const float *y,
+                            const float *dy,
+                            float *dx)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* log_p = y + r * n;
-        const float* d = dy + r * n;
+        const float *log_p = y + r * n;
+        const float *d = dy + r * n;
         float sum = 0;
         for (int64_t i = 0; i < n; i++) {
             sum += d[i];
@@ -95,10 +95,10 @@ void k_log_softmax_backward(int64_t rows,
     }
 }
 
-void k_argmax(int64_t rows, int64_t n, const float* x, int64_t* y)
+void k_argmax(int64_t rows, int64_t n, const float *x, int64_t *y)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* row = x + r * n;
+        const float *row = x + r * n;
         int64_t best = 0;
         for (int64_t i = 1; i < n; i++) {
             best = row[i] > row[best] ? i : best;
@@ -109,10 +109,10 @@ void k_argmax(int64_t rows, int64_t n, const float* x, int64_t* y)
 
 int64_t k_sparse_softmax_xent(int64_t rows,
                               int64_t n,
-                              const float* logits,
-                              const int64_t* labels,
-                              float* loss,
-                              float* prob)
+                              const float *logits,
+                              const int64_t *labels,
+                              float *loss,
+                              float *prob)
 {
     for (int64_t r = 0; r < rows; r++) {
         if (labels[r] < 0 || labels[r] >= n) {
@@ -120,7 +120,7 @@ int64_t k_sparse_softmax_xent(int64_t rows,
         }
     }
     for (int64_t r = 0; r < rows; r++) {
-        const float* x = logits + r * n;
+        const float *x = logits + r * n;
         float max;
         float sum = exp_row(n, x, prob + r * n, &max);
         divide_row(n, sum, prob + r * n);
@@ -131,14 +131,14 @@ int64_t k_sparse_softmax_xent(int64_t rows,
 
 void k_sparse_softmax_xent_backward(int64_t rows,
                                     int64_t n,
-                                    const float* prob,
-                                    const int64_t* labels,
-                                    const float* d_loss,
-                                    float* d_logits)
+                                    const float *prob,
+                                    const int64_t *labels,
+                                    const float *d_loss,
+                                    float *d_logits)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* p = prob + r * n;
-        float* d = d_logits + r * n;
+        const float *p = prob + r * n;
+        float *d = d_logits + r * n;
         float scale = d_loss[r];
         for (int64_t i = 0; i < n; i++) {
             float hot = i == labels[r] ? 1.0f : 0.0f;

@@ -6,9 +6,9 @@
 UNARY(relu6, fminf(fmaxf(x, 0.0f), 6.0f), x > 0.0f && x < 6.0f ? 1.0f : 0.0f)
 UNARY(elu, x < 0.0f ? expm1f(x) : x, y < 0.0f ? y + 1.0f : 1.0f)
 UNARY(selu,
-      x < 0.0f ? SELU_SCALE *SELU_ALPHA *expm1f(x) : SELU_SCALE *x,
+      x < 0.0f ? SELU_SCALE * SELU_ALPHA * expm1f(x) : SELU_SCALE * x,
       y < 0.0f ? y + SELU_SCALE * SELU_ALPHA : SELU_SCALE)
-UNARY(leaky_relu, x > 0.0f ? x : a *x, x > 0.0f ? 1.0f : a)
+UNARY(leaky_relu, x > 0.0f ? x : a * x, x > 0.0f ? 1.0f : a)
 UNARY(softplus,
       fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x))),
       1.0f / (1.0f + expf(-x)))
@@ -22,4 +22,4 @@ UNARY(rsqrt, 1.0f / sqrtf(x), -0.5f * y * y * y)
 UNARY(square, x *x, 2.0f * x)
 UNARY(abs, fabsf(x), x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f)
 UNARY(neg, -x, -1.0f)
-UNARY(erf, erff(x), TWO_OVER_SQRT_PI *expf(-x * x))
+UNARY(erf, erff(x), TWO_OVER_SQRT_PI *expf(-x *x))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The one place where rpc, ps and cluster copy bytes in user space; plain memcpy
- * is banned there. Bytes that arrived together with a frame's header (at most 64
- * KiB a frame) are copied to where they belong; everything else is read by the
- * kernel straight into place. Threads: any; the counter is a total. */
+ * The one place where rpc, ps and cluster copy bytes in user space; plain
+ * memcpy is banned there. Bytes that arrived together with a frame's header (at
+ * most 64 KiB a frame) are copied to where they belong; everything else is read
+ * by the kernel straight into place. Threads: any; the counter is a total. */
 #ifndef RPC_COPY_H
 #define RPC_COPY_H
 

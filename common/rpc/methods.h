@@ -8,20 +8,20 @@
 
 #include "crew.h"
 
-#define RPC_METHODS(X)                   \
-    X(1, HELLO, Hello, HelloReply)       \
-    X(2, DECLARE, DeclareRequest, DeclareReply) \
-    X(3, LOAD, LoadRequest, LoadReply)   \
-    X(4, READY, ReadyRequest, ReadyReply) \
-    X(5, PUSH_PULL, PushPullRequest, PushPullReply) \
-    X(6, TICKET, TicketRequest, TicketReply) \
-    X(7, PULL, PullRequest, PullReply)   \
-    X(8, HOLD, HoldRequest, HoldReply)   \
-    X(9, RELEASE, ReleaseRequest, ReleaseReply) \
+#define RPC_METHODS(X)                                 \
+    X(1, HELLO, Hello, HelloReply)                     \
+    X(2, DECLARE, DeclareRequest, DeclareReply)        \
+    X(3, LOAD, LoadRequest, LoadReply)                 \
+    X(4, READY, ReadyRequest, ReadyReply)              \
+    X(5, PUSH_PULL, PushPullRequest, PushPullReply)    \
+    X(6, TICKET, TicketRequest, TicketReply)           \
+    X(7, PULL, PullRequest, PullReply)                 \
+    X(8, HOLD, HoldRequest, HoldReply)                 \
+    X(9, RELEASE, ReleaseRequest, ReleaseReply)        \
     X(10, HEARTBEAT, HeartbeatRequest, HeartbeatReply) \
-    X(11, STOP, StopRequest, StopReply)  \
+    X(11, STOP, StopRequest, StopReply)                \
     X(12, EVALUATOR, EvaluatorRequest, EvaluatorReply) \
-    X(13, AWAIT, AwaitRequest, AwaitReply) \
+    X(13, AWAIT, AwaitRequest, AwaitReply)             \
     X(14, HEALTH, HealthRequest, HealthReply)
 
 enum rpc_method {

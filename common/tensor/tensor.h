@@ -25,12 +25,17 @@ enum crew_dtype dtype_parse(const char *name);
 bool shape_equal(const struct crew_shape *, const struct crew_shape *);
 /* Elements. Errors: INVALID_ARGUMENT for an unknown or negative dimension, a
  * rank above CREW_MAX_RANK, or a product above INT64_MAX. */
-CREW_MUST_CHECK int shape_count(const struct crew_shape *, CREW_OUT int64_t *n, struct crew_err *);
+CREW_MUST_CHECK int shape_count(const struct crew_shape *,
+                                CREW_OUT int64_t *n,
+                                struct crew_err *);
 /* "(3, ?, 10)" as text; unknown dimensions are "?". Returns buf. */
 const char *shape_text(const struct crew_shape *, char *buf, size_t size);
 
 /* Zeroed. Owner: caller, tensor_free(). */
-CREW_MUST_CHECK int tensor_new(enum crew_dtype, struct crew_shape, CREW_OUT struct crew_tensor **, struct crew_err *);
+CREW_MUST_CHECK int tensor_new(enum crew_dtype,
+                               struct crew_shape,
+                               CREW_OUT struct crew_tensor **,
+                               struct crew_err *);
 void tensor_free(CREW_NULLABLE struct crew_tensor *);
 
 #endif

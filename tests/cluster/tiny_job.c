@@ -103,10 +103,11 @@ static int configure(const struct crew_params *params,
         struct crew_early_stopping o = {.min_steps = 100,
                                         .run_every_steps = 10};
 
+        crew_train_spec_add_hook(train,
+                                 crew_stop_if_higher_hook("accuracy", -1, o));
         crew_train_spec_add_hook(
-            train, crew_stop_if_higher_hook("accuracy", -1, o));
-        crew_train_spec_add_hook(train, crew_global_step_waiter_hook(
-                                            crew_params_int(params, "wait", 0)));
+            train,
+            crew_global_step_waiter_hook(crew_params_int(params, "wait", 0)));
     }
     rc->save_checkpoints_steps = 50;
     rc->log_step_count_steps = 20;

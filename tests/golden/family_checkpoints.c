@@ -3,10 +3,10 @@
  * The family checkpoints. Of each checkpoint with an expected.json: every
  * tensor is read and must have TensorFlow's dtype, shape and bytes (sha256);
  * then the same tensors are written in the order of their offsets and must give
- * the same files; `slice_reads` are what RestoreV2 says of slices. corrupt/: what opening and
- * reading each damaged copy says, in TensorFlow's words. state/: the file
- * `checkpoint` as TensorFlow reads it, and what retention leaves after the same
- * saves. */
+ * the same files; `slice_reads` are what RestoreV2 says of slices. corrupt/:
+ * what opening and reading each damaged copy says, in TensorFlow's words.
+ * state/: the file `checkpoint` as TensorFlow reads it, and what retention
+ * leaves after the same saves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -68,8 +68,8 @@ static void build(struct cnn *c, const struct bundle_reader *r)
     x = crew_dense(g, NULL, x, width(r, "dense/bias"), CREW_RELU);
     x = crew_dropout(g, x, 0.4f, CREW_PREDICT);
     x = crew_dense(g, NULL, x, CLASSES, CREW_LINEAR);
-    c->out[0] = (struct export_tensor){.key = "classes",
-                                       .node = crew_argmax(g, x, 1)};
+    c->out[0] =
+        (struct export_tensor){.key = "classes", .node = crew_argmax(g, x, 1)};
     x = crew_named(g, crew_softmax(g, x), "softmax_tensor");
     c->out[1] = (struct export_tensor){.key = "probabilities", .node = x};
     if (crew_graph_status(g, &err) != CREW_OK) {

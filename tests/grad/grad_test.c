@@ -19,8 +19,8 @@
 #include "base/banned.h"
 
 struct crew_node *var(struct trial *t,
-                             const char *name,
-                             struct crew_shape shape)
+                      const char *name,
+                      struct crew_shape shape)
 {
     return crew_variable(t->g, name, shape, crew_init_truncated_normal(0, 1));
 }

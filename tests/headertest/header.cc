@@ -10,8 +10,8 @@ static int model(struct crew_graph *graph,
                  struct crew_spec *spec,
                  struct crew_err *err)
 {
-    struct crew_node *logits = crew_dense(
-        graph, nullptr, crew_feature(features, "x"), 2, CREW_LINEAR);
+    struct crew_node *logits =
+        crew_dense(graph, nullptr, crew_feature(features, "x"), 2, CREW_LINEAR);
     crew_spec_prediction(spec, "logits", logits);
     return crew_graph_status(graph, err);
 }

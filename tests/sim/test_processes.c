@@ -163,8 +163,9 @@ static void compute_for(struct worker *w)
     double sum = 0;
     for (int v = 0; v < NUM_VARS; v++) {
         for (int64_t i = 0; i < w->vars[v].n; i++) {
-            w->grads[v][i] = w->vars[v].value[i] * (0.37f + 0.013f * (float)who) +
-                             0.1f * (float)(1 + who + i % 7);
+            w->grads[v][i] =
+                w->vars[v].value[i] * (0.37f + 0.013f * (float)who) +
+                0.1f * (float)(1 + who + i % 7);
         }
         sum += optim_sum_squares(w->vars[v].n, w->grads[v]);
     }
@@ -244,18 +245,18 @@ static void open_trainer(struct worker *w, const char *json, int64_t max_steps)
     w->optimizers[0] = w->optimizer;
     w->optimizers[1] = w->second;
     w->vars[1].optimizer = w->second.kind != 0;
-    w->options = (struct trainer_options){.env = env_posix(),
-                                          .tf = w->tf,
-                                          .optimizers = w->optimizers,
-                                          .num_optimizers =
-                                              1 + (w->second.kind != 0),
-                                          .replicas = w->replicas,
-                                          .vars = w->vars,
-                                          .num_vars = NUM_VARS,
-                                          .max_steps = max_steps,
-                                          .save_checkpoints_steps = 100,
-                                          .save_checkpoints_secs = -1,
-                                          .session_creation_timeout_secs = 60};
+    w->options =
+        (struct trainer_options){.env = env_posix(),
+                                 .tf = w->tf,
+                                 .optimizers = w->optimizers,
+                                 .num_optimizers = 1 + (w->second.kind != 0),
+                                 .replicas = w->replicas,
+                                 .vars = w->vars,
+                                 .num_vars = NUM_VARS,
+                                 .max_steps = max_steps,
+                                 .save_checkpoints_steps = 100,
+                                 .save_checkpoints_secs = -1,
+                                 .session_creation_timeout_secs = 60};
     int rc = w->tf != NULL
                  ? trainer_cluster_open(&w->options, &w->trainer, &w->err)
                  : trainer_local_open(&w->options, &w->trainer, &w->err);
@@ -533,8 +534,9 @@ static struct crew_optimizer rule_of(int i)
     return o;
 }
 
-/* Three trainers on two ps, a gradient of each an update, with saves in between:
- * the bits of one process that averages the same gradients in their order. */
+/* Three trainers on two ps, a gradient of each an update, with saves in
+ * between: the bits of one process that averages the same gradients in their
+ * order. */
 START_TEST(test_sync_mean)
 {
     struct cluster_test c = {.cluster = ""};

@@ -35,9 +35,9 @@ static struct draw draw_of(float rate, uint64_t seed, uint64_t stream)
 }
 
 /* keep[i] = 1 or 0 for the CHUNK elements whose first block is `block`. */
-static inline void draw_chunk(const struct draw* draw,
+static inline void draw_chunk(const struct draw *draw,
                               uint64_t block,
-                              float* keep)
+                              float *keep)
 {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
     for (int l = 0; l < LANES; l++) {
@@ -72,8 +72,8 @@ void k_dropout(int64_t n,
                float rate,
                uint64_t seed,
                uint64_t stream,
-               const float* x,
-               float* y)
+               const float *x,
+               float *y)
 {
     struct draw draw = draw_of(rate, seed, stream);
     float scale = 1.0f / (1.0f - rate);
@@ -92,8 +92,8 @@ void k_dropout_backward(int64_t n,
                         float rate,
                         uint64_t seed,
                         uint64_t stream,
-                        const float* dy,
-                        float* dx)
+                        const float *dy,
+                        float *dx)
 {
     struct draw draw = draw_of(rate, seed, stream);
     float scale = 1.0f / (1.0f - rate);

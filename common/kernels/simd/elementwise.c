@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-void k_relu(int64_t n, const float* x, float* y)
+void k_relu(int64_t n, const float *x, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -16,7 +16,7 @@ void k_relu(int64_t n, const float* x, float* y)
     }
 }
 
-void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx)
+void k_relu_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -24,7 +24,7 @@ void k_relu_backward(int64_t n, const float* y, const float* dy, float* dx)
     }
 }
 
-void k_relu_backward_to(int64_t n, const float* y, const float* dy, float* dx)
+void k_relu_backward_to(int64_t n, const float *y, const float *dy, float *dx)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -32,7 +32,7 @@ void k_relu_backward_to(int64_t n, const float* y, const float* dy, float* dx)
     }
 }
 
-void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx)
+void k_sigmoid_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -40,7 +40,7 @@ void k_sigmoid_backward(int64_t n, const float* y, const float* dy, float* dx)
     }
 }
 
-void k_tanh_backward(int64_t n, const float* y, const float* dy, float* dx)
+void k_tanh_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -48,7 +48,7 @@ void k_tanh_backward(int64_t n, const float* y, const float* dy, float* dx)
     }
 }
 
-void k_add(int64_t n, const float* a, const float* b, float* y)
+void k_add(int64_t n, const float *a, const float *b, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -56,7 +56,7 @@ void k_add(int64_t n, const float* a, const float* b, float* y)
     }
 }
 
-void k_mul(int64_t n, const float* a, const float* b, float* y)
+void k_mul(int64_t n, const float *a, const float *b, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -64,7 +64,7 @@ void k_mul(int64_t n, const float* a, const float* b, float* y)
     }
 }
 
-void k_axpy(int64_t n, float alpha, const float* x, float* y)
+void k_axpy(int64_t n, float alpha, const float *x, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -72,7 +72,7 @@ void k_axpy(int64_t n, float alpha, const float* x, float* y)
     }
 }
 
-void k_mul_acc(int64_t n, const float* a, const float* b, float* y)
+void k_mul_acc(int64_t n, const float *a, const float *b, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -80,7 +80,7 @@ void k_mul_acc(int64_t n, const float* a, const float* b, float* y)
     }
 }
 
-void k_scale(int64_t n, float alpha, const float* x, float* y)
+void k_scale(int64_t n, float alpha, const float *x, float *y)
 {
     K_VECTOR
     for (int64_t i = 0; i < n; i++) {
@@ -90,7 +90,7 @@ void k_scale(int64_t n, float alpha, const float* x, float* y)
 
 enum { SUM_LANES = 16 };
 
-double k_sum(int64_t n, const float* x)
+double k_sum(int64_t n, const float *x)
 {
     double lane[SUM_LANES] = {0};
     int64_t whole = n - n % SUM_LANES;
@@ -111,7 +111,7 @@ double k_sum(int64_t n, const float* x)
 
 /* A float is finite unless all bits of its exponent are set. Asked of the bits,
  * so that no compiler option can assume the answer. */
-uint32_t k_any_not_finite(int64_t n, const float* x)
+uint32_t k_any_not_finite(int64_t n, const float *x)
 {
     uint32_t any = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -124,13 +124,13 @@ uint32_t k_any_not_finite(int64_t n, const float* x)
 
 void k_bias_add(int64_t rows,
                 int64_t n,
-                const float* x,
-                const float* bias,
-                float* y)
+                const float *x,
+                const float *bias,
+                float *y)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* xr = x + r * n;
-        float* yr = y + r * n;
+        const float *xr = x + r * n;
+        float *yr = y + r * n;
         K_VECTOR
         for (int64_t i = 0; i < n; i++) {
             yr[i] = xr[i] + bias[i];
@@ -144,8 +144,8 @@ enum { BIAS_ROWS = 64, BIAS_COLS = 64 };
 
 void k_bias_add_backward(int64_t rows,
                          int64_t n,
-                         const float* dy,
-                         float* d_bias)
+                         const float *dy,
+                         float *d_bias)
 {
     float sum[BIAS_COLS];
     for (int64_t i0 = 0; i0 < n; i0 += BIAS_COLS) {
@@ -154,7 +154,7 @@ void k_bias_add_backward(int64_t rows,
             int64_t r1 = rows - r0 < BIAS_ROWS ? rows : r0 + BIAS_ROWS;
             memset(sum, 0, sizeof(sum));
             for (int64_t r = r0; r < r1; r++) {
-                const float* row = dy + r * n + i0;
+                const float *row = dy + r * n + i0;
                 K_VECTOR
                 for (int64_t i = 0; i < cols; i++) {
                     sum[i] += row[i];

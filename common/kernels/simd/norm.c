@@ -20,15 +20,15 @@ static int64_t smaller(int64_t a, int64_t b)
 static void add_columns(int64_t rows,
                         int64_t n,
                         int64_t cols,
-                        const float* x,
-                        double* total)
+                        const float *x,
+                        double *total)
 {
     float sum[COLS];
     for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
         int64_t r1 = smaller(rows, r0 + ROWS);
         memset(sum, 0, sizeof(sum));
         for (int64_t r = r0; r < r1; r++) {
-            const float* row = x + r * n;
+            const float *row = x + r * n;
             K_VECTOR
             for (int64_t i = 0; i < cols; i++) {
                 sum[i] += row[i];
@@ -44,19 +44,19 @@ static void add_columns(int64_t rows,
 static void add_products(int64_t rows,
                          int64_t n,
                          int64_t cols,
-                         const float* x,
-                         const float* mean,
-                         const float* y,
-                         const float* other,
-                         double* total)
+                         const float *x,
+                         const float *mean,
+                         const float *y,
+                         const float *other,
+                         double *total)
 {
     float sum[COLS];
     for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
         int64_t r1 = smaller(rows, r0 + ROWS);
         memset(sum, 0, sizeof(sum));
         for (int64_t r = r0; r < r1; r++) {
-            const float* a = x + r * n;
-            const float* b = y + r * n;
+            const float *a = x + r * n;
+            const float *b = y + r * n;
             K_VECTOR
             for (int64_t i = 0; i < cols; i++) {
                 sum[i] += (a[i] - mean[i]) * (b[i] - other[i]);
@@ -70,9 +70,9 @@ static void add_products(int64_t rows,
 
 void k_column_moments(int64_t rows,
                       int64_t n,
-                      const float* x,
-                      float* mean,
-                      float* variance)
+                      const float *x,
+                      float *mean,
+                      float *variance)
 {
     for (int64_t i0 = 0; i0 < n; i0 += COLS) {
         int64_t cols = smaller(n - i0, COLS);
@@ -92,11 +92,11 @@ void k_column_moments(int64_t rows,
 
 void k_column_products(int64_t rows,
                        int64_t n,
-                       const float* x,
-                       const float* mean,
-                       const float* dy,
-                       float* sum,
-                       float* product)
+                       const float *x,
+                       const float *mean,
+                       const float *dy,
+                       float *sum,
+                       float *product)
 {
     static const float zeros[COLS];
     for (int64_t i0 = 0; i0 < n; i0 += COLS) {
@@ -114,14 +114,14 @@ void k_column_products(int64_t rows,
 
 void k_column_scale(int64_t rows,
                     int64_t n,
-                    const float* x,
-                    const float* scale,
-                    const float* shift,
-                    float* y)
+                    const float *x,
+                    const float *scale,
+                    const float *shift,
+                    float *y)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* from = x + r * n;
-        float* to = y + r * n;
+        const float *from = x + r * n;
+        float *to = y + r * n;
         K_VECTOR
         for (int64_t i = 0; i < n; i++) {
             to[i] = from[i] * scale[i] + shift[i];
@@ -131,17 +131,17 @@ void k_column_scale(int64_t rows,
 
 void k_column_scale_acc(int64_t rows,
                         int64_t n,
-                        const float* x,
-                        const float* scale,
-                        const float* y,
-                        const float* y_scale,
-                        const float* shift,
-                        float* out)
+                        const float *x,
+                        const float *scale,
+                        const float *y,
+                        const float *y_scale,
+                        const float *shift,
+                        float *out)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float* a = x + r * n;
-        const float* b = y + r * n;
-        float* to = out + r * n;
+        const float *a = x + r * n;
+        const float *b = y + r * n;
+        float *to = out + r * n;
         K_VECTOR
         for (int64_t i = 0; i < n; i++) {
             to[i] += a[i] * scale[i] + (b[i] * y_scale[i] + shift[i]);

@@ -13,10 +13,10 @@
 /* Four channel vectors of one 2 x 2 window. The first maximum wins, so a later
  * place takes over only when it is greater. */
 static void window2(int64_t c,
-                    const float* a,
-                    const float* b,
-                    float* y,
-                    uint8_t* arg)
+                    const float *a,
+                    const float *b,
+                    float *y,
+                    uint8_t *arg)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -36,9 +36,9 @@ static void window2(int64_t c,
 /* One place of a larger window against the best so far. */
 static void challenge(int64_t c,
                       uint8_t place,
-                      const float* x,
-                      float* y,
-                      uint8_t* arg)
+                      const float *x,
+                      float *y,
+                      uint8_t *arg)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -47,10 +47,10 @@ static void challenge(int64_t c,
     }
 }
 
-static void window(const struct pool2d_dims* d,
-                   const float* x,
-                   float* y,
-                   uint8_t* arg)
+static void window(const struct pool2d_dims *d,
+                   const float *x,
+                   float *y,
+                   uint8_t *arg)
 {
     memcpy(y, x, (size_t)d->c * sizeof(float));
     memset(arg, 0, (size_t)d->c);
@@ -61,18 +61,18 @@ static void window(const struct pool2d_dims* d,
 }
 
 /* Is the whole window inside the image? */
-static bool whole(const struct pool2d_dims* d, int64_t iy, int64_t ix)
+static bool whole(const struct pool2d_dims *d, int64_t iy, int64_t ix)
 {
     return iy >= 0 && ix >= 0 && iy + d->size <= d->h && ix + d->size <= d->w;
 }
 
 /* A window that looks over the border: what is outside does not count. */
-static void clipped(const struct pool2d_dims* d,
-                    const float* image,
+static void clipped(const struct pool2d_dims *d,
+                    const float *image,
                     int64_t iy,
                     int64_t ix,
-                    float* y,
-                    uint8_t* arg)
+                    float *y,
+                    uint8_t *arg)
 {
     bool first = true;
     for (int64_t place = 0; place < d->size * d->size; place++) {
@@ -80,7 +80,7 @@ static void clipped(const struct pool2d_dims* d,
         if (row < 0 || row >= d->h || col < 0 || col >= d->w) {
             continue;
         }
-        const float* x = image + (row * d->w + col) * d->c;
+        const float *x = image + (row * d->w + col) * d->c;
         if (first) {
             memcpy(y, x, (size_t)d->c * sizeof(float));
             memset(arg, (int)place, (size_t)d->c);
@@ -91,18 +91,18 @@ static void clipped(const struct pool2d_dims* d,
     }
 }
 
-void k_max_pool2d(const struct pool2d_dims* d,
-                  const float* x,
-                  float* y,
-                  uint8_t* arg)
+void k_max_pool2d(const struct pool2d_dims *d,
+                  const float *x,
+                  float *y,
+                  uint8_t *arg)
 {
     PRE(d->size >= 1 && d->size <= 15 && d->stride >= 1);
     for (int64_t b = 0; b < d->batch; b++) {
-        const float* image = x + b * d->h * d->w * d->c;
+        const float *image = x + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
             int64_t iy = o / d->ow * d->stride - d->pad_top;
             int64_t ix = o % d->ow * d->stride - d->pad_left;
-            const float* corner = image + (iy * d->w + ix) * d->c;
+            const float *corner = image + (iy * d->w + ix) * d->c;
             if (!whole(d, iy, ix)) {
                 clipped(d, image, iy, ix, y, arg);
             } else if (d->size == 2) {
@@ -117,10 +117,10 @@ void k_max_pool2d(const struct pool2d_dims* d,
 }
 
 static void scatter2(int64_t c,
-                     const uint8_t* arg,
-                     const float* dy,
-                     float* a,
-                     float* b)
+                     const uint8_t *arg,
+                     const float *dy,
+                     float *a,
+                     float *b)
 {
     K_VECTOR
     for (int64_t i = 0; i < c; i++) {
@@ -132,10 +132,10 @@ static void scatter2(int64_t c,
     }
 }
 
-static void scatter(const struct pool2d_dims* d,
-                    const uint8_t* arg,
-                    const float* dy,
-                    float* dx)
+static void scatter(const struct pool2d_dims *d,
+                    const uint8_t *arg,
+                    const float *dy,
+                    float *dx)
 {
     for (int64_t i = 0; i < d->c; i++) {
         int64_t row = arg[i] / d->size, col = arg[i] % d->size;
@@ -143,17 +143,17 @@ static void scatter(const struct pool2d_dims* d,
     }
 }
 
-void k_max_pool2d_backward(const struct pool2d_dims* d,
-                           const uint8_t* arg,
-                           const float* dy,
-                           float* dx)
+void k_max_pool2d_backward(const struct pool2d_dims *d,
+                           const uint8_t *arg,
+                           const float *dy,
+                           float *dx)
 {
     for (int64_t b = 0; b < d->batch; b++) {
-        float* image = dx + b * d->h * d->w * d->c;
+        float *image = dx + b * d->h * d->w * d->c;
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
             int64_t iy = o / d->ow * d->stride - d->pad_top;
             int64_t ix = o % d->ow * d->stride - d->pad_left;
-            float* corner = image + (iy * d->w + ix) * d->c;
+            float *corner = image + (iy * d->w + ix) * d->c;
             if (d->size == 2 && whole(d, iy, ix)) {
                 scatter2(d->c, arg, dy, corner, corner + d->w * d->c);
             } else {

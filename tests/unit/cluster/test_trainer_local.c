@@ -26,8 +26,11 @@ static void setup(void)
     vars[1] = (struct trainer_var){
         .name = "b", .shape = crew_shape1(2), .n = 2, .value = b};
     sgd = crew_gradient_descent(0.5);
-    options = (struct trainer_options){
-        .optimizers = &sgd, .num_optimizers = 1, .vars = vars, .num_vars = 2, .max_steps = 3};
+    options = (struct trainer_options){.optimizers = &sgd,
+                                       .num_optimizers = 1,
+                                       .vars = vars,
+                                       .num_vars = 2,
+                                       .max_steps = 3};
     err = (struct crew_err){0};
     ck_assert_int_eq(trainer_local_open(&options, &t, &err), CREW_OK);
     struct optim_powers p = optim_powers_initial(&sgd);

@@ -379,7 +379,7 @@ END_TEST
 #define NAMES                                                                \
     "`exporters` must have unique names. Such a name cannot be `None`. All " \
     "exporter names: "
-#define EMPTY                                                              \
+#define EMPTY                                                               \
     "An Exporter cannot have a name that is `None` or empty. All exporter " \
     "names: "
 

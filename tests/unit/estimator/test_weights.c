@@ -130,9 +130,9 @@ START_TEST(another_model_is_told_apart)
     weights_init(&saved, g, 42);
     save(&saved, 9);
     other.group[0].optimizer.kind = models[_i].kind;
-    ck_assert_int_eq(weights_new(h, models[_i].kind == 0 ? NULL : &other, true,
-                                 &w, &err),
-                     0);
+    ck_assert_int_eq(
+        weights_new(h, models[_i].kind == 0 ? NULL : &other, true, &w, &err),
+        0);
     (void)weights_restore(&w, env, "m/model.ckpt-9", &step, &err);
     if (models[_i].says == NULL) {
         ck_assert_msg(err.code == 0, "%s", err.msg);
@@ -169,10 +169,12 @@ static bool has_entry(struct weights *w, const char *name)
 START_TEST(an_optimizer_a_scope)
 {
     static const char *const names[] = {
-        "dnn/w",         "dnn/w/Adam",    "dnn/w/Adam_1",
-        "b",             "b/RMSProp",     "b/RMSProp_1",
-        "beta1_power",   "beta2_power",   "beta1_power_1",
-        "beta2_power_1", "b/RMSProp_2",   "b/ExponentialMovingAverage",
+        "dnn/w",         "dnn/w/Adam",
+        "dnn/w/Adam_1",  "b",
+        "b/RMSProp",     "b/RMSProp_1",
+        "beta1_power",   "beta2_power",
+        "beta1_power_1", "beta2_power_1",
+        "b/RMSProp_2",   "b/ExponentialMovingAverage",
         "global_step",
     };
     struct crew_spec *spec = spec_new();

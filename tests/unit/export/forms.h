@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The forms an export can have, as requests over one small model, for the tests
- * of this folder and for judge_by_tensorflow.py, which lets TensorFlow judge them. The
- * model takes x (-1, 4), a picture (-1, 2, 2), both float32, and a word's id
+ * of this folder and for judge_by_tensorflow.py, which lets TensorFlow judge
+ * them. The model takes x (-1, 4), a picture (-1, 2, 2), both float32, and a
+ * word's id
  * (-1) int32, and gives a score for each of 3 classes and one number. */
 #ifndef TESTS_UNIT_EXPORT_FORMS_H
 #define TESTS_UNIT_EXPORT_FORMS_H

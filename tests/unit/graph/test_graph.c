@@ -223,7 +223,8 @@ START_TEST(an_unknown_feature_lists_those_there_are)
 
     ck_assert_ptr_eq(crew_feature(f, "x"), entries[1].node);
     (void)crew_feature(f, "size");
-    expect_error("Feature size is not in features dictionary. There are: age, x");
+    expect_error(
+        "Feature size is not in features dictionary. There are: age, x");
     features_free(f);
 }
 END_TEST

@@ -15,9 +15,9 @@
 #include "kernels/simd.h"
 
 /* n floats in [-1, 1), the same for the same seed. Owner: caller, free(). */
-static inline float* numbers(int64_t n, uint64_t seed)
+static inline float *numbers(int64_t n, uint64_t seed)
 {
-    float* x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
+    float *x = malloc((size_t)(n > 0 ? n : 1) * sizeof(float));
     ck_assert_ptr_nonnull(x);
     uint64_t s = seed * 0x9E3779B97F4A7C15u + 1;
     for (int64_t i = 0; i < n; i++) {
@@ -30,9 +30,9 @@ static inline float* numbers(int64_t n, uint64_t seed)
 }
 
 /* n doubles: what stands in x, where a reference adds its gradient. */
-static inline double* widened(int64_t n, const float* x)
+static inline double *widened(int64_t n, const float *x)
 {
-    double* d = malloc((size_t)(n > 0 ? n : 1) * sizeof(double));
+    double *d = malloc((size_t)(n > 0 ? n : 1) * sizeof(double));
     ck_assert_ptr_nonnull(d);
     for (int64_t i = 0; i < n; i++) {
         d[i] = (double)x[i];
@@ -41,10 +41,10 @@ static inline double* widened(int64_t n, const float* x)
 }
 
 /* Each |got - want| <= 1e-5 max|want| + 1e-6. */
-static inline void assert_close(const char* what,
+static inline void assert_close(const char *what,
                                 int64_t n,
-                                const float* got,
-                                const double* want)
+                                const float *got,
+                                const double *want)
 {
     double max = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -65,9 +65,9 @@ static inline void load_blas(void)
 }
 
 /* Run one suite as a program. */
-static inline int run_suite(Suite* suite)
+static inline int run_suite(Suite *suite)
 {
-    SRunner* runner = srunner_create(suite);
+    SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
@@ -75,7 +75,7 @@ static inline int run_suite(Suite* suite)
 }
 
 /* Run it once for each instruction set this CPU has. */
-static inline int run_for_each_isa(Suite* (*make)(void))
+static inline int run_for_each_isa(Suite *(*make)(void))
 {
     int failed = 0;
     for (int level = 0; level < SIMD_LEVELS; level++) {

@@ -24,12 +24,12 @@ START_TEST(description_before_loading)
 END_TEST
 
 /* The core OpenBLAS says it uses: the word after " core ". */
-static const char* loaded_core(void)
+static const char *loaded_core(void)
 {
     static char core[64];
     struct crew_err err = {0};
     ck_assert_msg(blas_load(&err) == CREW_OK, "%s", err.msg);
-    const char* at = strstr(blas_description(), " core ");
+    const char *at = strstr(blas_description(), " core ");
     ck_assert_msg(at != NULL, "description is %s", blas_description());
     ck_assert_int_eq(sscanf(at + 6, "%63[^ ,]", core), 1);
     return core;
@@ -77,8 +77,8 @@ END_TEST
 
 int main(void)
 {
-    Suite* suite = suite_create("blas");
-    TCase* tc = tcase_create("blas");
+    Suite *suite = suite_create("blas");
+    TCase *tc = tcase_create("blas");
     tcase_add_test(tc, choice_follows_features);
     tcase_add_test(tc, description_before_loading);
     tcase_add_test(tc, preset_does_not_win);

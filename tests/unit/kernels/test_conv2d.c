@@ -24,11 +24,12 @@ static const struct shape shapes[] = {
     {0, 4, 4, 2, 3, 3, 2, true},
 };
 
-static struct conv2d_dims dims_of(const struct shape* s)
+static struct conv2d_dims dims_of(const struct shape *s)
 {
     struct conv2d_dims d = {
-        s->batch, s->h, s->w, s->c_in,         s->kh,          s->kw,
-        s->c_out, s->h, s->w, (s->kh - 1) / 2, (s->kw - 1) / 2, 1, 1};
+        s->batch,        s->h,     s->w, s->c_in, s->kh,
+        s->kw,           s->c_out, s->h, s->w,    (s->kh - 1) / 2,
+        (s->kw - 1) / 2, 1,        1};
     if (!s->same) {
         d.oh = s->h - s->kh + 1;
         d.ow = s->w - s->kw + 1;
@@ -42,9 +43,9 @@ struct pair {
 };
 
 /* Call `use` for every product that a convolution adds up. */
-static void each_product(const struct conv2d_dims* d,
-                         void (*use)(struct pair, void*),
-                         void* self)
+static void each_product(const struct conv2d_dims *d,
+                         void (*use)(struct pair, void *),
+                         void *self)
 {
     int64_t outs = d->batch * d->oh * d->ow, taps = d->kh * d->kw;
     for (int64_t o = 0; o < outs * taps; o++) {
@@ -72,9 +73,9 @@ struct arrays {
     double *y, *d_x, *d_filter;
 };
 
-static void accumulate(struct pair p, void* self)
+static void accumulate(struct pair p, void *self)
 {
-    struct arrays* a = self;
+    struct arrays *a = self;
     a->y[p.y] += (double)a->x[p.x] * (double)a->filter[p.filter];
     a->d_x[p.x] += (double)a->dy[p.y] * (double)a->filter[p.filter];
     a->d_filter[p.filter] += (double)a->dy[p.y] * (double)a->x[p.x];
@@ -88,23 +89,23 @@ START_TEST(convolution)
     int64_t ny = d.batch * d.oh * d.ow * d.c_out;
     float *x = numbers(nx, 1), *filter = numbers(nf, 2), *dy = numbers(ny, 3);
     float *y = numbers(ny, 4), *d_x = numbers(nx, 5), *d_f = numbers(nf, 6);
-    float* scratch = malloc(k_conv2d_scratch(&d) + 1);
+    float *scratch = malloc(k_conv2d_scratch(&d) + 1);
     ck_assert_ptr_nonnull(scratch);
-    double* want_y = calloc((size_t)ny + 1, sizeof(double));
+    double *want_y = calloc((size_t)ny + 1, sizeof(double));
     double *want_dx = widened(nx, d_x), *want_df = widened(nf, d_f);
     struct arrays a = {x, filter, dy, want_y, want_dx, want_df};
     each_product(&d, accumulate, &a);
 
     k_conv2d(&d, x, filter, y, scratch);
     assert_close("y", ny, y, want_y);
-    float* once = numbers(nf, 6);
+    float *once = numbers(nf, 6);
     k_conv2d_backward(&d, x, filter, dy, NULL, once, scratch);
     assert_close("d_filter alone", nf, once, want_df);
     k_conv2d_backward(&d, x, filter, dy, d_x, d_f, scratch);
     assert_close("d_filter", nf, d_f, want_df);
     assert_close("d_x", nx, d_x, want_dx);
 
-    float* floats[] = {x, filter, dy, y, d_x, d_f, scratch, once};
+    float *floats[] = {x, filter, dy, y, d_x, d_f, scratch, once};
     for (size_t i = 0; i < sizeof(floats) / sizeof(floats[0]); i++) {
         free(floats[i]);
     }
@@ -114,10 +115,10 @@ START_TEST(convolution)
 }
 END_TEST
 
-static Suite* make_suite(void)
+static Suite *make_suite(void)
 {
-    Suite* suite = suite_create("conv2d");
-    TCase* tc = tcase_create("conv2d");
+    Suite *suite = suite_create("conv2d");
+    TCase *tc = tcase_create("conv2d");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, load_blas, NULL);
     tcase_add_loop_test(tc, convolution, 0,

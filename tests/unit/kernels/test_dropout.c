@@ -51,7 +51,7 @@ END_TEST
 START_TEST(keeps_its_share)
 {
     int64_t n = 100000, share = 0;
-    float* x = numbers(n, 1);
+    float *x = numbers(n, 1);
     for (int64_t i = 0; i < n; i++) {
         x[i] = 1.0f;
     }
@@ -65,10 +65,10 @@ START_TEST(keeps_its_share)
 }
 END_TEST
 
-static Suite* make_suite(void)
+static Suite *make_suite(void)
 {
-    Suite* suite = suite_create("dropout");
-    TCase* tc = tcase_create("dropout");
+    Suite *suite = suite_create("dropout");
+    TCase *tc = tcase_create("dropout");
     tcase_add_loop_test(tc, follows_the_generator, 0,
                         6 * (int)(sizeof(lengths) / sizeof(lengths[0])));
     tcase_add_test(tc, keeps_its_share);

@@ -9,9 +9,9 @@
 static const int64_t lengths[] = {0, 1, 2, 7, 15, 16, 17, 33, 64, 100, 1001};
 
 struct function {
-    const char* name;
-    void (*forward)(int64_t, const float*, float*);
-    void (*backward)(int64_t, const float*, const float*, float*);
+    const char *name;
+    void (*forward)(int64_t, const float *, float *);
+    void (*backward)(int64_t, const float *, const float *, float *);
     double (*f)(double x);
     double (*slope)(double y); /* f'(x) as a function of y */
 };
@@ -45,7 +45,7 @@ static const struct function functions[] = {
 
 START_TEST(activation)
 {
-    const struct function* f = &functions[_i % 3];
+    const struct function *f = &functions[_i % 3];
     int64_t n = lengths[_i / 3];
     float *x = numbers(n, 1), *dy = numbers(n, 2), *dx = numbers(n, 3);
     for (int64_t i = 0; i < n; i++) {
@@ -76,7 +76,7 @@ START_TEST(written_gradient)
     for (int64_t i = 0; i < n; i++) {
         y[i] = i % 3 == 2 ? 0.0f : y[i];
     }
-    double* want = widened(n, dy);
+    double *want = widened(n, dy);
     for (int64_t i = 0; i < n; i++) {
         want[i] *= relu_slope((double)y[i]);
     }
@@ -110,8 +110,8 @@ START_TEST(arithmetic)
 {
     int64_t n = lengths[_i];
     float *a = numbers(n, 1), *b = numbers(n, 2), *y = numbers(n, 3);
-    float* acc = numbers(n, 3);
-    double* want = widened(n, a);
+    float *acc = numbers(n, 3);
+    double *want = widened(n, a);
     for (int64_t i = 0; i < n; i++) {
         want[i] = (double)a[i] + (double)b[i];
     }
@@ -148,7 +148,7 @@ END_TEST
 START_TEST(sum_is_in_double)
 {
     int64_t n = 100001;
-    float* x = numbers(n, 1);
+    float *x = numbers(n, 1);
     double want = 0;
     for (int64_t i = 0; i < n; i++) {
         x[i] += 1000;
@@ -168,7 +168,7 @@ START_TEST(finite_finds_the_first)
     static const int64_t places[] = {0, 1, 4095, 4096, 8191, 9000};
     static const float bad[] = {NAN, INFINITY, -INFINITY};
     int64_t n = 9001, first = -7;
-    float* x = numbers(n, 1);
+    float *x = numbers(n, 1);
     x[5] = 3.4e38f;
     x[6] = 1e-45f;
     ck_assert(k_all_finite(n, x, &first));
@@ -184,11 +184,11 @@ START_TEST(finite_finds_the_first)
 }
 END_TEST
 
-static Suite* make_suite(void)
+static Suite *make_suite(void)
 {
     int n_lengths = (int)(sizeof(lengths) / sizeof(lengths[0]));
-    Suite* suite = suite_create("elementwise");
-    TCase* tc = tcase_create("elementwise");
+    Suite *suite = suite_create("elementwise");
+    TCase *tc = tcase_create("elementwise");
     tcase_add_loop_test(tc, activation, 0, 3 * n_lengths);
     tcase_add_loop_test(tc, written_gradient, 0, n_lengths);
     tcase_add_test(tc, extremes);

@@ -15,9 +15,9 @@ static const int64_t sizes[][3] = {
 static void reference(bool ta,
                       bool tb,
                       const int64_t s[3],
-                      const float* a,
-                      const float* b,
-                      double* c)
+                      const float *a,
+                      const float *b,
+                      double *c)
 {
     int64_t m = s[0], n = s[1], k = s[2];
     for (int64_t i = 0; i < m; i++) {
@@ -34,12 +34,12 @@ static void reference(bool ta,
 /* _i: size, trans_a, trans_b, accumulate. */
 START_TEST(product)
 {
-    const int64_t* s = sizes[_i / 8];
+    const int64_t *s = sizes[_i / 8];
     bool ta = _i & 1, tb = _i & 2, acc = _i & 4;
     int64_t n = s[0] * s[1];
     float *a = numbers(s[0] * s[2], 1), *b = numbers(s[2] * s[1], 2);
-    float* c = numbers(n, 3);
-    double* want = widened(n, c);
+    float *c = numbers(n, 3);
+    double *want = widened(n, c);
     if (!acc) {
         memset(want, 0, (size_t)n * sizeof(double));
         for (int64_t i = 0; i < n; i++) {
@@ -67,13 +67,13 @@ START_TEST(bias)
 {
     int64_t rows = planes[_i][0], n = planes[_i][1];
     float *x = numbers(rows * n, 1), *b = numbers(n, 2);
-    double* want = widened(rows * n, x);
+    double *want = widened(rows * n, x);
     for (int64_t i = 0; i < rows * n; i++) {
         want[i] += (double)b[i % n];
     }
     k_bias_add(rows, n, x, b, x); /* in place */
     assert_close("x + b", rows * n, x, want);
-    double* d_want = widened(n, b);
+    double *d_want = widened(n, b);
     for (int64_t i = 0; i < rows * n; i++) {
         d_want[i % n] += (double)x[i];
     }
@@ -86,10 +86,10 @@ START_TEST(bias)
 }
 END_TEST
 
-static Suite* make_suite(void)
+static Suite *make_suite(void)
 {
-    Suite* suite = suite_create("matmul");
-    TCase* tc = tcase_create("matmul");
+    Suite *suite = suite_create("matmul");
+    TCase *tc = tcase_create("matmul");
     tcase_add_checked_fixture(tc, load_blas, NULL);
     tcase_add_loop_test(tc, product, 0,
                         8 * (int)(sizeof(sizes) / sizeof(sizes[0])));

@@ -9,7 +9,7 @@ static const int64_t shapes[][2] = {{1, 1},    {1, 10}, {5, 1}, {7, 3},
                                     {100, 10}, {3, 33}, {0, 4}};
 
 /* p = softmax(row); returns log(sum(exp(row))). */
-static double softmax(int64_t n, const float* row, double* p)
+static double softmax(int64_t n, const float *row, double *p)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -59,10 +59,10 @@ START_TEST(cross_entropy)
     int64_t rows = shapes[_i][0], n = shapes[_i][1], total = rows * n;
     float *x = numbers(total, 1), *prob = numbers(total, 2);
     float *loss = numbers(rows, 3), *d_loss = numbers(rows, 4);
-    float* dx = numbers(total, 5);
-    int64_t* labels = calloc((size_t)rows + 1, sizeof(int64_t));
+    float *dx = numbers(total, 5);
+    int64_t *labels = calloc((size_t)rows + 1, sizeof(int64_t));
     double *p = widened(total, x), *want = widened(total, dx);
-    double* want_loss = widened(rows, loss);
+    double *want_loss = widened(rows, loss);
     for (int64_t r = 0; r < rows; r++) {
         labels[r] = r * 7 % n;
         double log_sum = softmax(n, x + r * n, p + r * n);
@@ -77,7 +77,7 @@ START_TEST(cross_entropy)
     assert_close("prob", total, prob, p);
     k_sparse_softmax_xent_backward(rows, n, prob, labels, d_loss, dx);
     assert_close("dx", total, dx, want);
-    void* all[] = {x, prob, loss, d_loss, dx, labels, p, want, want_loss};
+    void *all[] = {x, prob, loss, d_loss, dx, labels, p, want, want_loss};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         free(all[i]);
     }
@@ -125,8 +125,8 @@ END_TEST
 int main(void)
 {
     int n = (int)(sizeof(shapes) / sizeof(shapes[0]));
-    Suite* suite = suite_create("softmax");
-    TCase* tc = tcase_create("softmax");
+    Suite *suite = suite_create("softmax");
+    TCase *tc = tcase_create("softmax");
     tcase_add_loop_test(tc, softmax_and_gradient, 0, n);
     tcase_add_loop_test(tc, cross_entropy, 0, n);
     tcase_add_test(tc, bad_label_is_named);

@@ -383,8 +383,7 @@ START_TEST(first_difference)
     b.schedule = crew_cosine_decay(10, .25);
     ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "schedule");
     a.schedule = crew_cosine_decay(11, .25);
-    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b),
-                     "decay_steps");
+    ck_assert_str_eq(optim_difference(&a, &b, &in_a, &in_b), "decay_steps");
     const int64_t at[2] = {5, 9};
     const double rates[3] = {1, 2, 3}, others[3] = {1, 2, 4};
     a.schedule = crew_piecewise_constant(at, rates, 2);

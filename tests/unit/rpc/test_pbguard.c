@@ -19,7 +19,8 @@ static void check_refused(const ProtobufCMessageDescriptor *type,
 {
     struct crew_err err = {0};
 
-    ck_assert_int_eq(pbguard_check(type, &pbguard_wire, data, n, &err), CREW_DATA_LOSS);
+    ck_assert_int_eq(pbguard_check(type, &pbguard_wire, data, n, &err),
+                     CREW_DATA_LOSS);
     ck_assert_msg(strcmp(err.msg, line) == 0, "got \"%s\", want \"%s\"",
                   err.msg, line);
 }
@@ -30,7 +31,8 @@ static void check_taken(const ProtobufCMessageDescriptor *type,
 {
     struct crew_err err = {0};
 
-    ck_assert_msg(pbguard_check(type, &pbguard_wire, data, n, &err) == CREW_OK, "%s", err.msg);
+    ck_assert_msg(pbguard_check(type, &pbguard_wire, data, n, &err) == CREW_OK,
+                  "%s", err.msg);
 }
 
 #define LITERAL(bytes) (bytes), sizeof(bytes) - 1
@@ -77,9 +79,8 @@ START_TEST(honest_messages_pass)
     /* Cut anywhere it is refused, or a shorter sound message. */
     for (size_t cut = 0; cut < n; cut++) {
         struct crew_err ignored = {0};
-        if (pbguard_check(&crew__declare_request__descriptor,
-                          &pbguard_wire, packed, cut,
-                          &ignored) == CREW_OK) {
+        if (pbguard_check(&crew__declare_request__descriptor, &pbguard_wire,
+                          packed, cut, &ignored) == CREW_OK) {
             ck_assert_int_eq(
                 arena_unpack(&arena, &crew__declare_request__descriptor, packed,
                              cut, &message, &err),
