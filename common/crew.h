@@ -47,7 +47,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes. A job built against another
  * number is refused when it is loaded. */
-#define CREW_ABI_VERSION 2
+#define CREW_ABI_VERSION 3
 
 /* The library's release, e.g. "0.1.0". Owner: the library. */
 CREW_API const char *crew_version(void);
