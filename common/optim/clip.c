@@ -50,14 +50,14 @@ double optim_sum_squares(int64_t n, const float *x)
     return sum_squares(n, x);
 }
 
-void optim_scale(int64_t n, float by, float *grad)
+void optim_scale(int64_t n, float factor, float *grad)
 {
-    scale(n, by, grad);
+    scale(n, factor, grad);
 }
 
-float optim_global_scale(const struct crew_clip *c, double total)
+float optim_global_scale(const struct crew_clip *c, double sum_squares)
 {
-    double norm = sqrt(total);
+    double norm = sqrt(sum_squares);
     if (!isfinite(norm)) {
         return NAN;
     }

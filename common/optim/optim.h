@@ -128,8 +128,8 @@ void optim_clip(const struct crew_clip *,
  * their values as they are. */
 double optim_sum_squares(int64_t n, const float *x);
 /* What all of them are to be multiplied by; NaN when the norm is not finite. */
-float optim_global_scale(const struct crew_clip *, double sum_squares);
-void optim_scale(int64_t n, float scale, float *grad);
+float optim_global_scale(const struct crew_clip *c, double sum_squares);
+void optim_scale(int64_t n, float factor, float *grad);
 
 /* ---------------------------------------------------------- moving averages */
 
