@@ -183,8 +183,7 @@ static int bench_mixed(struct bench_result *out, struct crew_err *err)
     return parse_row(true, 0.05, out, err);
 }
 
-/* ------------------------------------------------------------------ pipeline
- */
+/* ---------------------------------------------------------------- pipeline */
 
 /* read, CRC, shuffle by a buffer of records, batch, parse. */
 struct pipeline {

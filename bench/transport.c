@@ -30,8 +30,7 @@
 enum { PART = 1 << 20, TOTAL = 13100000, SMALL = 64, ROUNDS = 6 };
 static const double seconds_a_round = 0.25;
 
-/* ------------------------------------------------------------ our own server
- */
+/* ---------------------------------------------------------- our own server */
 
 struct ours {
     /* the server's thread */
@@ -186,8 +185,7 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* ------------------------------------------------------------ our own caller
- */
+/* ---------------------------------------------------------- our own caller */
 
 static void on_up(struct rpc_peer *peer, const Crew__HelloReply *reply)
 {
@@ -343,8 +341,7 @@ static void ours_close(struct ours *o)
     free(o->mine);
 }
 
-/* ------------------------------------------------------------------ the twin
- */
+/* ---------------------------------------------------------------- the twin */
 
 struct twin {
     pthread_t thread;

@@ -69,8 +69,7 @@ const char *event_value_kind(const Tensorflow__Summary__Value *v)
     return "tensor";
 }
 
-/* -------------------------------------------------- tensors of the newer forms
- */
+/* ---------------------------------------------- tensors of the newer forms */
 
 static void add_json(struct strbuf *out, const Tensorflow__TensorProto *t)
 {

@@ -13,8 +13,7 @@
 #include "tensor/tensor.h"
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------- tensors
- */
+/* ----------------------------------------------------------------- tensors */
 
 /* The shape of nested lists, by their first elements. */
 static int shape_of(const struct literal *l,
@@ -158,8 +157,7 @@ int input_cast(struct value *v, int dtype, struct crew_err *err)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------------ Examples
- */
+/* ---------------------------------------------------------------- Examples */
 
 static int add_feature(struct example_writer *w,
                        const struct literal *key,
@@ -252,8 +250,7 @@ int input_examples(const struct literal *l,
     return err->code;
 }
 
-/* ------------------------------------------------------------------- folders
- */
+/* ----------------------------------------------------------------- folders */
 
 static void take_version(void *self, const char *name)
 {

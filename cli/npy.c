@@ -160,8 +160,7 @@ int npy_read(const char *path, struct value *out, struct crew_err *err)
     return err->code;
 }
 
-/* ------------------------------------------------------------------- writing
- */
+/* ----------------------------------------------------------------- writing */
 
 static size_t longest(const struct value *v)
 {

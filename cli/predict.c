@@ -41,8 +41,7 @@ struct predict {
     int64_t rows; /* printed so far */
 };
 
-/* ----------------------------------------------------------------- signature
- */
+/* --------------------------------------------------------------- signature */
 
 /* Is `key` in the comma-separated list? */
 static bool listed(const char *list, const char *key)
@@ -96,8 +95,7 @@ static int choose_signature(struct predict *p, struct crew_err *err)
                                     key);
 }
 
-/* ------------------------------------------------------------------- batches
- */
+/* ----------------------------------------------------------------- batches */
 
 static void print_row(const struct predict *p,
                       const struct value *out,
@@ -254,8 +252,7 @@ static int predict_records(struct predict *p, struct crew_err *err)
     return err->code;
 }
 
-/* ----------------------------------------------------------------- arguments
- */
+/* --------------------------------------------------------------- arguments */
 
 static bool parse(int argc, char **argv, struct predict *p)
 {

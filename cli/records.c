@@ -59,8 +59,7 @@ struct outcome {
     struct crew_err err;
 };
 
-/* -------------------------------------------------------------------- printing
- */
+/* ---------------------------------------------------------------- printing */
 
 static void print_string(const char *text)
 {
@@ -152,8 +151,7 @@ static void end_text(const struct arguments *a, const struct outcome *o)
     }
 }
 
-/* ----------------------------------------------------------------------- files
- */
+/* ------------------------------------------------------------------- files */
 
 /* Ends that TensorFlow takes for the end, though something is missing. */
 static void find_warning(const struct tfrecord_reader *r, struct outcome *o)
@@ -269,8 +267,7 @@ static int show(const struct arguments *a)
     return exit_code;
 }
 
-/* ------------------------------------------------------------------- arguments
- */
+/* --------------------------------------------------------------- arguments */
 
 static int complain(const char *what, const char *value)
 {

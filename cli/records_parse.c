@@ -108,8 +108,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- spec
- */
+/* -------------------------------------------------------------------- spec */
 
 static int spec_of_text(struct job *job,
                         const char *text,
@@ -145,8 +144,7 @@ static int read_spec(struct job *job, struct crew_err *err)
     return err->code;
 }
 
-/* ------------------------------------------------------------------- printing
- */
+/* ---------------------------------------------------------------- printing */
 
 static void print_strings(struct strbuf *to, const struct example_bytes *s)
 {
@@ -207,8 +205,7 @@ static void print_batch(const struct job *job)
     strbuf_release(&to);
 }
 
-/* --------------------------------------------------------------------- records
- */
+/* ----------------------------------------------------------------- records */
 
 static int parse_records(struct job *job, struct crew_err *err)
 {

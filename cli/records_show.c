@@ -48,8 +48,7 @@ static const char *kind_name(enum example_kind kind)
     return names[kind];
 }
 
-/* ------------------------------------------------------------------------ text
- */
+/* -------------------------------------------------------------------- text */
 
 static void add_quoted(struct strbuf *out, const char *p, size_t n)
 {
@@ -108,8 +107,7 @@ void records_add_text(struct strbuf *out,
     example_map_release(&map);
 }
 
-/* ------------------------------------------------------------------------ JSON
- */
+/* -------------------------------------------------------------------- JSON */
 
 static void add_base64(struct strbuf *out, const char *p, size_t n)
 {

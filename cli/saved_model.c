@@ -44,8 +44,7 @@ static int fail(const struct crew_err *err)
     return crew_err_exit_code(err);
 }
 
-/* ----------------------------------------------------------------- arguments
- */
+/* --------------------------------------------------------------- arguments */
 
 static const char **place_of(struct saved_model_args *a, const char *name)
 {
@@ -98,8 +97,7 @@ static bool parse(int argc, char **argv, struct saved_model_args *a)
             strcmp(a->format, "json") == 0);
 }
 
-/* ---------------------------------------------------------------------- show
- */
+/* -------------------------------------------------------------------- show */
 
 static int show_one(const struct saved_model_args *a,
                     const Tensorflow__SavedModel *m,

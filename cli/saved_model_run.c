@@ -137,8 +137,7 @@ static int add_inputs(struct inputs *in,
     return err->code;
 }
 
-/* ------------------------------------------------------------------- outputs
- */
+/* ----------------------------------------------------------------- outputs */
 
 static int by_key(const void *a, const void *b)
 {

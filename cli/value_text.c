@@ -91,8 +91,7 @@ void value_print(const struct value *v, struct strbuf *out)
     strbuf_addstr(out, v->n > MOST ? " ..." : "");
 }
 
-/* ---------------------------------------------------------------------- JSON
- */
+/* -------------------------------------------------------------------- JSON */
 
 static cJSON *number_json(double x, int digits)
 {

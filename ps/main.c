@@ -212,8 +212,7 @@ static void fail(struct server *s, const struct crew_err *err)
     s->exit_code = crew_err_exit_code(err);
 }
 
-/* ------------------------------------------------------------------- running
- */
+/* ----------------------------------------------------------------- running */
 
 static void on_notice(void *self, enum env_level level, const char *line)
 {

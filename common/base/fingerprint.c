@@ -8,8 +8,7 @@
 
 #include "base/banned.h"
 
-/* ------------------------------------------------------------- FarmHash (na)
- */
+/* ----------------------------------------------------------- FarmHash (na) */
 
 #define K0 0xc3a5c85c97cb3127u
 #define K1 0xb492b66fbe98f273u
@@ -176,8 +175,7 @@ int64_t hash_bucket_fast(const void *data, size_t n, int64_t num_buckets)
     return (int64_t)(fingerprint64(data, n) % (uint64_t)num_buckets);
 }
 
-/* --------------------------------------------------------------- SipHash-2-4
- */
+/* ------------------------------------------------------------- SipHash-2-4 */
 
 static void sip_rounds(uint64_t v[4], int rounds)
 {
@@ -229,8 +227,7 @@ uint64_t strong_hash64(const uint64_t key[2], const void *data, size_t n)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* ------------------------------------------------------------ the older hash
- */
+/* ---------------------------------------------------------- the older hash */
 
 uint64_t legacy_hash64(const void *data, size_t n)
 {

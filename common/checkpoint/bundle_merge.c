@@ -119,8 +119,7 @@ static int open_parts(struct merge *m, struct crew_err *err)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------- the new index
- */
+/* ----------------------------------------------------------- the new index */
 
 /* "w" or a slice of it: the bytes that can be printed. */
 static char *key_text(const struct table_entry *at)

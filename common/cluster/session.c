@@ -563,8 +563,7 @@ static void on_timer(struct rpc_timer *timer)
     session_tick(s);
 }
 
-/* ----------------------------------------------------------- opening, closing
- */
+/* -------------------------------------------------------- opening, closing */
 
 static int place(struct session *s, struct crew_err *err)
 {

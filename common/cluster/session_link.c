@@ -282,8 +282,7 @@ void links_reincarnate(struct session *s)
     }
 }
 
-/* ---------------------------------------------------------- opening, closing
- */
+/* -------------------------------------------------------- opening, closing */
 
 static void open_port(struct link *l, enum peer_kind kind)
 {

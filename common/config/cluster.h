@@ -83,8 +83,7 @@ bool cluster_difference(const char *here,
                         char *buf,
                         size_t size);
 
-/* ------------------------------------------------------------------ addresses
- */
+/* --------------------------------------------------------------- addresses */
 
 #define ADDRESS_DEFAULT_PORT 2222
 

@@ -11,8 +11,7 @@
 #include "estimator/train.h"
 #include "base/banned.h"
 
-/* ------------------------------------------------- StopAtStepHook(num_steps)
- */
+/* ----------------------------------------------- StopAtStepHook(num_steps) */
 
 struct steps_hook {
     int64_t num_steps;

@@ -52,8 +52,7 @@ void crew_predictions_free(struct crew_predictions *p)
     free(p);
 }
 
-/* --------------------------------------------------------------- what to run
- */
+/* ------------------------------------------------------------- what to run */
 
 static bool is_wanted(const struct crew_predict_args *args, const char *key)
 {
@@ -112,8 +111,7 @@ static int choose(struct crew_predictions *p,
     return p->n > 0 ? CREW_OK : no_such_keys(spec, args, err);
 }
 
-/* --------------------------------------------------------------------- start
- */
+/* ------------------------------------------------------------------- start */
 
 static int make_plan(struct crew_predictions *p, struct crew_err *err)
 {
@@ -231,8 +229,7 @@ int crew_estimator_predict(struct crew_estimator *e,
     return CREW_OK;
 }
 
-/* ----------------------------------------------------------------- iterating
- */
+/* --------------------------------------------------------------- iterating */
 
 /* Every value must have the batch in front, as many rows as the others. */
 static int check_rows(struct crew_predictions *p, struct crew_err *err)

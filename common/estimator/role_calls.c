@@ -14,8 +14,7 @@
 #include "hooks/hooks.h"
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------- numbers
- */
+/* ----------------------------------------------------------------- numbers */
 
 /* JSON has no NaN and no infinity. */
 static void add_float(struct strbuf *out, double x, bool json)
@@ -64,8 +63,7 @@ static void add_nested(struct strbuf *out,
     strbuf_addstr(out, "]");
 }
 
-/* ------------------------------------------------------------------ printing
- */
+/* ---------------------------------------------------------------- printing */
 
 static void add_key(struct strbuf *out, int i, const char *key, bool json)
 {
@@ -111,8 +109,7 @@ static void print_results(const struct crew_results *r)
     strbuf_release(&line);
 }
 
-/* --------------------------------------------------------------------- calls
- */
+/* ------------------------------------------------------------------- calls */
 
 static int evaluate(struct crew_estimator *e,
                     const struct role_call *call,

@@ -88,8 +88,7 @@ static void rows_at(const struct walk *w, int64_t row, int64_t at[2])
     }
 }
 
-/* ------------------------------------------------------------------ the rows
- */
+/* ---------------------------------------------------------------- the rows */
 
 enum kind { ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM };
 

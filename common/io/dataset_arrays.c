@@ -112,8 +112,7 @@ static void convert(const struct array *a,
     }
 }
 
-/* ----------------------------------------------------------------- .npy files
- */
+/* -------------------------------------------------------------- .npy files */
 
 static int bad_file(const char *path, struct crew_err *err, const char *what)
 {
@@ -324,8 +323,7 @@ static int open_files(struct arrays *d, struct crew_err *err)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------------ elements
- */
+/* ---------------------------------------------------------------- elements */
 
 static int arrays_count(struct crew_dataset *base,
                         int64_t *n,

@@ -98,8 +98,7 @@ static bool skip_group(struct wire *w, uint32_t number)
     return true;
 }
 
-/* ---------------------------------------------------------------------- lists
- */
+/* ------------------------------------------------------------------- lists */
 
 /* Values of one list message: counted, and written from *at on if `e` is not
  * NULL (its value's memory is ours). */
@@ -207,8 +206,7 @@ static bool read_list(enum example_kind kind,
     }
 }
 
-/* -------------------------------------------------------------------- entries
- */
+/* ----------------------------------------------------------------- entries */
 
 /* The lists of the entry's Features, one after the other. e NULL: find kind,
  * count, and from which list on they count (another kind drops what came

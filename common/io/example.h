@@ -21,8 +21,7 @@ enum example_kind {
     EXAMPLE_INT64 = 3
 };
 
-/* ------------------------------------------------------------------- reading
- */
+/* ----------------------------------------------------------------- reading */
 
 /* One key of the map. */
 struct example_entry {
@@ -55,8 +54,7 @@ void example_map_release(struct example_map *);
 const struct example_entry *example_map_find(const struct example_map *,
                                              const char *key);
 
-/* ------------------------------------------------------------------- writing
- */
+/* ----------------------------------------------------------------- writing */
 
 /* Builds an Example in the order of the calls; every entry has key and value,
  * as TensorFlow's parser demands, and numbers are packed. */

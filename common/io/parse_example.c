@@ -10,8 +10,7 @@
 #include "io/parse_example_impl.h"
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------- buffers
- */
+/* ----------------------------------------------------------------- buffers */
 
 int buffer_fit(struct buffer *b,
                size_t bytes,
@@ -146,8 +145,7 @@ int output_fit(struct parse_output *out, int n, struct crew_err *err)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------- begin and end
- */
+/* ----------------------------------------------------------- begin and end */
 
 static int begin_slot(struct parse_run *run, int f)
 {
@@ -308,8 +306,7 @@ static int end_slot(struct parse_run *run, int f)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------------ examples
- */
+/* ---------------------------------------------------------------- examples */
 
 int parse_missing(struct parse_run *run)
 {

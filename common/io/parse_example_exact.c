@@ -9,8 +9,7 @@
 #include "io/parse_example_wire.h"
 #include "base/banned.h"
 
-/* --------------------------------------------------------------------- lists
- */
+/* ------------------------------------------------------------------- lists */
 
 static bool find_bytes(struct wire *w, int64_t room, struct value_list *list)
 {
@@ -185,8 +184,7 @@ int list_append(struct parse_run *run, int f, const struct value_list *list)
     return CREW_OK;
 }
 
-/* ----------------------------------------------------------------- structure
- */
+/* --------------------------------------------------------------- structure */
 
 /* The entry's two fields, in any order; the last of each counts. */
 static bool read_entry(struct wire *w,
@@ -281,8 +279,7 @@ static int read_structure(struct parse_run *run, size_t *count)
     return run->err->code;
 }
 
-/* -------------------------------------------------------------------- values
- */
+/* ------------------------------------------------------------------ values */
 
 static enum crew_dtype dtype_of_tag(uint8_t tag)
 {

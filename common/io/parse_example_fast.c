@@ -284,8 +284,7 @@ static inline enum parse_outcome strings(struct parse_run *run,
                      : many_strings(run, feature, s, f, p, end);
 }
 
-/* ------------------------------------------------------------------- entries
- */
+/* ----------------------------------------------------------------- entries */
 
 static inline enum parse_outcome feature_values(struct parse_run *run,
                                                 int f,

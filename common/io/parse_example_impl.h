@@ -137,8 +137,7 @@ CREW_MUST_CHECK int list_append(struct parse_run *,
                                 int f,
                                 const struct value_list *);
 
-/* ------------------------------------------------------------------ messages
- */
+/* ---------------------------------------------------------------- messages */
 
 /* n bytes as text of one line: what is no UTF-8, and control bytes, as \xNN;
  * "..." where it does not fit. Returns buf. */

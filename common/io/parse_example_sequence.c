@@ -10,8 +10,7 @@
 #include "io/parse_example_steps.h"
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------- writing
- */
+/* ----------------------------------------------------------------- writing */
 
 static int fit_values(struct parse_run *run, int f, int64_t n)
 {
@@ -341,8 +340,7 @@ static int list_many(struct parse_run *run, int f)
     return CREW_OK;
 }
 
-/* ---------------------------------------------------------------------- batch
- */
+/* ------------------------------------------------------------------- batch */
 
 static int write_column(struct parse_run *run, int f)
 {

@@ -21,8 +21,7 @@ const char *steps_key(const struct parse_run *run,
     return parse_text(key->data, key->n, buf, size);
 }
 
-/* -------------------------------------------------------------------- values
- */
+/* ------------------------------------------------------------------ values */
 
 /* TensorFlow skips what it counts without a look at whether it is there, and
  * notices when it writes. */
@@ -121,8 +120,7 @@ int64_t steps_feature(struct wire *w, uint8_t kind, void *out)
     return count;
 }
 
-/* ----------------------------------------------------------------- structure
- */
+/* --------------------------------------------------------------- structure */
 
 /* The entries of a map; those that the spec has go to their places. */
 static bool read_map(struct parse_run *run,

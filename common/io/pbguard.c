@@ -257,8 +257,7 @@ int pbguard_check(const ProtobufCMessageDescriptor *type,
     return code;
 }
 
-/* ------------------------------------------------------- the heap with a cap
- */
+/* ----------------------------------------------------- the heap with a cap */
 
 static void *capped_alloc(void *left, size_t n)
 {

@@ -58,8 +58,7 @@ void tfrecord_frame(struct strbuf *out, const void *data, size_t n)
     strbuf_add(out, tail, sizeof tail);
 }
 
-/* -------------------------------------------------------------------- reading
- */
+/* ----------------------------------------------------------------- reading */
 
 void tfrecord_reader_init(struct tfrecord_reader *r,
                           struct env_fs *fs,

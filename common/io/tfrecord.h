@@ -28,8 +28,7 @@ CREW_MUST_CHECK int tfrecord_compression_of(
 /* Frame n bytes onto the end of `out`. */
 void tfrecord_frame(struct strbuf *out, const void *data, size_t n);
 
-/* ------------------------------------------------------------------- reading
- */
+/* ----------------------------------------------------------------- reading */
 
 struct tfrecord_options {
     enum tfrecord_compression compression;
@@ -99,8 +98,7 @@ size_t tfrecord_left_over(const struct tfrecord_reader *);
 /* What is being read: never TFRECORD_AUTO. */
 enum tfrecord_compression tfrecord_compression(const struct tfrecord_reader *);
 
-/* ------------------------------------------------------------------- writing
- */
+/* ----------------------------------------------------------------- writing */
 
 struct tfrecord_writer;
 

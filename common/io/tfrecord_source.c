@@ -151,8 +151,7 @@ static int fill_plain(struct tfrecord_source *s, struct crew_err *err)
     return CREW_OK;
 }
 
-/* -------------------------------------------------------------------- inflate
- */
+/* ----------------------------------------------------------------- inflate */
 
 /* More compressed bytes behind those that are left. */
 static int load(struct tfrecord_source *s, size_t *got, struct crew_err *err)

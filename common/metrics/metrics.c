@@ -11,8 +11,7 @@
 
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------- operands
- */
+/* ---------------------------------------------------------------- operands */
 
 static bool is_integer(const struct crew_node *x)
 {
@@ -52,8 +51,7 @@ static void check_integer(struct crew_metric *m, int i, bool wanted)
     }
 }
 
-/* ------------------------------------------------------------------- builders
- */
+/* ---------------------------------------------------------------- builders */
 
 static struct crew_metric *new_metric(struct crew_graph *g,
                                       const char *name,
@@ -316,8 +314,7 @@ struct crew_metric *crew_metric_weighted(struct crew_metric *m,
     return m;
 }
 
-/* -------------------------------------------------------------------- a batch
- */
+/* ----------------------------------------------------------------- a batch */
 
 int metric_inputs(const struct crew_metric *m,
                   struct crew_node *nodes[METRIC_MAX_INPUTS])

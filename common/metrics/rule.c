@@ -36,8 +36,7 @@ static double weight(const struct metric_batch *b, int64_t row, int64_t column)
                                            : row * b->weights_per_row + column];
 }
 
-/* ----------------------------------------------------------- means and errors
- */
+/* -------------------------------------------------------- means and errors */
 
 /* What the mean of element i is taken of. */
 static double element(const struct metric_rule *r,
@@ -123,8 +122,7 @@ static int add_classes(const struct metric_rule *r,
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------ confusion counts
- */
+/* -------------------------------------------------------- confusion counts */
 
 static enum cell cell_of(bool label, bool prediction)
 {

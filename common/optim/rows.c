@@ -128,8 +128,7 @@ void optim_apply_rows(const struct crew_optimizer *o,
     }
 }
 
-/* ------------------------------------------------------------ rows that meet
- */
+/* ---------------------------------------------------------- rows that meet */
 
 int64_t optim_sum_scratch(int64_t n)
 {

@@ -11,8 +11,7 @@
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
-/* --------------------------------------------------------------------- shapes
- */
+/* ------------------------------------------------------------------ shapes */
 
 static int run_reshape(struct op_call *call)
 {
@@ -153,8 +152,7 @@ static int run_squeeze(struct op_call *call)
     return CREW_OK;
 }
 
-/* --------------------------------------------------------------------- making
- */
+/* ------------------------------------------------------------------ making */
 
 static int run_fill(struct op_call *call)
 {

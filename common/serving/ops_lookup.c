@@ -37,8 +37,7 @@ struct serving_table {
     uint64_t n_slots;
 };
 
-/* --------------------------------------------------------------------- cells
- */
+/* ------------------------------------------------------------------- cells */
 
 static struct cell cell_of(const struct value *v, int64_t i)
 {
@@ -134,8 +133,7 @@ static const char *cell_text(int dtype,
     return buf;
 }
 
-/* --------------------------------------------------------------------- table
- */
+/* ------------------------------------------------------------------- table */
 
 static void table_free(struct serving_table *t)
 {
@@ -227,8 +225,7 @@ static int table_add(struct op_call *call,
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------------------ ops
- */
+/* --------------------------------------------------------------------- ops */
 
 static int none(const Tensorflow__NodeDef *node, struct crew_err *err)
 {
@@ -344,8 +341,7 @@ static int run_size(struct op_call *call)
     return call->err->code;
 }
 
-/* ---------------------------------------------------------- tables from files
- */
+/* ------------------------------------------------------- tables from files */
 
 enum { WHOLE_LINE = -2, LINE_NUMBER = -1 };
 

@@ -334,8 +334,7 @@ static int run_not(struct op_call *call)
     return CREW_OK;
 }
 
-/* --------------------------------------------------------------- one operand
- */
+/* ------------------------------------------------------------- one operand */
 
 /* `g` is of integers; NULL: the op has none of them. */
 static int unary(struct op_call *call,
@@ -488,8 +487,7 @@ static int run_leaky_relu(struct op_call *call)
     return CREW_OK;
 }
 
-/* --------------------------------------------------------------- many operands
- */
+/* ----------------------------------------------------------- many operands */
 
 static int run_add_n(struct op_call *call)
 {

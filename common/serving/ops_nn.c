@@ -22,8 +22,7 @@ static int want_floats(struct op_call *call, int n)
     return CREW_OK;
 }
 
-/* ------------------------------------------------------------ matrix products
- */
+/* --------------------------------------------------------- matrix products */
 
 static int incompatible(struct op_call *call, const char *what)
 {
@@ -92,8 +91,7 @@ static int run_bias_add(struct op_call *call)
     return call->err->code;
 }
 
-/* ------------------------------------------------------------------- windows
- */
+/* ----------------------------------------------------------------- windows */
 
 struct window {
     int64_t stride_h, stride_w, size_h, size_w; /* size: of a pool */
@@ -293,8 +291,7 @@ static int run_avg_pool(struct op_call *call)
     return pool(call, false);
 }
 
-/* ------------------------------------------------------------- normalisation
- */
+/* ----------------------------------------------------------- normalisation */
 
 /* Inference only: the given mean and variance. Outputs 1 to 5 are those. */
 static int run_batch_norm(struct op_call *call)
@@ -348,8 +345,7 @@ static int six(const Tensorflow__NodeDef *node, struct crew_err *err)
     return 6;
 }
 
-/* ------------------------------------------------------------------- softmax
- */
+/* ----------------------------------------------------------------- softmax */
 
 static int softmax(struct op_call *call, bool log_of)
 {

@@ -139,8 +139,7 @@ static int read_features(struct op_call *call,
                         "fewer keys than its attributes announce");
 }
 
-/* ------------------------------------------------------------------- outputs
- */
+/* ----------------------------------------------------------------- outputs */
 
 static int put(struct op_call *call,
                int k,

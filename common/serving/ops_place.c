@@ -240,8 +240,7 @@ static int run_strided_slice(struct op_call *call)
     return pick(call, &s.shape, s.start, s.stride, &s.result);
 }
 
-/* ------------------------------------------------------------- other movements
- */
+/* --------------------------------------------------------- other movements */
 
 static int run_tile(struct op_call *call)
 {

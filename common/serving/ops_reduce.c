@@ -213,8 +213,7 @@ REDUCTION(prod, PROD)
 REDUCTION(all, ALL)
 REDUCTION(any, ANY)
 
-/* ----------------------------------------------------------- the largest ones
- */
+/* -------------------------------------------------------- the largest ones */
 
 static int arg(struct op_call *call, bool max)
 {
@@ -338,8 +337,7 @@ static int run_top_k(struct op_call *call)
     return CREW_OK;
 }
 
-/* -------------------------------------------------------------------- Cumsum
- */
+/* ------------------------------------------------------------------ Cumsum */
 
 /* Along an axis; exclusive: without the element itself; reverse: from the end.
  */

@@ -281,8 +281,7 @@ static int run_scatter_nd(struct op_call *call)
     return CREW_OK;
 }
 
-/* ------------------------------------------- DynamicPartition, DynamicStitch
- */
+/* ----------------------------------------- DynamicPartition, DynamicStitch */
 
 static int partitions(const Tensorflow__NodeDef *node, struct crew_err *err)
 {

@@ -61,8 +61,7 @@ static int want_indices(struct op_call *call, int k)
                : call->err->code;
 }
 
-/* -------------------------------------------------------------- SparseReshape
- */
+/* ----------------------------------------------------------- SparseReshape */
 
 /* The new shape with its -1 filled in. */
 static int new_shape(struct op_call *call,
@@ -167,8 +166,7 @@ static int run_reshape(struct op_call *call)
     return reindex(call, old, old_rank, shape, rank);
 }
 
-/* -------------------------------------------------------- SparseFillEmptyRows
- */
+/* ----------------------------------------------------- SparseFillEmptyRows */
 
 /* Where the entries of each row begin in the result: an empty row has one. */
 static int row_starts(struct op_call *call,
@@ -265,8 +263,7 @@ static int run_fill_empty_rows(struct op_call *call)
     return call->err->code;
 }
 
-/* --------------------------------------------------------------- SparseToDense
- */
+/* ----------------------------------------------------------- SparseToDense */
 
 static int64_t get_int(const struct value *v, int64_t i)
 {
@@ -326,8 +323,7 @@ static int run_to_dense(struct op_call *call)
     return finish(call, &call->out[0]);
 }
 
-/* ------------------------------------------------------------ Where, Bucketize
- */
+/* -------------------------------------------------------- Where, Bucketize */
 
 static bool is_true(const struct value *v, int64_t i)
 {
@@ -422,8 +418,7 @@ static int run_bucketize(struct op_call *call)
     return CREW_OK;
 }
 
-/* -------------------------------------------------------------------- Unique
- */
+/* ------------------------------------------------------------------ Unique */
 
 static bool same(const struct value *v, int64_t i, int64_t j)
 {

@@ -67,8 +67,7 @@ static int run_assert(struct op_call *call)
     return op_fail(call, CREW_INVALID_ARGUMENT, "assertion failed");
 }
 
-/* ----------------------------------------------------------------- variables
- */
+/* --------------------------------------------------------------- variables */
 
 /* A handle is a scalar whose pointer is the resource. */
 static int run_var_handle(struct op_call *call)
@@ -239,8 +238,7 @@ static int run_resource_gather(struct op_call *call)
     return CREW_OK;
 }
 
-/* ----------------------------------------------------------------- RestoreV2
- */
+/* --------------------------------------------------------------- RestoreV2 */
 
 static int restore_outputs(const Tensorflow__NodeDef *node,
                            struct crew_err *err)

@@ -180,8 +180,7 @@ static int run_as_string(struct op_call *call)
     return call->err->code;
 }
 
-/* ------------------------------------------------------------ StringToNumber
- */
+/* ---------------------------------------------------------- StringToNumber */
 
 static int run_to_number(struct op_call *call)
 {

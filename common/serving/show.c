@@ -23,8 +23,7 @@ const char *show_dtype(int dtype)
     return dtype_names[dtype > 0 && dtype < n ? dtype : 0];
 }
 
-/* ------------------------------------------------------------------ signatures
- */
+/* -------------------------------------------------------------- signatures */
 
 static void pad(struct strbuf *out, int indent)
 {
@@ -139,8 +138,7 @@ void show_signature_keys(const Tensorflow__MetaGraphDef *m, struct strbuf *out)
     free(list);
 }
 
-/* ------------------------------------------------------------------------- ops
- */
+/* --------------------------------------------------------------------- ops */
 
 static int by_text(const void *a, const void *b)
 {
@@ -182,8 +180,7 @@ void show_ops(const Tensorflow__MetaGraphDef *m, struct strbuf *out)
     free(ops);
 }
 
-/* ------------------------------------------------------------------------- all
- */
+/* --------------------------------------------------------------------- all */
 
 void show_all(const Tensorflow__SavedModel *model, struct strbuf *out)
 {

@@ -187,8 +187,7 @@ void value_fix_bools(struct value *v)
     }
 }
 
-/* ---------------------------------------------------------------- TensorProto
- */
+/* ------------------------------------------------------------- TensorProto */
 
 int value_shape_from_proto(const Tensorflow__TensorShapeProto *p,
                            struct crew_shape *shape,

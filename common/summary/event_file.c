@@ -274,8 +274,7 @@ void event_file_sync(struct event_file *f)
     (void)pthread_mutex_unlock(&f->lock);
 }
 
-/* ------------------------------------------------------- opening and closing
- */
+/* ----------------------------------------------------- opening and closing */
 
 int event_file_open(struct crew_env *env,
                     const char *dir,

@@ -84,8 +84,7 @@ static void make_specs(void)
     used = parse_output_new();
 }
 
-/* ---------------------------------------------------------------------- shape
- */
+/* ------------------------------------------------------------------- shape */
 
 static void check_splits(const int64_t *splits, int64_t n, int64_t last)
 {
@@ -153,8 +152,7 @@ static void check_columns(const struct parse_spec *s,
     }
 }
 
-/* --------------------------------------------------------------------- parsing
- */
+/* ----------------------------------------------------------------- parsing */
 
 struct input {
     struct example_bytes each[MOST];
@@ -243,8 +241,7 @@ static void parse(int mode, const uint8_t *data, size_t size)
     parse_output_free(fresh);
 }
 
-/* ----------------------------------------------------------------- whole maps
- */
+/* -------------------------------------------------------------- whole maps */
 
 static void write_map(const struct example_map *map, struct strbuf *to)
 {

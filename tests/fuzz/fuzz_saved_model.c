@@ -133,8 +133,7 @@ static void show(struct crew_env *env)
     strbuf_release(&text);
 }
 
-/* ----------------------------------------------------------------- mutations
- */
+/* --------------------------------------------------------------- mutations */
 
 static int64_t odd_number(struct rng *r)
 {
@@ -246,8 +245,7 @@ static void spoil_graph(struct rng *r, Tensorflow__GraphDef *g)
     }
 }
 
-/* ----------------------------------------------------------------- one model
- */
+/* --------------------------------------------------------------- one model */
 
 static void run_model(const uint8_t *data, size_t size)
 {

@@ -44,8 +44,7 @@ struct corpus {
     size_t n;
 };
 
-/* ----------------------------------------------------------------- one input
- */
+/* --------------------------------------------------------------- one input */
 
 static const uint8_t *running;
 static size_t running_size;
@@ -125,8 +124,7 @@ static void replay_random(uint64_t seed, long runs)
     }
 }
 
-/* ----------------------------------------------------------------- mutations
- */
+/* --------------------------------------------------------------- mutations */
 
 struct work {
     struct rng *rng;
@@ -261,8 +259,7 @@ static void replay_mutations(const struct corpus *corpus,
     }
 }
 
-/* --------------------------------------------------------------------- files
- */
+/* ------------------------------------------------------------------- files */
 
 /* Takes over `path`. */
 static bool add_file(struct corpus *corpus, char *path)

@@ -104,8 +104,7 @@ static void compare_file(struct golden_report *report,
     free(path);
 }
 
-/* ------------------------------------------------------- what was fed, again
- */
+/* ----------------------------------------------------- what was fed, again */
 
 static const struct golden_tolerance exact = {0, 0};
 static const struct golden_tolerance sums = {1e-12, 1e-300};

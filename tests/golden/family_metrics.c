@@ -118,8 +118,7 @@ static struct metric_rule read_rule(const cJSON *c)
     return r;
 }
 
-/* ----------------------------------------------------------------- its batches
- */
+/* ------------------------------------------------------------- its batches */
 
 /* Arrays that a batch points into. */
 struct store {
@@ -213,8 +212,7 @@ static void compare_values(struct golden_report *report,
     free(got);
 }
 
-/* ------------------------------------------------------------------ the state
- */
+/* --------------------------------------------------------------- the state */
 
 /* Where our state keeps TensorFlow's variable of this name: as many doubles. */
 static size_t place_of(const struct metric_rule *r, const char *name)

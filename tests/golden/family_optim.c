@@ -34,8 +34,7 @@ struct run {
     int num_states;
 };
 
-/* ---------------------------------------------------------------- optimizers
- */
+/* -------------------------------------------------------------- optimizers */
 
 struct kind {
     const char *name;
@@ -127,8 +126,7 @@ static int make_optimizer(const cJSON *c, struct crew_optimizer *out)
                : golden_trouble(65, "%s", err.msg);
 }
 
-/* -------------------------------------------------------------------- states
- */
+/* ------------------------------------------------------------------ states */
 
 static int read_states(const cJSON *c, struct run *run)
 {
@@ -203,8 +201,7 @@ static int make_slots(struct run *run,
     return 0;
 }
 
-/* ------------------------------------------------------------------- updates
- */
+/* ----------------------------------------------------------------- updates */
 
 static int apply_dense(struct run *run,
                        int v,

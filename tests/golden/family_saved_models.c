@@ -28,8 +28,7 @@ static const struct golden_tolerance computed = {1e-5, 1e-6};
 
 enum { MAX_INPUTS = 32 };
 
-/* --------------------------------------------------------------------- feeds
- */
+/* ------------------------------------------------------------------- feeds */
 
 /* A tensor of expected.json. The caller releases it. */
 static struct value read_value(const cJSON *json)
@@ -83,8 +82,7 @@ static struct value read_value(const cJSON *json)
     return v;
 }
 
-/* ------------------------------------------------------------------- outputs
- */
+/* ----------------------------------------------------------------- outputs */
 
 static void same_strings(struct golden_report *report,
                          const char *name,
@@ -167,8 +165,7 @@ static void same_value(struct golden_report *report,
     golden_array_release(&a);
 }
 
-/* ---------------------------------------------------------------- signatures
- */
+/* -------------------------------------------------------------- signatures */
 
 /* The outputs of a signature, by their keys in the expectation. */
 static void run_signature(struct golden_report *report,
@@ -220,8 +217,7 @@ static void run_signature(struct golden_report *report,
     free(out);
 }
 
-/* --------------------------------------------------------------------- facts
- */
+/* ------------------------------------------------------------------- facts */
 
 static int by_text(const void *a, const void *b)
 {
@@ -334,8 +330,7 @@ static void compare_checkpoint(struct golden_report *report,
     free(prefix);
 }
 
-/* ---------------------------------------------------------------- one export
- */
+/* -------------------------------------------------------------- one export */
 
 static void compare_model(struct golden_report *report,
                           const char *folder,

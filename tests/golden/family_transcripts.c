@@ -54,8 +54,7 @@ static bool is_shared(const char *run)
     return false;
 }
 
-/* ------------------------------------------------------------------ starting
- */
+/* ---------------------------------------------------------------- starting */
 
 /* $MODEL_DIR in the arguments; the program's own name is replaced. */
 static char **arguments(const struct family *f,
@@ -148,8 +147,7 @@ static int set_up(const struct family *f,
     return 0;
 }
 
-/* ----------------------------------------------------------------- comparing
- */
+/* --------------------------------------------------------------- comparing */
 
 static void mask_all(const struct family *f,
                      const char *where,
@@ -281,8 +279,7 @@ static void compare_process(const struct family *f,
     free(where);
 }
 
-/* ---------------------------------------------------------------------- runs
- */
+/* -------------------------------------------------------------------- runs */
 
 static int run_one(const struct family *f, const char *run, const char *key)
 {

@@ -116,8 +116,7 @@ struct crew_node *ops_build_embedding(struct trial *t)
         t->g, params, ids, how, cJSON_IsNumber(id) ? golden_int(id) : -1);
 }
 
-/* --------------------------------------------------------- the layer, moving
- */
+/* ------------------------------------------------------- the layer, moving */
 
 /* One variable of the layer: bound, moved after each step, compared. */
 static void bind_vars(struct trial *t, struct plan *p)

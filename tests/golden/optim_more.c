@@ -9,8 +9,7 @@
 
 #include "base/banned.h"
 
-/* ------------------------------------------------------------------ averages
- */
+/* ---------------------------------------------------------------- averages */
 
 int optim_average_case(const cJSON *c,
                        const char *file,
@@ -55,8 +54,7 @@ int optim_average_case(const cJSON *c,
     return 0;
 }
 
-/* --------------------------------------------------------------------- clips
- */
+/* ------------------------------------------------------------------- clips */
 
 static int make_clip(const cJSON *c, struct crew_clip *out)
 {

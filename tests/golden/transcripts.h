@@ -82,8 +82,7 @@ char *without_paths(const char *model_dir, CREW_TAKES char *text);
 void log_lines(const char *text, bool ours, struct texts *out);
 void plain_lines(const char *text, struct texts *out);
 
-/* --------------------------------------------------------------------- files
- */
+/* ------------------------------------------------------------------- files */
 
 /* Compare model_dir with run.json's tree: names, event files, "checkpoint". */
 void compare_tree(const struct rules *,

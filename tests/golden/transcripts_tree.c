@@ -192,8 +192,7 @@ static void compare_names(struct tree *t,
     texts_release(&want);
 }
 
-/* ------------------------------------------------------------------ contents
- */
+/* ---------------------------------------------------------------- contents */
 
 static bool is_event_file(const char *path)
 {

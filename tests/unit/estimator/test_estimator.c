@@ -655,8 +655,7 @@ START_TEST(train_and_evaluate_here)
 }
 END_TEST
 
-/* -------------------------------------------------------------------- making
- */
+/* ------------------------------------------------------------------ making */
 
 static void not_made(const struct crew_job *j,
                      struct crew_estimator_args args,

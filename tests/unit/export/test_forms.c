@@ -414,8 +414,7 @@ START_TEST(an_extra_stays_in_its_folder)
 }
 END_TEST
 
-/* ------------------------------------------------------------- what cannot be
- */
+/* ---------------------------------------------------------- what cannot be */
 
 static void refused(const char *says)
 {
@@ -473,8 +472,7 @@ START_TEST(a_name_that_two_nodes_have_is_refused)
 }
 END_TEST
 
-/* ------------------------------------------------------------ to a real disk
- */
+/* ---------------------------------------------------------- to a real disk */
 
 START_TEST(written_for_tensorflow)
 {

@@ -377,8 +377,7 @@ START_TEST(padding_has_a_limit)
 }
 END_TEST
 
-/* --------------------------------------------------------------------- specs
- */
+/* ------------------------------------------------------------------- specs */
 
 static void refuse(struct parse_feature *f, int n, const char *text)
 {
@@ -467,8 +466,7 @@ START_TEST(specs_from_json)
 }
 END_TEST
 
-/* ----------------------------------------------------------- SequenceExamples
- */
+/* -------------------------------------------------------- SequenceExamples */
 
 /* Two steps of 2 and 1 values under "l", and "c" = 7 in the context. */
 static const char sequence[] =

@@ -283,8 +283,7 @@ START_TEST(an_unreadable_file_is_an_error)
 }
 END_TEST
 
-/* --------------------------------------------------------- bad records skipped
- */
+/* ----------------------------------------------------- bad records skipped */
 
 /* Four records of 3 bytes, 19 apart; `bad` is a set of those whose payload is
  * spoiled. */
@@ -358,8 +357,7 @@ START_TEST(a_bad_length_cannot_be_skipped)
 }
 END_TEST
 
-/* -------------------------------------------------------------------- a tail
- */
+/* ------------------------------------------------------------------ a tail */
 
 /* A file that grows a byte at a time: at every moment the reader has the whole
  * records, and a cut one does no harm. */

@@ -4,8 +4,7 @@
 
 static struct rig rig;
 
-/* -------------------------------------------------- the server and strangers
- */
+/* ------------------------------------------------ the server and strangers */
 
 /* A stranger's connection: what it sends is made by hand. */
 struct stranger {

@@ -35,8 +35,7 @@ void *realloc(void *p, size_t n)
 
 #define PARTS 13
 
-/* ------------------------------------------------------- a peer and a server
- */
+/* ----------------------------------------------------- a peer and a server */
 
 struct rig {
     uv_loop_t loop;
