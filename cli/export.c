@@ -29,7 +29,7 @@ static const char usage[] =
     "saved_model.pb\n\n"
     "Exit codes: 0; 64 usage; 66 no checkpoint; 78 a checkpoint of another "
     "model.\n"
-    "Next: saved_model_cli show --all --dir BASE/<time>\n";
+    "Next: crew saved-model show --all --dir BASE/<time>\n";
 
 int cmd_export(int argc, char **argv)
 {

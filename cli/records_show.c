@@ -116,24 +116,6 @@ static void add_base64(struct strbuf *out, const char *p, size_t n)
     strbuf_addstr(out, "\"");
 }
 
-/* Keys are UTF-8: protobuf lets nothing else in. */
-static void add_key(struct strbuf *out, const struct example_bytes *key)
-{
-    strbuf_addstr(out, "\"");
-    for (size_t i = 0; i < key->n; i++) {
-        unsigned char c = (unsigned char)key->data[i];
-
-        if (c == '"' || c == '\\') {
-            strbuf_addf(out, "\\%c", c);
-        } else if (c < 0x20) {
-            strbuf_addf(out, "\\u%04x", c);
-        } else {
-            strbuf_add(out, &key->data[i], 1);
-        }
-    }
-    strbuf_addstr(out, "\"");
-}
-
 static void add_json_float(struct strbuf *out, double v)
 {
     if (isnan(v)) {
@@ -147,7 +129,7 @@ static void add_json_float(struct strbuf *out, double v)
 
 static void add_json_feature(struct strbuf *out, const struct example_entry *e)
 {
-    add_key(out, &e->key);
+    strbuf_add_json(out, e->key.data, e->key.n);
     strbuf_addstr(out, ":{\"kind\":");
     strbuf_addf(out, e->kind == EXAMPLE_NONE ? "null" : "\"%s\"",
                 kind_name(e->kind));

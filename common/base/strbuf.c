@@ -73,6 +73,23 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
     b->len += (size_t)n;
 }
 
+void strbuf_add_json(struct strbuf *b, const char *text, size_t n)
+{
+    strbuf_add(b, "\"", 1);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c == '"' || c == '\\') {
+            strbuf_addf(b, "\\%c", c);
+        } else if (c < 0x20) {
+            strbuf_addf(b, "\\u%04x", c);
+        } else {
+            strbuf_add(b, &text[i], 1);
+        }
+    }
+    strbuf_add(b, "\"", 1);
+}
+
 char *strbuf_detach(struct strbuf *b)
 {
     char *data = b->data;

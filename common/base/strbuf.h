@@ -17,6 +17,8 @@ void strbuf_add(struct strbuf *, const void *data, size_t n);
 void strbuf_addstr(struct strbuf *, const char *s);
 void strbuf_addf(struct strbuf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* As a JSON string, in its quotes. `text` is UTF-8, n bytes. */
+void strbuf_add_json(struct strbuf *, const char *text, size_t n);
 /* The string; the buffer is released. Owner: caller, free(). */
 char *strbuf_detach(struct strbuf *);
 

@@ -259,7 +259,7 @@ void run_print_result(const struct run *run, int64_t step)
     (void)printf("            crew events dump %s\n", run->model_dir);
     (void)printf("            tensorboard --logdir %s\n", run->model_dir);
     if (run->num_exports > 0) {
-        (void)printf("            saved_model_cli show --all --dir %s\n",
+        (void)printf("            crew saved-model show --all --dir %s\n",
                      run->exports[run->num_exports - 1]);
     }
     (void)fflush(stdout);

@@ -67,7 +67,13 @@ static void add_nested(struct strbuf *out,
 
 static void add_key(struct strbuf *out, int i, const char *key, bool json)
 {
-    strbuf_addf(out, json ? "%s\"%s\": " : "%s%s = ", i > 0 ? ", " : "", key);
+    strbuf_addstr(out, i > 0 ? ", " : "");
+    if (json) {
+        strbuf_add_json(out, key, strlen(key));
+    } else {
+        strbuf_addstr(out, key);
+    }
+    strbuf_addstr(out, json ? ": " : " = ");
 }
 
 static void print_prediction(struct strbuf *line,

@@ -30,23 +30,6 @@ static void add_base64(struct strbuf *out, const struct example_bytes *b)
     strbuf_add(out, "\"", 1);
 }
 
-static void add_key(struct strbuf *out, const struct example_bytes *key)
-{
-    strbuf_add(out, "\"", 1);
-    for (size_t i = 0; i < key->n; i++) {
-        unsigned char c = (unsigned char)key->data[i];
-
-        if (c == '"' || c == '\\') {
-            strbuf_addf(out, "\\%c", c);
-        } else if (c < 0x20) {
-            strbuf_addf(out, "\\u%04x", c);
-        } else {
-            strbuf_add(out, &key->data[i], 1);
-        }
-    }
-    strbuf_add(out, "\"", 1);
-}
-
 static void add_float(struct strbuf *out, float v)
 {
     if (isnan(v)) {
@@ -139,7 +122,7 @@ void parse_output_add_json(struct strbuf *to,
         const struct parse_feature *f = parse_spec_feature(spec, i);
 
         strbuf_addstr(to, i > 0 ? ",\n " : "");
-        add_key(to, &f->key);
+        strbuf_add_json(to, f->key.data, f->key.n);
         strbuf_addstr(to, ": ");
         if (f->kind == PARSE_VAR_LEN) {
             add_sparse(to, f->dtype, &c[i]);

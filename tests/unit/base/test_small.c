@@ -181,6 +181,17 @@ START_TEST(below_is_below_and_even)
 }
 END_TEST
 
+START_TEST(strbuf_quotes_for_json)
+{
+    struct strbuf b;
+
+    strbuf_init(&b);
+    strbuf_add_json(&b, "a\"b\\\n\0\xc3\xa9", 8);
+    ck_assert_str_eq(b.data, "\"a\\\"b\\\\\\u000a\\u0000\xc3\xa9\"");
+    strbuf_release(&b);
+}
+END_TEST
+
 START_TEST(strbuf_grows)
 {
     struct strbuf b;
@@ -243,6 +254,7 @@ int main(void)
     tcase_add_test(tc, splitmix_known_answers);
     tcase_add_test(tc, below_is_below_and_even);
     tcase_add_test(tc, strbuf_grows);
+    tcase_add_test(tc, strbuf_quotes_for_json);
     tcase_add_test_raise_signal(tc, a_failed_check_aborts, SIGABRT);
     tcase_add_test_raise_signal(tc, a_dead_pointer_aborts, SIGABRT);
     suite_add_tcase(suite, tc);
