@@ -15,6 +15,7 @@
 #include "graph/plan.h"
 #include "grad_cases.h"
 #include "kernels/blas.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -727,7 +728,6 @@ int main(void)
 {
     Suite *suite = suite_create("grad");
     TCase *tc = tcase_create("ops");
-    SRunner *runner = srunner_create(suite);
     struct crew_err err = {0};
     int n = (int)(sizeof cases / sizeof cases[0]);
 
@@ -739,8 +739,5 @@ int main(void)
     tcase_add_loop_test(tc, exports_or_says_that_it_cannot, 0, n);
     tcase_add_test(tc, every_row_of_the_table_is_complete_and_has_a_case);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fingerprint.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -78,7 +79,6 @@ int main(void)
 {
     Suite *suite = suite_create("fingerprint");
     TCase *tc = tcase_create("fingerprint");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_loop_test(tc, words_have_tensorflows_fingerprints, 0,
                         (int)(sizeof words / sizeof words[0]));
@@ -87,8 +87,5 @@ int main(void)
     tcase_add_test(tc, siphash_with_a_key);
     tcase_add_test(tc, crosses_fold_fingerprints);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "cluster/placement.h"
+#include "run_suite.h"
 
 static struct placement *place(const struct crew_shape *shapes,
                                uint32_t n,
@@ -162,9 +163,5 @@ int main(void)
     tcase_add_loop_test(t, test_random, 0, 100);
     tcase_add_test(t, test_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cluster/trainer.h"
+#include "run_suite.h"
 
 static float a[3], b[2];
 static struct trainer_var vars[2];
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_test(tc, test_leave_and_stop);
     tcase_add_test(tc, test_several_batches);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include "estimator/best_exporter.h"
 #include "io/file_pattern.h"
 #include "summary/event_writer.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 static struct best_memory memory;
@@ -303,9 +304,5 @@ int main(void)
     tcase_add_test(tc, a_torn_event_file_counts_as_far_as_it_goes);
     suite_add_tcase(suite, tc);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

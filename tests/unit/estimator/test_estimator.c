@@ -13,6 +13,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "run_suite.h"
 
 /* In libcrew.so, above all layers. */
 const char *crew_version(void)
@@ -754,8 +755,6 @@ int main(void)
 {
     Suite *suite = suite_create("estimator");
     TCase *tc = tcase_create("calls");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
@@ -777,9 +776,5 @@ int main(void)
     tcase_add_test(tc, a_temporary_folder_when_none_is_given);
     tcase_add_test(tc, roles_of_tf_config);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -17,6 +17,7 @@
 #include "kernels/blas.h"
 #include "metrics/metrics.h"
 #include "serving/model.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -531,7 +532,6 @@ int main(void)
 {
     Suite *suite = suite_create("eval_export");
     TCase *tc = tcase_create("eval_export");
-    SRunner *runner = srunner_create(suite);
 
     if (blas_load(&err) != CREW_OK) {
         (void)fprintf(stderr, "%s\n", err.msg);
@@ -543,8 +543,5 @@ int main(void)
     tcase_add_test(tc, train_is_refused);
     tcase_add_test(tc, a_feature_called_label_is_refused);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

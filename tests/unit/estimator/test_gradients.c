@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "estimator/gradients.h"
+#include "run_suite.h"
 
 /* loss = mean(3 a + 0.5 b) + mean(c), each of 2 elements: the gradients
  * are 1.5, 0.25 and 0.5 everywhere. */
@@ -128,16 +129,11 @@ int main(void)
 {
     Suite *suite = suite_create("gradients");
     TCase *tcase = tcase_create("gradients");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, each_at_once);
     tcase_add_test(tcase, the_global_norm_waits);
     tcase_add_test(tcase, a_broken_one_stays_as_it_is);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures > 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem_fs.h"
 #include "estimator/input_position.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -162,8 +163,6 @@ int main(void)
 {
     Suite *s = suite_create("input_position");
     TCase *t = tcase_create("input_position");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, is_found_by_step);
@@ -172,8 +171,5 @@ int main(void)
     tcase_add_test(t, any_fault_leaves_the_old_or_the_new_one);
     tcase_add_test(t, reading_fails_in_words);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

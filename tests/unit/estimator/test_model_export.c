@@ -12,6 +12,7 @@
 #include "export/warmup.h"
 #include "io/example.h"
 #include "io/tfrecord.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -350,7 +351,6 @@ int main(void)
 {
     Suite *suite = suite_create("model_export");
     TCase *tc = tcase_create("model_export");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, signatures_of_export_outputs, 0,
@@ -363,8 +363,5 @@ int main(void)
                         (int)COUNT_OF(weights));
     tcase_add_test(tc, warm_up_has_a_request_a_signature);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "estimator/nearest.h"
 #include "estimator/options.h"
 #include "estimator/progress.h"
+#include "run_suite.h"
 
 static char *args[16];
 static int num_args;
@@ -113,8 +114,6 @@ int main(void)
 {
     Suite *suite = suite_create("options");
     TCase *tcase = tcase_create("options");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_test(tcase, both_forms_of_a_value);
     tcase_add_loop_test(tcase, bad_options, 0,
@@ -123,8 +122,5 @@ int main(void)
     tcase_add_test(tcase, near_names);
     tcase_add_test(tcase, progress_line);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures > 0;
+    return run_suite(suite);
 }

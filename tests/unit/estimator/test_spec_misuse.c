@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "graph/graph.h"
+#include "run_suite.h"
 
 /* In libcrew.so, above all layers. */
 const char *crew_version(void)
@@ -151,15 +152,9 @@ int main(void)
 {
     Suite *suite = suite_create("spec_misuse");
     TCase *tc = tcase_create("cases");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, misuse_by_a_model_function);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "graph/graphdef.h"
 #include "io/pbguard.h"
 #include "summary/event_reader.h"
+#include "run_suite.h"
 
 static struct crew_graph *g;
 static struct crew_spec *spec;
@@ -196,8 +197,6 @@ int main(void)
 {
     Suite *suite = suite_create("summaries");
     TCase *tc = tcase_create("summaries");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, all_kinds_are_taken);
@@ -206,8 +205,5 @@ int main(void)
                         (int)(sizeof misuses / sizeof misuses[0]));
     tcase_add_test(tc, the_graph_is_shown_whole);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_suite(suite);
 }

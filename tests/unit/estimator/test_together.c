@@ -6,6 +6,7 @@
 
 #include "config/run_config.h"
 #include "estimator/together.h"
+#include "run_suite.h"
 
 static struct crew_run_config rc;
 static struct crew_optimizer optimizers[2];
@@ -111,9 +112,5 @@ int main(void)
     tcase_add_test(c, test_refused);
     tcase_add_test(c, test_bounded);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(s);
 }

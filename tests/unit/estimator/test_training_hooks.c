@@ -14,6 +14,7 @@
 #include "hooks/eval_metrics.h"
 #include "summary/event_reader.h"
 #include "hook_probe.h"
+#include "run_suite.h"
 
 /* In libcrew.so, above all layers. */
 const char *crew_version(void)
@@ -708,13 +709,5 @@ int main(void)
     tcase_add_test(t, a_saver_of_ones_own);
     tcase_add_test(t, an_evaluation_writes_its_summaries);
     suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-
-    srunner_run_all(runner, CK_NORMAL);
-
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

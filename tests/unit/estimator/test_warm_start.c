@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "checkpoint/bundle.h"
 #include "estimator/warm_start.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 static struct strbuf log_text;
@@ -548,8 +549,6 @@ int main(void)
 {
     Suite *suite = suite_create("warm_start");
     TCase *tc = tcase_create("warm_start");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, the_default_is_all_trainable_variables, 0, 2);
@@ -569,9 +568,5 @@ int main(void)
     tcase_add_test(tc, a_vocabulary_of_nothing_is_told);
     tcase_add_test(tc, what_is_no_regular_expression);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

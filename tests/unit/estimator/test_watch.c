@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "estimator/evaluator_watch.h"
+#include "run_suite.h"
 
 static struct watch fresh(void)
 {
@@ -120,8 +121,6 @@ int main(void)
 {
     Suite *suite = suite_create("watch");
     TCase *tcase = tcase_create("watch");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_test(tcase, start_delay);
     tcase_add_test(tcase, throttle_counts_from_the_start_of_the_last);
@@ -130,8 +129,5 @@ int main(void)
     tcase_add_test(tcase, end_waits_for_its_checkpoint);
     tcase_add_test(tcase, stopped_job_and_lost_cluster);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures > 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "checkpoint/save.h"
 #include "estimator/spec.h"
 #include "estimator/weights.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 
@@ -275,8 +276,6 @@ int main(void)
 {
     Suite *suite = suite_create("weights");
     TCase *tcase = tcase_create("weights");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, everything_comes_back);
@@ -286,8 +285,5 @@ int main(void)
     tcase_add_test(tcase, nobody_trains_it);
     tcase_add_test(tcase, a_spec_in_tensorflows_words);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures > 0;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 #include "forms.h"
 #include "opdef.h"
 #include "proto/tensorflow.pb-c.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -503,7 +504,6 @@ int main(void)
 {
     Suite *suite = suite_create("forms");
     TCase *tc = tcase_create("forms");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, is_a_graph_that_tensorflow_would_accept, 0,
@@ -524,8 +524,5 @@ int main(void)
     tcase_add_test(tc, a_name_that_two_nodes_have_is_refused);
     tcase_add_loop_test(tc, written_for_tensorflow, 0, FORM_COUNT);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

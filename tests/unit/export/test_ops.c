@@ -10,6 +10,7 @@
 #include "graph/emit.h"
 #include "graph/op.h"
 #include "opdef.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -214,13 +215,9 @@ int main(void)
 {
     Suite *suite = suite_create("ops");
     TCase *tc = tcase_create("ops");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_loop_test(tc, tensorflow_would_accept_every_op, 0, 2);
     tcase_add_test(tc, no_op_is_forgotten);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/mem_fs.h"
 #include "export/saved_model.h"
 #include "proto/tensorflow.pb-c.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -234,7 +235,6 @@ int main(void)
 {
     Suite *suite = suite_create("saved_model");
     TCase *tc = tcase_create("saved_model");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, holds_the_graph_with_its_weights_and_two_signatures);
@@ -242,8 +242,5 @@ int main(void)
     tcase_add_test(tc, versions_rise_and_old_ones_go);
     tcase_add_loop_test(tc, a_fault_at_any_place_shows_no_half_export, 0, 2);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "graph/emit.h"
 #include "graph/op.h"
 #include "graph/plan.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -382,7 +383,6 @@ int main(void)
 {
     Suite *suite = suite_create("custom");
     TCase *tc = tcase_create("custom");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, gradients_equal_central_differences);
@@ -392,8 +392,5 @@ int main(void)
     tcase_add_test(tc, is_exported_as_the_op_it_names_or_not_at_all);
     tcase_add_test(tc, gradients_end_where_there_is_no_backward);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

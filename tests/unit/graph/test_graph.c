@@ -7,6 +7,7 @@
 
 #include "graph/graph.h"
 #include "kernels/blas.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -287,7 +288,6 @@ int main(void)
 {
     Suite *suite = suite_create("graph");
     TCase *tc = tcase_create("graph");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, layers_have_tensorflow_names);
@@ -299,8 +299,5 @@ int main(void)
         tc, initial_values_depend_on_seed_and_name_and_keep_their_bounds);
     tcase_add_test(tc, a_filter_has_the_limit_of_its_window);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

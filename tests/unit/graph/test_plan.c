@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "graph/plan.h"
 #include "kernels/blas.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -315,7 +316,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan");
     TCase *tc = tcase_create("plan");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, shared_buffers_change_no_number);
@@ -327,8 +327,5 @@ int main(void)
     tcase_add_test(tc, no_memory_for_a_plan_is_an_error_at_every_place);
     tcase_add_test(tc, each_dropout_and_each_step_draws_its_own_numbers);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

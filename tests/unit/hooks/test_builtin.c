@@ -11,6 +11,7 @@
 #include "hooks/eval_metrics.h"
 #include "hooks/events.h"
 #include "hooks/hook_session.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 static struct crew_graph *graph;
@@ -432,13 +433,5 @@ int main(void)
     tcase_add_test(t, the_waiter_waits_once);
     tcase_add_test(t, step_counter_warns_of_a_step_that_stands);
     suite_add_tcase(suite, t);
-
-    SRunner *runner = srunner_create(suite);
-
-    srunner_run_all(runner, CK_NORMAL);
-
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/mem_fs.h"
 #include "base/strbuf.h"
 #include "hooks/hooks.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 static struct strbuf log_text;
@@ -462,8 +463,6 @@ int main(void)
 {
     Suite *suite = suite_create("hooks");
     TCase *tcase = tcase_create("hooks");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, floats_as_python_prints_them, 0,
@@ -484,8 +483,5 @@ int main(void)
     tcase_add_test(tcase, saver_skips_what_cannot_be_held);
     tcase_add_test(tcase, first_save_must_work);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures > 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "hooks/events.h"
 #include "summary/event_reader.h"
+#include "run_suite.h"
 
 static struct crew_env *env;
 static struct event_writer *events;
@@ -210,8 +211,6 @@ int main(void)
 {
     Suite *suite = suite_create("summary");
     TCase *tc = tcase_create("summary");
-    SRunner *runner = srunner_create(suite);
-    int failures;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_first_step_then_every_n);
@@ -221,8 +220,5 @@ int main(void)
     tcase_add_test(tc, a_full_disk_is_one_warning);
     tcase_add_test(tc, a_folder_that_cannot_be_written_is_one_warning);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? 0 : 1;
+    return run_suite(suite);
 }

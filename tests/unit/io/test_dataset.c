@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "io/dataset.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -297,7 +298,6 @@ int main(void)
 {
     Suite *suite = suite_create("dataset");
     TCase *tc = tcase_create("dataset");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, reads_images_scaled_with_labels, 0, 4);
@@ -312,8 +312,5 @@ int main(void)
     tcase_add_test(tc, misuse_is_reported_when_opened);
     tcase_add_test(tc, no_memory_is_an_error_at_every_place);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "io/dataset.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -248,7 +249,6 @@ int main(void)
 {
     Suite *suite = suite_create("idx");
     TCase *tc = tcase_create("idx");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, plain_and_gzipped_files_are_read, 0, 4);
@@ -260,8 +260,5 @@ int main(void)
     tcase_add_test(tc, a_wrong_crc_is_corrupt);
     tcase_add_test(tc, impossible_sizes_are_refused_before_opening);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/dataset.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -352,7 +353,6 @@ int main(void)
 {
     Suite *suite = suite_create("sources");
     TCase *tc = tcase_create("sources");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, arrays_are_read_in_order_and_from_the_start);
@@ -369,8 +369,5 @@ int main(void)
     tcase_add_test(tc, interleave_takes_blocks_in_turn);
     tcase_add_test(tc, interleave_wants_equal_elements);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include "io/dataset.h"
 #include "io/example.h"
 #include "io/tfrecord.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -365,7 +366,6 @@ int main(void)
 {
     Suite *suite = suite_create("tfrecord_dataset");
     TCase *tc = tcase_create("tfrecord_dataset");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, features_of_all_kinds, 0, 2);
@@ -376,8 +376,5 @@ int main(void)
     tcase_add_test(tc, bad_files_are_named);
     tcase_add_test(tc, wrong_requests_are_refused);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

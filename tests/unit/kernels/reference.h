@@ -13,6 +13,7 @@
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
+#include "run_suite.h"
 
 /* n floats in [-1, 1), the same for the same seed. Owner: caller, free(). */
 static inline float *numbers(int64_t n, uint64_t seed)
@@ -62,16 +63,6 @@ static inline void load_blas(void)
 {
     struct crew_err err = {0};
     ck_assert_msg(blas_load(&err) == CREW_OK, "%s", err.msg);
-}
-
-/* Run one suite as a program. */
-static inline int run_suite(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
 }
 
 /* Run it once for each instruction set this CPU has. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "metrics/metrics.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -153,7 +154,6 @@ int main(void)
 {
     Suite *suite = suite_create("metrics");
     TCase *tc = tcase_create("metrics");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_test(tc, mean_and_accuracy_count_rows_not_batches);
     tcase_add_test(tc, operands_arrive_with_their_shapes);
@@ -161,8 +161,5 @@ int main(void)
     tcase_add_test(tc, wrong_operands_stick_in_the_graph);
     tcase_add_test(tc, no_labels_stick_in_the_graph);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

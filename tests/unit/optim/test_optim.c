@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim.h"
+#include "run_suite.h"
 
 #define STEPS 3
 enum { KNOWN = 13 };
@@ -410,9 +411,5 @@ int main(void)
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, first_difference);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
+    return run_suite(suite);
 }

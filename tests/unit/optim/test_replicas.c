@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "optim/replicas.h"
+#include "run_suite.h"
 
 static int64_t needed(int64_t aggregate, int64_t total, int64_t living)
 {
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(c, test_difference);
     tcase_add_test(c, test_mean);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

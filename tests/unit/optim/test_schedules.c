@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "optim/optim.h"
+#include "run_suite.h"
 
 static double at(struct crew_schedule s, int64_t step)
 {
@@ -115,9 +116,5 @@ int main(void)
     tcase_add_test(tc, rates_that_no_rule_can_take);
     tcase_add_test(tc, clips);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "declare.h"
+#include "run_suite.h"
 
 /* A DECLARE of variables a (2, 3) and b (4), a granule each, b by the second
  * optimizer. */
@@ -246,9 +247,5 @@ int main(void)
                         (int)(sizeof(together) / sizeof(together[0])));
     tcase_add_test(t, what_cannot_be);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "end.h"
+#include "run_suite.h"
 
 static const struct end_view nobody = {.first_ps = false};
 static const struct end_view training = {.chief_alive = true,
@@ -137,9 +138,5 @@ int main(void)
     tcase_add_test(t, test_no_chief);
     tcase_add_test(t, test_orphan);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "members.h"
+#include "run_suite.h"
 
 static struct members ms;
 static char text[512];
@@ -153,9 +154,5 @@ int main(void)
     tcase_add_test(t, test_fence);
     tcase_add_test(t, test_nobody);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "shard.h"
+#include "run_suite.h"
 
 static const struct shard_place places[] = {
     {.id = 3, .variable = 0, .offset = 0, .count = 5},
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_no_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "stage.h"
+#include "run_suite.h"
 
 #define MEMBERS 3
 #define N 7
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(c, test_powers);
     tcase_add_test(c, test_room);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "steps.h"
+#include "run_suite.h"
 
 #define MEMBERS 4
 
@@ -276,9 +277,5 @@ int main(void)
     tcase_add_test(t, test_bounded_by_nothing);
     tcase_add_test(t, test_gate);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(s);
 }

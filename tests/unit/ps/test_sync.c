@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "sync.h"
+#include "run_suite.h"
 
 #define MEMBERS 5 /* chief, three workers, the evaluator */
 
@@ -343,9 +344,5 @@ int main(void)
     tcase_add_test(c, test_halted);
     tcase_add_loop_test(c, test_random, 0, 50);
     suite_add_tcase(suite, c);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    return run_suite(suite);
 }

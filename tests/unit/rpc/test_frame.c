@@ -11,6 +11,7 @@
 #include "proto/crew_rpc.pb-c.h"
 #include "rpc/frame.h"
 #include "rpc/methods.h"
+#include "run_suite.h"
 
 /* A PULL with call_id 258, two bytes of header and no payload; the CRC was
  * worked out by another program, bit by bit. */
@@ -235,10 +236,5 @@ static Suite *frame_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(frame_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(frame_suite());
 }

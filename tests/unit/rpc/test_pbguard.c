@@ -11,6 +11,7 @@
 #include "rpc/methods.h"
 #include "rpc/net.h"
 #include "io/pbguard.h"
+#include "run_suite.h"
 
 static void check_refused(const ProtobufCMessageDescriptor *type,
                           const void *data,
@@ -287,10 +288,5 @@ static Suite *guard_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(guard_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(guard_suite());
 }

@@ -2,6 +2,7 @@
  * Peers over a net in memory: HELLO, calls and parts, deadlines, losses,
  * refusals. Time is virtual. */
 #include "peer_rig.h"
+#include "run_suite.h"
 
 static struct rig rig;
 
@@ -330,10 +331,5 @@ static Suite *peer_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(peer_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(peer_suite());
 }

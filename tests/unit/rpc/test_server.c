@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Servers over a net in memory: strangers, limits, closing. Time is virtual. */
 #include "peer_rig.h"
+#include "run_suite.h"
 
 static struct rig rig;
 
@@ -300,10 +301,5 @@ static Suite *server_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(server_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(server_suite());
 }

@@ -2,6 +2,7 @@
  * A peer and a server on the net of libuv: bulk without copies and without
  * allocation, losses, sockets of both kinds, addresses, the probe. */
 #include "uv_bed.h"
+#include "run_suite.h"
 
 /* Count allocations, where no sanitizer has taken malloc. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -543,10 +544,5 @@ static Suite *uv_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(uv_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(uv_suite());
 }

@@ -2,6 +2,7 @@
  * Frames over real sockets: cut anywhere, hostile, to a slow reader; listening.
  */
 #include "uv_bed.h"
+#include "run_suite.h"
 
 /* Cut in two at every byte, and into single bytes, the same frames come out. */
 START_TEST(frames_may_be_cut_anywhere)
@@ -241,10 +242,5 @@ static Suite *uv_frames_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(uv_frames_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return run_suite(uv_frames_suite());
 }

@@ -8,6 +8,7 @@
 
 #include "base/mem_fs.h"
 #include "serving/model.h"
+#include "run_suite.h"
 
 #include "base/banned.h"
 
@@ -249,7 +250,6 @@ int main(void)
 {
     Suite *suite = suite_create("model");
     TCase *tc = tcase_create("model");
-    SRunner *runner = srunner_create(suite);
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_cycle_is_found);
@@ -260,8 +260,5 @@ int main(void)
     tcase_add_test(tc, other_tags_and_no_model);
     tcase_add_test(tc, a_long_chain_is_walked);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The end of each test program of this folder. */
-#ifndef UNIT_CHECKPOINT_RUN_SUITE_H
-#define UNIT_CHECKPOINT_RUN_SUITE_H
+ * The end of a test program. */
+#ifndef TESTS_UNIT_RUN_SUITE_H
+#define TESTS_UNIT_RUN_SUITE_H
 
 #include <check.h>
 
-/* Run all cases; the number of failed ones. */
+/* Run all cases of the suite, which is freed. The program's exit status: 0 when
+ * none failed. */
 static inline int run_suite(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
