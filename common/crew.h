@@ -204,13 +204,19 @@ CREW_API struct crew_dataset *crew_dataset_npy(
     int n);
 /* Rows of a CSV file, plain or gzipped. A scalar component for every column
  * with a name; name NULL: the field is passed over. An empty field takes the
- * default; NAN: it is required. Errors when read: NOT_FOUND (66), DATA_LOSS
- * (65) with file, line and field. Strings are not read. */
+ * default; NAN: it is required. Of CREW_STRING the component is an int64: the
+ * bucket of the word's hash (Fingerprint64, as TensorFlow's
+ * to_hash_bucket_fast) or its place in the vocabulary; -1: an empty field, a
+ * word that is not in it. Errors when read: NOT_FOUND (66), DATA_LOSS (65) with
+ * file, line and field. */
 struct crew_csv_column {
     CREW_NULLABLE const char *name;
     enum crew_dtype dtype;
     double default_value;
     bool is_label;
+    int64_t hash_buckets;
+    CREW_NULLABLE const char *const *vocabulary;
+    int64_t vocabulary_size;
 };
 struct crew_csv {
     bool header;    /* the first line is one */

@@ -2,8 +2,10 @@
  *
  * Rows of a CSV file, plain or gzipped, read line by line: RFC 4180's quotes, a
  * delimiter of choice, an optional header. Each wanted field becomes a scalar
- * component; an empty field takes its default, or is an error that names file,
- * line and column. Source of the rules: tf.data.experimental.CsvDataset. */
+ * component, a word the integer that stands for it; an empty field takes its
+ * default, or is an error that names file, line and column. Fields are unquoted
+ * and ended where they lie, in the window over the file. Source of the rules:
+ * tf.data.experimental.CsvDataset. */
 #include "io/dataset.h"
 
 #include <errno.h>
@@ -11,24 +13,33 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/mem.h"
-#include "base/strbuf.h"
+#include "io/tfrecord_source.h"
+#include "io/word_ids.h"
 
 #include "base/banned.h"
 
 enum { MAX_COLUMNS = 4096, MAX_LINE = 16 << 20 };
 
+struct column {
+    char *name; /* NULL: passed over */
+    enum crew_dtype dtype;
+    double default_value;
+    struct word_ids ids; /* of a string */
+};
+
 struct csv {
     struct crew_dataset base;
+    struct crew_env *env; /* borrowed */
     char *path;
     struct crew_csv how;
-    struct crew_csv_column *columns; /* of the file, in order */
+    struct column *columns; /* of the file, in order */
     int n;
-    gzFile file;
+    struct tfrecord_source source; /* file NULL: not open */
     int64_t line_number;
-    struct strbuf line, field;
+    char *line; /* in the window, its end is a NUL */
+    char *last; /* a line that nothing ends; owned */
 };
 
 static int bad(const struct csv *d, struct crew_err *err, const char *what)
@@ -37,52 +48,98 @@ static int bad(const struct csv *d, struct crew_err *err, const char *what)
                          d->line_number, what);
 }
 
+/* ------------------------------------------------------------------- lines */
+
+/* n bytes of the window are the line, and so is its end if it has one. */
+static int take_line(struct csv *d,
+                     size_t n,
+                     bool has_end,
+                     struct crew_err *err)
+{
+    char *at = (char *)d->source.window + d->source.begin;
+
+    if (!has_end) {
+        void *copy = NULL;
+
+        free(d->last);
+        d->last = NULL;
+        if (mem_try(n + 1, 1, "a line", &copy, err) != CREW_OK) {
+            return err->code;
+        }
+        memcpy(copy, at, n);
+        at = d->last = copy;
+    }
+    d->source.begin += n + (has_end ? 1 : 0);
+    if (n > 0 && at[n - 1] == '\r') {
+        n--;
+    }
+    at[n] = '\0';
+    d->line = at;
+    d->line_number++;
+    return CREW_OK;
+}
+
 /* A line without its end; quotes may hold line ends. OUT_OF_RANGE at the end.
  */
 static int read_line(struct csv *d, struct crew_err *err)
 {
-    bool quoted = false, any = false;
-    int c;
+    struct tfrecord_source *s = &d->source;
+    bool quoted = false;
+    size_t n = 0;
 
-    strbuf_reset(&d->line);
-    while ((c = gzgetc(d->file)) != -1) {
-        char byte = (char)c;
+    for (;;) {
+        size_t held = s->end - s->begin;
+        const char *at = (const char *)s->window + s->begin;
 
-        any = true;
-        quoted = byte == '"' ? !quoted : quoted;
-        if (byte == '\n' && !quoted) {
-            break;
+        for (; n < held && (at[n] != '\n' || quoted); n++) {
+            quoted ^= at[n] == '"';
         }
-        if (d->line.len == MAX_LINE) {
+        if (n < held) {
+            return take_line(d, n, true, err);
+        }
+        if (held > MAX_LINE) {
             return bad(d, err, "a line of more than 16 MiB");
         }
-        strbuf_add(&d->line, &byte, 1);
+        if (tfrecord_source_need(s, held + 1, err) != CREW_OK) {
+            return crew_err_wrap(err, "%s:%" PRId64, d->path, d->line_number);
+        }
+        if (s->end - s->begin == held) {
+            return held > 0
+                       ? take_line(d, n, false, err)
+                       : crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
+        }
     }
-    if (!any) {
-        int number = Z_OK;
-        const char *text = gzerror(d->file, &number);
+}
 
-        return number == Z_OK || number == Z_STREAM_END
-                   ? crew_err_set(err, CREW_OUT_OF_RANGE, "end of input")
-                   : bad(d, err, text);
+static void close_file(struct csv *d)
+{
+    struct crew_err ignored = {0};
+
+    if (d->source.file != NULL) {
+        tfrecord_source_release(&d->source);
+        (void)d->source.fs->close(d->source.file, &ignored);
     }
-    d->line_number++;
-    if (d->line.len > 0 && d->line.data[d->line.len - 1] == '\r') {
-        d->line.data[--d->line.len] = '\0';
-    }
-    return CREW_OK;
+    d->source = (struct tfrecord_source){0};
+    free(d->last);
+    d->last = NULL;
 }
 
 static int open_file(struct csv *d, struct crew_err *err)
 {
-    d->file = gzopen(d->path, "rb");
-    if (d->file == NULL) {
-        return crew_err_exit(
-            err, errno == ENOENT ? CREW_NOT_FOUND : CREW_UNAVAILABLE, 66,
-            "%s: %s. Fix: check the path", d->path, strerror(errno));
+    enum tfrecord_compression compression = TFRECORD_NONE;
+    struct tfrecord_source *s = &d->source;
+
+    *s = (struct tfrecord_source){.fs = d->env->fs};
+    if (s->fs->open(s->fs, d->path, &s->file, err) != CREW_OK) {
+        return err->code;
     }
-    (void)gzbuffer(d->file, 256 * 1024);
     d->line_number = 0;
+    if (tfrecord_sniff(s->fs, s->file, &compression, err) != CREW_OK ||
+        tfrecord_source_begin(
+            s, compression == TFRECORD_GZIP ? compression : TFRECORD_NONE,
+            err) != CREW_OK) {
+        return crew_err_wrap(err, "%s", d->path);
+    }
     if (d->how.header && read_line(d, err) != CREW_OK &&
         err->code == CREW_OUT_OF_RANGE) {
         return bad(d, err, "empty, not even a header");
@@ -90,61 +147,82 @@ static int open_file(struct csv *d, struct crew_err *err)
     return err->code;
 }
 
-/* The next field of a line from `at`; NULL: there is none. Unquoted into
- * d->field; *closed false: its quote never ends. */
-static const char *next_field(struct csv *d, const char *at, bool *closed)
-{
-    bool quoted = *at == '"';
+/* ------------------------------------------------------------------ fields */
 
-    strbuf_reset(&d->field);
-    at += quoted ? 1 : 0;
-    *closed = !quoted;
-    for (; *at != '\0'; at++) {
-        if (quoted && !*closed && at[0] == '"' && at[1] == '"') {
-            at++;
-        } else if (quoted && !*closed && *at == '"') {
-            *closed = true;
+/* Unquote the field at *at in its place and end it there; *at goes to the next
+ * one, NULL: there is none. *n: bytes of the field. NULL: its quote never ends.
+ */
+static char *next_field(const struct csv *d, char **at, size_t *n)
+{
+    char *from = *at, *field = from, *to = from;
+    bool quoted = *from == '"', open = quoted;
+
+    from += quoted ? 1 : 0;
+    for (; *from != '\0' && (open || *from != d->how.delimiter); from++) {
+        if (open && from[0] == '"' && from[1] != '"') {
+            open = false;
             continue;
-        } else if (*closed && *at == d->how.delimiter) {
-            return at + 1;
         }
-        strbuf_add(&d->field, at, 1);
+        from += open && from[0] == '"' ? 1 : 0;
+        *to++ = *from;
     }
-    return NULL;
+    *at = *from == '\0' ? NULL : from + 1;
+    *n = (size_t)(to - field);
+    *to = '\0';
+    return open ? NULL : field;
 }
 
-/* d->field as a number of column `c`, to `out`. */
+/* The number that a field which is not empty spells. */
+static bool parse(const char *field,
+                  enum crew_dtype dtype,
+                  double *value,
+                  long long *integer)
+{
+    char *end;
+
+    errno = 0;
+    if (dtype == CREW_FLOAT) {
+        *value = strtod(field, &end);
+    } else {
+        *integer = strtoll(field, &end, 10);
+    }
+    if (end == field || *end != '\0') {
+        return false;
+    }
+    return dtype == CREW_FLOAT ||
+           (errno != ERANGE &&
+            (dtype != CREW_INT32 ||
+             (*integer >= INT32_MIN && *integer <= INT32_MAX)));
+}
+
+/* A field of column `c`, to `out`. */
 static int store(const struct csv *d,
-                 const struct crew_csv_column *c,
+                 const struct column *c,
+                 const char *field,
+                 size_t n,
                  void *out,
                  struct crew_err *err)
 {
     double value = c->default_value;
     long long integer = isnan(value) ? 0 : (long long)value;
-    char *end = d->field.data;
 
-    if (d->field.len == 0 && isnan(value)) {
+    if (c->dtype == CREW_STRING) {
+        *(int64_t *)out = n > 0 ? word_ids_of(&c->ids, field, n) : -1;
+        return CREW_OK;
+    }
+    if (n == 0 && isnan(value)) {
         return crew_err_exit(err, CREW_DATA_LOSS, 65,
                              "%s:%" PRId64
                              ": field '%s' is required but "
                              "missing. Fix: fill it, or give it a default",
                              d->path, d->line_number, c->name);
     }
-    errno = 0;
-    if (d->field.len > 0 && c->dtype == CREW_FLOAT) {
-        value = strtod(d->field.data, &end);
-    } else if (d->field.len > 0) {
-        integer = strtoll(d->field.data, &end, 10);
-    }
-    if (d->field.len > 0 && (end == d->field.data || *end != '\0' ||
-                             (errno == ERANGE && c->dtype != CREW_FLOAT) ||
-                             (c->dtype == CREW_INT32 &&
-                              (integer < INT32_MIN || integer > INT32_MAX)))) {
+    if (n > 0 && !parse(field, c->dtype, &value, &integer)) {
         return crew_err_exit(err, CREW_DATA_LOSS, 65,
                              "%s:%" PRId64
                              ": field '%s' is \"%.40s\", not a "
                              "valid %s",
-                             d->path, d->line_number, c->name, d->field.data,
+                             d->path, d->line_number, c->name, field,
                              dtype_name(c->dtype));
     }
     if (c->dtype == CREW_FLOAT) {
@@ -169,26 +247,29 @@ static int wrong_count(const struct csv *d, int got, struct crew_err *err)
 
 static int split(struct csv *d, void *const *out, struct crew_err *err)
 {
-    const char *at = d->line.data;
+    char *at = d->line;
     int k = 0;
 
     for (int i = 0; i < d->n; i++) {
-        bool closed = true;
+        const char *field;
+        size_t n;
 
         if (at == NULL) {
             return wrong_count(d, i, err);
         }
-        at = next_field(d, at, &closed);
-        if (!closed) {
+        field = next_field(d, &at, &n);
+        if (field == NULL) {
             return bad(d, err, "a quote that does not end");
         }
         if (d->columns[i].name != NULL &&
-            store(d, &d->columns[i], out[k++], err) != CREW_OK) {
+            store(d, &d->columns[i], field, n, out[k++], err) != CREW_OK) {
             return err->code;
         }
     }
     return at == NULL ? CREW_OK : wrong_count(d, d->n + 1, err);
 }
+
+/* ----------------------------------------------------------------- dataset */
 
 static int csv_next(struct crew_dataset *base,
                     void *const *out,
@@ -201,84 +282,102 @@ static int csv_next(struct crew_dataset *base,
         *err = base->broken;
         return err->code;
     }
-    if (d->file == NULL && open_file(d, err) != CREW_OK) {
+    if (d->source.file == NULL && open_file(d, err) != CREW_OK) {
         return err->code;
     }
     do { /* empty lines are passed over */
         if (read_line(d, err) != CREW_OK) {
             return err->code;
         }
-    } while (d->line.len == 0);
+    } while (d->line[0] == '\0');
     *rows = 1;
     return split(d, out, err);
 }
 
 static int csv_rewind(struct crew_dataset *base, struct crew_err *err)
 {
-    struct csv *d = (struct csv *)base;
-
     (void)err;
-    if (d->file != NULL) {
-        (void)gzclose(d->file);
-        d->file = NULL;
-    }
+    close_file((struct csv *)base);
     return CREW_OK;
 }
 
 static void csv_free(struct crew_dataset *base)
 {
     struct csv *d = (struct csv *)base;
-    struct crew_err ignored = {0};
 
-    (void)csv_rewind(base, &ignored);
+    close_file(d);
     for (int i = 0; i < d->n; i++) {
-        free((void *)(uintptr_t)d->columns[i].name);
+        free(d->columns[i].name);
+        word_ids_release(&d->columns[i].ids);
     }
     free(d->columns);
     free(d->path);
-    strbuf_release(&d->line);
-    strbuf_release(&d->field);
 }
 
 static const struct dataset_ops csv_ops = {.next = csv_next,
                                            .rewind = csv_rewind,
                                            .free = csv_free};
 
-struct crew_dataset *crew_dataset_csv(const char *path,
-                                      const struct crew_csv_column *columns,
-                                      int n,
-                                      struct crew_csv how)
+/* ------------------------------------------------------------------ making */
+
+static void add_column(struct csv *d, int i, const struct crew_csv_column *from)
+{
+    struct column *c = &d->columns[i];
+    bool word = from->dtype == CREW_STRING;
+    const char *wrong = word_ids_refuse(
+        word, from->hash_buckets, from->vocabulary, from->vocabulary_size);
+
+    if (from->dtype != CREW_FLOAT && from->dtype != CREW_INT32 &&
+        from->dtype != CREW_INT64 && !word) {
+        wrong = "float32, int32, int64 and strings are read";
+    }
+    if (wrong != NULL) {
+        (void)crew_err_exit(&d->base.broken, CREW_INVALID_ARGUMENT, 64,
+                            "crew_dataset_csv: column '%s' is %s: %s",
+                            from->name, dtype_name(from->dtype), wrong);
+        return;
+    }
+    c->name = xstrdup(from->name);
+    c->dtype = from->dtype;
+    c->default_value = from->default_value;
+    word_ids_make(&c->ids, from->hash_buckets, from->vocabulary,
+                  from->vocabulary_size);
+    dataset_add_component(&d->base, c->name, word ? CREW_INT64 : c->dtype,
+                          crew_scalar_shape(), from->is_label);
+}
+
+struct crew_dataset *dataset_csv(struct crew_env *env,
+                                 const char *path,
+                                 const struct crew_csv_column *columns,
+                                 int n,
+                                 struct crew_csv how)
 {
     struct csv *d = dataset_new(sizeof *d, &csv_ops, NULL);
 
+    d->env = env;
     d->path = xstrdup(path);
     d->how = how;
     d->how.delimiter = how.delimiter == '\0' ? ',' : how.delimiter;
-    strbuf_init(&d->line);
-    strbuf_init(&d->field);
     if (n < 1 || n > MAX_COLUMNS) {
-        crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
-                     "crew_dataset_csv: %d columns, must be 1 to %d", n,
-                     MAX_COLUMNS);
+        (void)crew_err_exit(&d->base.broken, CREW_INVALID_ARGUMENT, 64,
+                            "crew_dataset_csv: %d columns, must be 1 to %d", n,
+                            MAX_COLUMNS);
         n = 0;
     }
     d->n = n;
     d->columns = xcalloc((size_t)n + 1, sizeof *d->columns);
     for (int i = 0; i < n; i++) {
-        d->columns[i] = columns[i];
-        if (columns[i].name == NULL) {
-            continue;
+        if (columns[i].name != NULL) {
+            add_column(d, i, &columns[i]);
         }
-        d->columns[i].name = xstrdup(columns[i].name);
-        if (columns[i].dtype != CREW_FLOAT && columns[i].dtype != CREW_INT32 &&
-            columns[i].dtype != CREW_INT64) {
-            crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
-                         "crew_dataset_csv: '%s' is %s; float32, int32 and "
-                         "int64 are read",
-                         columns[i].name, dtype_name(columns[i].dtype));
-        }
-        dataset_add_component(&d->base, columns[i].name, columns[i].dtype,
-                              crew_scalar_shape(), columns[i].is_label);
     }
     return &d->base;
+}
+
+struct crew_dataset *crew_dataset_csv(const char *path,
+                                      const struct crew_csv_column *columns,
+                                      int n,
+                                      struct crew_csv how)
+{
+    return dataset_csv(env_posix(), path, columns, n, how);
 }

@@ -105,6 +105,12 @@ void dataset_shard_by_default(struct crew_dataset *,
                               int64_t num,
                               int64_t index);
 
+/* crew_dataset_csv with a file of another environment, borrowed. */
+struct crew_dataset *dataset_csv(struct crew_env *,
+                                 const char *path,
+                                 const struct crew_csv_column *,
+                                 int n,
+                                 struct crew_csv);
 /* crew_dataset_tfrecord with files of another environment, borrowed. */
 struct crew_dataset *dataset_tfrecord(struct crew_env *,
                                       const struct crew_tfrecord *,

@@ -5,18 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fingerprint.h"
 #include "base/mem.h"
+#include "io/word_ids.h"
 
 #include "base/banned.h"
-
-/* A vocabulary: open addressing over fingerprints, half empty. */
-struct vocabulary {
-    char **words;
-    int64_t n;
-    int64_t *slots; /* (mask + 1): a word's place, or -1 */
-    uint64_t mask;
-};
 
 struct feature {
     char *name;
@@ -26,9 +18,8 @@ struct feature {
     int64_t count;           /* values of an element */
     size_t bytes;
     bool var_len, is_label;
-    double fill; /* var_len: of what is not there */
-    int64_t buckets;
-    struct vocabulary vocabulary;
+    double fill;         /* var_len: of what is not there */
+    struct word_ids ids; /* of a string */
     /* This block: rows of `bytes` each; the column's own or `made`. */
     const void *rows;
     void *made; /* (block, bytes); NULL: the column is used as it is */
@@ -40,60 +31,6 @@ struct record_features {
     int64_t block;
     struct parse_spec *spec;
 };
-
-/* -------------------------------------------------------------- vocabulary */
-
-static void vocabulary_make(struct vocabulary *v,
-                            const char *const *words,
-                            int64_t n)
-{
-    uint64_t size = 2;
-
-    while (size < 2 * (uint64_t)n) {
-        size *= 2;
-    }
-    v->n = n;
-    v->mask = size - 1;
-    v->words = xcalloc((size_t)n, sizeof *v->words);
-    v->slots = xcalloc(size, sizeof *v->slots);
-    for (uint64_t i = 0; i < size; i++) {
-        v->slots[i] = -1;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t at = fingerprint64(words[i], strlen(words[i])) & v->mask;
-
-        v->words[i] = xstrdup(words[i]);
-        while (v->slots[at] >= 0) {
-            at = (at + 1) & v->mask;
-        }
-        v->slots[at] = i;
-    }
-}
-
-/* The word's place; -1: it is not there. Of a word twice the first. */
-static int64_t vocabulary_find(const struct vocabulary *v,
-                               const struct example_bytes *word)
-{
-    uint64_t at = fingerprint64(word->data, word->n) & v->mask;
-
-    for (; v->slots[at] >= 0; at = (at + 1) & v->mask) {
-        const char *w = v->words[v->slots[at]];
-
-        if (strlen(w) == word->n && memcmp(w, word->data, word->n) == 0) {
-            break;
-        }
-    }
-    return v->slots[at];
-}
-
-static void vocabulary_release(struct vocabulary *v)
-{
-    for (int64_t i = 0; i < v->n; i++) {
-        free(v->words[i]);
-    }
-    free(v->words);
-    free(v->slots);
-}
 
 /* ------------------------------------------------------------------ making */
 
@@ -109,7 +46,9 @@ static int refuse(const struct crew_record_feature *f,
 /* The first thing that is wrong with a request. */
 static int check(const struct crew_record_feature *f, struct crew_err *err)
 {
-    bool ids = f->hash_buckets > 0 || f->vocabulary_size > 0;
+    const char *wrong =
+        word_ids_refuse(f->dtype == CREW_STRING, f->hash_buckets, f->vocabulary,
+                        f->vocabulary_size);
 
     if (f->name == NULL || f->name[0] == '\0') {
         return refuse(f, "it has no name", err);
@@ -118,17 +57,8 @@ static int check(const struct crew_record_feature *f, struct crew_err *err)
         f->dtype != CREW_STRING) {
         return refuse(f, "an Example holds float32, int64 or string", err);
     }
-    if ((f->dtype == CREW_STRING) != ids) {
-        return refuse(f,
-                      ids ? "hash_buckets and vocabulary are for strings"
-                          : "a string needs hash_buckets or a vocabulary, "
-                            "which make an integer of it",
-                      err);
-    }
-    if ((f->hash_buckets > 0 && f->vocabulary_size > 0) ||
-        f->hash_buckets < 0 || f->vocabulary_size < 0 ||
-        (f->vocabulary_size > 0 && f->vocabulary == NULL)) {
-        return refuse(f, "give either hash_buckets or a vocabulary", err);
+    if (wrong != NULL) {
+        return refuse(f, wrong, err);
     }
     if (f->var_len && f->shape.rank != 1) {
         return refuse(f,
@@ -164,12 +94,9 @@ static int make_feature(const struct crew_record_feature *from,
     f->var_len = from->var_len;
     f->is_label = from->is_label;
     f->fill = from->has_default ? from->default_value : ids ? -1 : 0;
-    f->buckets = from->hash_buckets;
     f->bytes = (size_t)f->count * dtype_size(f->element);
-    if (from->vocabulary_size > 0) {
-        vocabulary_make(&f->vocabulary, from->vocabulary,
-                        from->vocabulary_size);
-    }
+    word_ids_make(&f->ids, from->hash_buckets, from->vocabulary,
+                  from->vocabulary_size);
     if ((ids || f->var_len) &&
         mem_try((size_t)block, f->bytes, from->name, &made, err) != CREW_OK) {
         return err->code;
@@ -264,7 +191,7 @@ void record_features_free(struct record_features *r)
     for (int i = 0; i < r->n; i++) {
         free(r->features[i].name);
         free(r->features[i].made);
-        vocabulary_release(&r->features[i].vocabulary);
+        word_ids_release(&r->features[i].ids);
     }
     free(r->features);
     parse_spec_free(r->spec);
@@ -287,14 +214,6 @@ const struct parse_spec *record_features_spec(const struct record_features *r)
 
 /* ------------------------------------------------------------------ values */
 
-static int64_t id_of(const struct feature *f, const struct example_bytes *s)
-{
-    if (f->buckets > 0) {
-        return hash_bucket_fast(s->data, s->n, f->buckets);
-    }
-    return vocabulary_find(&f->vocabulary, s);
-}
-
 /* Value k of the column, as value `to` of what is made. */
 static void make_value(const struct feature *f,
                        const struct parse_column *c,
@@ -306,7 +225,8 @@ static void make_value(const struct feature *f,
     } else if (f->dtype == CREW_INT64) {
         ((int64_t *)f->made)[to] = c->ints[k];
     } else {
-        ((int64_t *)f->made)[to] = id_of(f, &c->strings[k]);
+        ((int64_t *)f->made)[to] =
+            word_ids_of(&f->ids, c->strings[k].data, c->strings[k].n);
     }
 }
 

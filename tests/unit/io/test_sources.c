@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem_fs.h"
+#include "base/strbuf.h"
 #include "io/dataset.h"
 #include "run_suite.h"
 
@@ -176,9 +178,9 @@ END_TEST
 /* ---------------------------------------------------------------------- CSV */
 
 static const struct crew_csv_column columns[] = {
-    {"a", CREW_FLOAT, NAN, false},
-    {NULL, CREW_FLOAT, 0, false},
-    {"b", CREW_INT64, 9, true},
+    {.name = "a", .dtype = CREW_FLOAT, .default_value = NAN},
+    {.name = NULL},
+    {.name = "b", .dtype = CREW_INT64, .default_value = 9, .is_label = true},
 };
 
 static int read_csv(const char *text,
@@ -246,6 +248,95 @@ START_TEST(bad_csv_names_line_and_field)
     (void)read_csv(bad_csv[_i].text, false, a, b, &err);
     ck_assert_msg(strstr(err.msg, bad_csv[_i].part) != NULL, "got %s", err.msg);
     ck_assert_int_eq(crew_err_exit_code(&err), 65);
+}
+END_TEST
+
+START_TEST(csv_words_become_integers)
+{
+    static const char *const origins[] = {"EWR", "LGA", "JFK"};
+    const struct crew_csv_column words[] = {
+        {.name = "origin",
+         .dtype = CREW_STRING,
+         .vocabulary = origins,
+         .vocabulary_size = 3},
+        {.name = "carrier", .dtype = CREW_STRING, .hash_buckets = 10}};
+    const char *text = "JFK,Veronica\n\"EWR\",\nSFO,\"Veronica\"";
+    char *path = write_file("w.csv", text, strlen(text));
+    struct crew_dataset *d =
+        crew_dataset_csv(path, words, 2, (struct crew_csv){0});
+    static const int64_t want[3][2] = {{2, 4}, {0, -1}, {-1, 4}};
+    struct crew_err err = {0};
+    int64_t rows;
+
+    ck_assert_int_eq(d->spec.component[0].dtype, CREW_INT64);
+    for (int i = 0; i < 3; i++) {
+        int64_t origin, carrier;
+        void *out[] = {&origin, &carrier};
+
+        ck_assert_msg(d->ops->next(d, out, &rows, &err) == CREW_OK, "%s",
+                      err.msg);
+        ck_assert_int_eq(origin, want[i][0]);
+        ck_assert_int_eq(carrier, want[i][1]);
+    }
+    dataset_free(d);
+    free(path);
+}
+END_TEST
+
+START_TEST(csv_strings_need_a_way_to_integers)
+{
+    const struct crew_csv_column word = {.name = "w", .dtype = CREW_STRING};
+    struct crew_dataset *d =
+        crew_dataset_csv("x.csv", &word, 1, (struct crew_csv){0});
+    struct crew_err err = {0};
+
+    ck_assert(dataset_check(d, &err) != CREW_OK);
+    ck_assert_msg(strstr(err.msg,
+                         "column 'w' is string: a string needs "
+                         "hash_buckets or a vocabulary") != NULL,
+                  "got %s", err.msg);
+    ck_assert_int_eq(crew_err_exit_code(&err), 64);
+    dataset_free(d);
+}
+END_TEST
+
+/* Lines longer than a window, over its border, the last one without an end. */
+START_TEST(csv_lines_of_any_length)
+{
+    enum { LINES = 64, LONG = 300000 };
+    struct crew_csv_column columns3[] = {
+        {.name = "a", .dtype = CREW_INT64, .default_value = 0},
+        {.name = NULL},
+        {.name = "b", .dtype = CREW_INT64, .default_value = 0}};
+    struct crew_env *env = env_mem_new(1);
+    struct strbuf text;
+    struct crew_err err = {0};
+    struct crew_dataset *d;
+    int64_t rows;
+
+    strbuf_init(&text);
+    for (int i = 0; i < LINES; i++) {
+        strbuf_addf(&text, "%s%d,\"", i > 0 ? "\n" : "", i);
+        for (int k = 0; k < (i % 7 == 3 ? LONG : 9000 + i); k++) {
+            strbuf_add(&text, k % 100 == 50 ? "\n" : "x", 1);
+        }
+        strbuf_addf(&text, "\",%d", 3 * i);
+    }
+    ck_assert(fs_replace_file(env, "/t.csv", text.data, text.len, &err) ==
+              CREW_OK);
+    d = dataset_csv(env, "/t.csv", columns3, 3, (struct crew_csv){0});
+    for (int i = 0; i < LINES; i++) {
+        int64_t a = -1, b = -1;
+        void *out[] = {&a, &b};
+
+        ck_assert_msg(d->ops->next(d, out, &rows, &err) == CREW_OK, "%s",
+                      err.msg);
+        ck_assert_int_eq(a, i);
+        ck_assert_int_eq(b, 3 * i);
+    }
+    dataset_free(d);
+    env_mem_free(env);
+    strbuf_release(&text);
 }
 END_TEST
 
@@ -360,6 +451,9 @@ int main(void)
     tcase_add_loop_test(tc, bad_npy_files_are_named, 0,
                         (int)(sizeof bad_npy / sizeof bad_npy[0]));
     tcase_add_test(tc, csv_fields_quotes_defaults);
+    tcase_add_test(tc, csv_words_become_integers);
+    tcase_add_test(tc, csv_strings_need_a_way_to_integers);
+    tcase_add_test(tc, csv_lines_of_any_length);
     tcase_add_loop_test(tc, bad_csv_names_line_and_field, 0,
                         (int)(sizeof bad_csv / sizeof bad_csv[0]));
     tcase_add_test(tc, missing_files_say_so);
