@@ -638,7 +638,7 @@ CREW_API struct crew_node *crew_batch_normalization(
 /* Moving elements. The batch stays the first dimension. */
 CREW_API struct crew_node *crew_concat(struct crew_graph *, /* ConcatV2 */
                                        struct crew_node *const *xs,
-                                       int n, /* at most 8 */
+                                       int n,
                                        int axis);
 CREW_API struct crew_node *crew_transpose(struct crew_graph *,
                                           struct crew_node *x,

@@ -173,7 +173,6 @@ struct crew_node *graph_add(struct crew_graph *g,
 {
     struct crew_node *n;
 
-    PRE(n_in <= NODE_MAX_INPUTS);
     if (graph_broken(g)) {
         return g->poison;
     }
@@ -190,7 +189,7 @@ struct crew_node *graph_add(struct crew_graph *g,
                               g->scope.data, name, in[k]->name);
         }
     }
-    n = xcalloc(1, sizeof *n);
+    n = xcalloc(1, sizeof *n + (size_t)n_in * sizeof n->in[0]);
     n->graph = g;
     n->op = op;
     n->name = graph_unique_name(g, name);

@@ -48,19 +48,17 @@ union op_attr {
     } embed;
 };
 
-#define NODE_MAX_INPUTS 8
-
 struct crew_node {
     const struct op_def *op;
     struct crew_graph *graph;
     char *name;
     int id; /* place in the graph; inputs have smaller ones */
-    int n_in;
-    struct crew_node *in[NODE_MAX_INPUTS];
     enum crew_dtype dtype;
     struct crew_shape shape; /* -1 only in front: the batch */
     bool ragged;             /* an input of lists: see plan_ragged */
     union op_attr attr;
+    int n_in;
+    struct crew_node *in[];
 };
 
 struct owned {

@@ -18,6 +18,8 @@ struct custom {
     void *self;
 };
 
+enum { CUSTOM_MAX_INPUTS = 8 };
+
 static const struct custom *custom_of(const struct crew_node *n)
 {
     return (const struct custom *)n->op;
@@ -63,7 +65,7 @@ static const char *shape_fault(const struct crew_node *n,
 static void infer_custom(struct crew_node *n)
 {
     const struct custom *c = custom_of(n);
-    struct crew_shape in[NODE_MAX_INPUTS], out = n->in[0]->shape;
+    struct crew_shape in[CUSTOM_MAX_INPUTS], out = n->in[0]->shape;
     struct crew_err err = {0};
     const char *fault;
 
@@ -199,7 +201,7 @@ static const char *request_fault(const struct crew_op *op, int n)
     if (op->forward == NULL) {
         return "it has no forward";
     }
-    if (n < 1 || n > NODE_MAX_INPUTS) {
+    if (n < 1 || n > CUSTOM_MAX_INPUTS) {
         return "it must have 1 to 8 operands";
     }
     return NULL;

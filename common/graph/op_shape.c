@@ -33,6 +33,29 @@ static int64_t span(const struct crew_shape *s, int from, int to, int64_t batch)
 
 /* ----------------------------------------------------------------- ConcatV2 */
 
+/* Parts are often a few elements wide, for which a call would be felt. */
+static void copy_rows(int64_t rows,
+                      int64_t n,
+                      float *restrict to,
+                      int64_t to_step,
+                      const float *restrict from,
+                      int64_t from_step,
+                      bool add)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        float *y = to + i * to_step;
+        const float *x = from + i * from_step;
+
+        if (n > 64 && !add) {
+            memcpy(y, x, (size_t)n * sizeof(float));
+            continue;
+        }
+        for (int64_t j = 0; j < n; j++) {
+            y[j] = add ? y[j] + x[j] : x[j];
+        }
+    }
+}
+
 static void infer_concat(struct crew_node *n)
 {
     struct crew_shape out = n->in[0]->shape;
@@ -71,12 +94,8 @@ static void forward_concat(const struct crew_node *n, struct run *r)
 
     for (int k = 0; k < n->n_in; k++) {
         int64_t part = span(&n->in[k]->shape, axis, rank, r->batch);
-        const float *x = run_in(r, n, k);
 
-        for (int64_t i = 0; i < outer; i++) {
-            memcpy(y + i * width + at, x + i * part,
-                   (size_t)part * sizeof(float));
-        }
+        copy_rows(outer, part, y + at, width, run_in(r, n, k), part, false);
         at += part;
     }
 }
@@ -90,10 +109,10 @@ static void backward_concat(const struct crew_node *n, struct run *r)
 
     for (int k = 0; k < n->n_in; k++) {
         int64_t part = span(&n->in[k]->shape, axis, rank, r->batch);
-        float *dx = run_d_in_zeroed(r, n, k);
+        struct grad dx = run_d_in(r, n, k);
 
-        for (int64_t i = 0; dx != NULL && i < outer; i++) {
-            k_axpy(part, 1.0f, dy + i * width + at, dx + i * part);
+        if (dx.data != NULL) {
+            copy_rows(outer, part, dx.data, part, dy + at, width, dx.add);
         }
         at += part;
     }
