@@ -9,9 +9,9 @@
 struct executor;
 
 /* An index over the graph, which is borrowed. Errors: INVALID_ARGUMENT (65) two
- * nodes of one name. */
+ * nodes of one name. Without a model: no ops with resources. */
 CREW_MUST_CHECK int executor_new(const Tensorflow__GraphDef *,
-                                 struct serving_model *,
+                                 CREW_NULLABLE struct serving_model *,
                                  CREW_OUT struct executor **,
                                  struct crew_err *);
 void executor_free(CREW_NULLABLE struct executor *);

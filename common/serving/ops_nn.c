@@ -67,6 +67,60 @@ static int run_matmul(struct op_call *call)
                   op_attr_bool(call->node, "transpose_b", false));
 }
 
+/* The dimensions in front of the two of each matrix, broadcast. */
+static int leading(struct op_call *call, struct broadcast *b)
+{
+    struct value in[2] = {call->in[0], call->in[1]};
+    struct op_call ahead = *call;
+
+    ahead.in = in;
+    for (int k = 0; k < 2; k++) {
+        if (in[k].shape.rank < 2) {
+            return op_fail(call, CREW_INVALID_ARGUMENT,
+                           "In[%d] ndims must be >= 2: %d", k,
+                           in[k].shape.rank);
+        }
+        in[k].shape.rank -= 2;
+    }
+    return broadcast_init(b, &ahead, 0, 2);
+}
+
+static int run_batch_matmul(struct op_call *call)
+{
+    bool ta = op_attr_bool(call->node, "adj_x", false);
+    bool tb = op_attr_bool(call->node, "adj_y", false);
+    struct broadcast at;
+    struct crew_shape shape;
+    int64_t m, k, n, k2;
+
+    if (want_floats(call, 2) != CREW_OK || leading(call, &at) != CREW_OK) {
+        return call->err->code;
+    }
+    const int64_t *a = &call->in[0].shape.dim[call->in[0].shape.rank - 2];
+    const int64_t *b = &call->in[1].shape.dim[call->in[1].shape.rank - 2];
+    m = a[ta ? 1 : 0];
+    k = a[ta ? 0 : 1];
+    n = b[tb ? 0 : 1];
+    k2 = b[tb ? 1 : 0];
+    if (k != k2 || at.shape.rank + 2 > CREW_MAX_RANK) {
+        return incompatible(call, "Matrix size-incompatible");
+    }
+    shape = at.shape;
+    shape.dim[shape.rank++] = m;
+    shape.dim[shape.rank++] = n;
+    if (value_new(&call->out[0], CREW_FLOAT, &shape, call->err) != CREW_OK ||
+        blas_load(call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < at.n && m > 0 && n > 0 && k > 0; i++) {
+        k_matmul(ta, tb, m, n, k, call->in[0].f32 + at.at[0] * m * k,
+                 call->in[1].f32 + at.at[1] * k * n, false,
+                 call->out[0].f32 + i * m * n);
+        broadcast_next(&at);
+    }
+    return CREW_OK;
+}
+
 static int run_bias_add(struct op_call *call)
 {
     const struct value *x = &call->in[0], *b = &call->in[1];
@@ -395,6 +449,8 @@ static int run_log_softmax(struct op_call *call)
 
 const struct serving_op serving_ops_nn[] = {
     {"MatMul", run_matmul, NULL, 2, 2},
+    {"BatchMatMul", run_batch_matmul, NULL, 2, 2},
+    {"BatchMatMulV2", run_batch_matmul, NULL, 2, 2},
     {"BiasAdd", run_bias_add, NULL, 2, 2},
     {"Conv2D", run_conv2d, NULL, 2, 2},
     {"DepthwiseConv2dNative", run_depthwise, NULL, 2, 2},

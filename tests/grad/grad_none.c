@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Cases of ops without a gradient: only their value and export are tried. */
+#include "grad_cases.h"
+
+#include "base/banned.h"
+
+/* The batch that the test feeds, with labels beside it. */
+static struct crew_node *fed(struct trial *t)
+{
+    struct crew_node *x =
+        graph_input(t->g, "x", CREW_FLOAT, crew_shape2(-1, 4));
+
+    t->labels = graph_input(t->g, "labels", CREW_INT32, crew_shape1(-1));
+    return x;
+}
+
+struct crew_node *build_placeholder(struct trial *t)
+{
+    return fed(t);
+}
+
+struct crew_node *build_constant(struct trial *t)
+{
+    return crew_constant(t->g, 1.5f);
+}
+
+struct crew_node *build_argmax(struct trial *t)
+{
+    return crew_argmax(t->g, fed(t), -1);
+}
+
+struct crew_node *build_one_hot(struct trial *t)
+{
+    (void)fed(t);
+    return crew_one_hot(t->g, t->labels, 4); /* one label is no row of it */
+}
+
+struct crew_node *build_moments(struct trial *t)
+{
+    struct crew_node *x = fed(t);
+
+    return graph_add(t->g, &op_moments, "moments", 1, &x, (union op_attr){0});
+}
+
+struct crew_node *build_moment(struct trial *t)
+{
+    struct crew_node *x = build_moments(t);
+
+    return graph_add(t->g, &op_moment, "moment", 1, &x,
+                     (union op_attr){.moment = {1, true}});
+}
