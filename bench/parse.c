@@ -339,7 +339,7 @@ struct dataset_pass {
     struct crew_err *err;
 };
 
-static void dataset_pass(void *self)
+static void one_pass(void *self)
 {
     struct dataset_pass *p = self;
     const struct dataset_batch *batch;
@@ -385,7 +385,7 @@ static int bench_dataset(struct bench_result *out, struct crew_err *err)
         write_records(&p, err) == CREW_OK &&
         dataset_reader_open(make_dataset(&d, p.env), 0, &ours.reader, err) ==
             CREW_OK) {
-        struct bench_time time = bench_measure(2, dataset_pass, &ours);
+        struct bench_time time = bench_measure(2, one_pass, &ours);
         struct bench_time limit = bench_measure(0.5, read_pass, &p);
 
         *out = (struct bench_result){.ours = EXAMPLES / time.best / 1e3,

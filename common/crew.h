@@ -47,7 +47,7 @@ extern "C" {
 
 /* Raised whenever a struct of this header changes. A job built against another
  * number is refused when it is loaded. */
-#define CREW_ABI_VERSION 3
+#define CREW_ABI_VERSION 4
 
 /* The library's release, e.g. "0.1.0". Owner: the library. */
 CREW_API const char *crew_version(void);
@@ -290,12 +290,24 @@ CREW_API struct crew_dataset *crew_dataset_interleave(
     struct crew_dataset *const *sources,
     int n,
     int64_t block_length);
+/* Elements side by side, until one has ended: the components of all, whose
+ * names differ. Takes the datasets of the list. */
+CREW_API struct crew_dataset *crew_dataset_zip(
+    struct crew_dataset *const *sources,
+    int n);
 /* Uniform shuffle in a buffer of `buffer` elements. seed 0: from the run's seed
  * and the worker's place, so that workers read in different orders. */
 CREW_API struct crew_dataset *crew_dataset_shuffle(
     CREW_TAKES struct crew_dataset *,
     int64_t buffer,
     uint64_t seed);
+/* The same; reshuffle_each_iteration false: every pass in the order of the
+ * first. */
+CREW_API struct crew_dataset *crew_dataset_shuffle_with(
+    CREW_TAKES struct crew_dataset *,
+    int64_t buffer,
+    uint64_t seed,
+    bool reshuffle_each_iteration);
 /* times < 0: for ever. */
 CREW_API struct crew_dataset *crew_dataset_repeat(
     CREW_TAKES struct crew_dataset *,
@@ -513,6 +525,26 @@ CREW_API struct crew_node *crew_leaky_relu(struct crew_graph *,
 CREW_API struct crew_node *crew_activate(struct crew_graph *, /* Relu, ... */
                                          struct crew_node *x,
                                          enum crew_activation);
+#define CREW_ACTIVATION(name)                                   \
+    CREW_API struct crew_node *crew_##name(struct crew_graph *, \
+                                           struct crew_node *x)
+CREW_ACTIVATION(relu);
+CREW_ACTIVATION(relu6);
+CREW_ACTIVATION(elu);
+CREW_ACTIVATION(selu);
+CREW_ACTIVATION(sigmoid);
+CREW_ACTIVATION(tanh);
+CREW_ACTIVATION(softplus);
+CREW_ACTIVATION(softsign);
+CREW_ACTIVATION(swish); /* silu */
+CREW_ACTIVATION(log_sigmoid);
+CREW_ACTIVATION(crelu); /* relu of x and of -x, side by side */
+CREW_API struct crew_node *crew_gelu(struct crew_graph *,
+                                     struct crew_node *x,
+                                     bool approximate);
+/* Integers as float32: Cast. Floats are given back. */
+CREW_API struct crew_node *crew_to_float(struct crew_graph *,
+                                         struct crew_node *x);
 /* Reshape. One dimension may be -1. */
 CREW_API struct crew_node *crew_reshape(struct crew_graph *,
                                         struct crew_node *x,
@@ -533,6 +565,14 @@ CREW_API struct crew_node *crew_average_pooling2d(struct crew_graph *,
                                                   int64_t size,
                                                   int64_t stride,
                                                   enum crew_padding);
+/* Over the whole image: (b, h, w, c) -> (b, c). Mean, Max. */
+CREW_API struct crew_node *crew_global_average_pooling2d(struct crew_graph *,
+                                                         struct crew_node *x);
+CREW_API struct crew_node *crew_global_max_pooling2d(struct crew_graph *,
+                                                     struct crew_node *x);
+/* tf.layers.flatten: (b, everything else). */
+CREW_API struct crew_node *crew_flatten(struct crew_graph *,
+                                        struct crew_node *x);
 /* Inverted dropout: in CREW_TRAIN each element is kept with probability
  * 1 - rate and divided by it; in other modes the identity. */
 CREW_API struct crew_node *crew_dropout(struct crew_graph *,
@@ -737,8 +777,9 @@ CREW_API struct crew_node *crew_custom_op(struct crew_graph *,
                                           int n);
 
 /* Losses: tf.losses by its names, a scalar unless the reduction is NONE. Shapes
- * of labels and predictions are the same. A zeroed struct crew_loss is
- * TensorFlow's default: the mean over the elements whose weight is not 0. */
+ * of labels and predictions are the same; labels of integers are cast. A zeroed
+ * struct crew_loss is TensorFlow's default: the mean over the elements whose
+ * weight is not 0, and 0 when there are none. */
 enum crew_loss_reduction {
     CREW_LOSS_SUM_BY_NONZERO_WEIGHTS = 0,
     CREW_LOSS_NONE,
@@ -789,7 +830,7 @@ CREW_API struct crew_node *crew_softmax_cross_entropy(
     struct crew_loss);
 CREW_API struct crew_node *crew_sparse_softmax_cross_entropy_weighted(
     struct crew_graph *,
-    struct crew_node *labels, /* (b) int32 or int64, in [0, n) */
+    struct crew_node *labels, /* (b) or (b, 1) int32 or int64, in [0, n) */
     struct crew_node *logits, /* (b, n) */
     struct crew_loss);
 /* The same with a zeroed struct crew_loss: the mean over the batch. */
@@ -797,6 +838,29 @@ CREW_API struct crew_node *crew_sparse_softmax_cross_entropy(
     struct crew_graph *,
     struct crew_node *labels,
     struct crew_node *logits);
+
+/* 1 - the product of labels and predictions, vectors of length 1 along axis. */
+CREW_API struct crew_node *crew_cosine_distance(struct crew_graph *,
+                                                struct crew_node *labels,
+                                                struct crew_node *predictions,
+                                                int axis,
+                                                struct crew_loss);
+/* Of the differences between a row's elements; a scalar. */
+CREW_API struct crew_node *crew_mean_pairwise_squared_error(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    CREW_NULLABLE struct crew_node *weights);
+/* Weights and reduction of losses of your own. */
+CREW_API struct crew_node *crew_compute_weighted_loss(struct crew_graph *,
+                                                      struct crew_node *losses,
+                                                      struct crew_loss);
+/* The graph keeps every loss of the functions above, and what is added here
+ * (which is given back), for crew_total_loss: tf.losses.get_total_loss. */
+CREW_API struct crew_node *crew_add_loss(struct crew_graph *,
+                                         struct crew_node *loss);
+CREW_API struct crew_node *crew_total_loss(struct crew_graph *,
+                                           bool add_regularization_losses);
 
 /* Penalties on weights: scale sum(|x|), and scale sum(x^2) / 2 (keras' l2(s)
  * has no half: give 2 s). Scalars; the graph keeps them for
@@ -889,10 +953,51 @@ CREW_API struct crew_metric *crew_metric_recall_at_k(
     struct crew_node *labels,
     struct crew_node *predictions,
     int64_t k);
+CREW_API struct crew_metric *crew_metric_average_precision_at_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    int64_t k);
 CREW_API struct crew_metric *crew_metric_in_top_k(struct crew_graph *,
                                                   struct crew_node *labels,
                                                   struct crew_node *predictions,
                                                   int64_t k);
+/* The same of the k best classes themselves: integers (b, k). */
+CREW_API struct crew_metric *crew_metric_precision_at_top_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions_idx);
+CREW_API struct crew_metric *crew_metric_recall_at_top_k(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions_idx);
+/* tf's class_id, of precision and recall at k: only this class counts. Returns
+ * `m`. */
+CREW_API struct crew_metric *crew_metric_only_class(struct crew_metric *m,
+                                                    int64_t class_id);
+
+/* The mean over classes of (both) / (labelled or predicted). */
+CREW_API struct crew_metric *crew_metric_mean_iou(struct crew_graph *,
+                                                  struct crew_node *labels,
+                                                  struct crew_node *classes,
+                                                  int64_t num_classes);
+/* A mean for each element of x, which has no batch in front. */
+CREW_API struct crew_metric *crew_metric_mean_tensor(struct crew_graph *,
+                                                     struct crew_node *x);
+/* One rate at the threshold where the other is nearest to what is asked;
+ * num_thresholds is 200 by default there. */
+CREW_API struct crew_metric *crew_metric_sensitivity_at_specificity(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    double specificity,
+    int num_thresholds);
+CREW_API struct crew_metric *crew_metric_specificity_at_sensitivity(
+    struct crew_graph *,
+    struct crew_node *labels,
+    struct crew_node *predictions,
+    double sensitivity,
+    int num_thresholds);
 
 /* Weights for a metric: float32, one a row or one a value. Returns `m`. */
 CREW_API struct crew_metric *crew_metric_weighted(struct crew_metric *m,
@@ -1472,6 +1577,10 @@ struct crew_run_config {
     /* Asynchronous: the steps of its own that a trainer may be ahead of the
      * slowest living one, then it waits; -1: any number. */
     int64_t max_staleness;
+    /* 1: on a cluster each trainer reads its own part of the training data
+     * unless the job calls crew_dataset_shard; 0: all of it. Not RunConfig's:
+     * there each worker reads everything unless input_fn shards. */
+    int64_t input_sharding;
     /* Estimator's warm_start_from; --set warm_start_from=PATH sets its path. */
     struct crew_warm_start warm_start;
 };
@@ -1498,8 +1607,7 @@ CREW_API void crew_train_spec_add_saving_listener(struct crew_train_spec *,
  * that is stopped and started again reads the batches that it would have read.
  * The position is in model_dir/.crew/input-<task>-<step>, one file a trainer.
  * It is of (number of trainers, this one's place): with another number the
- * input begins anew, with a warning. Coming back costs reading what was read
- * before. */
+ * input begins anew, with a warning. What was read before is passed over. */
 CREW_API struct crew_hook crew_checkpoint_input_hook(void);
 /* Frees hooks and listeners. */
 CREW_API void crew_train_spec_release(struct crew_train_spec *);

@@ -59,6 +59,8 @@ static const struct field fields[] = {
      0, AT(run_config, total_num_replicas)},
     {"max_staleness", "max_staleness", INTEGER, RUN, NOT_NEGATIVE, true, -1,
      AT(run_config, max_staleness)},
+    {"input_sharding", "input_sharding", TRUTH, RUN, ANY, true, 1,
+     AT(run_config, input_sharding)},
     {"warm_start_from", "warm_start_from", TEXT, RUN, ANY, false, 0,
      AT(run_config, warm_start.ckpt_to_initialize_from)},
     {"max_steps", "max_steps", INTEGER, TRAIN, POSITIVE, true, -1,
@@ -99,6 +101,7 @@ void run_config_defaults(struct crew_run_config *rc,
         .session_creation_timeout_secs = 7200,
         .sync = -1,
         .max_staleness = -1,
+        .input_sharding = 1,
     };
     *ts = (struct crew_train_spec){.max_steps = -1};
     *es = (struct crew_eval_spec){

@@ -66,7 +66,7 @@ int run_open_input(struct run *run,
         return crew_err_wrap(err, "%s's input", what);
     }
     dataset_set_seed(dataset, ctx.seed);
-    if (mode == CREW_TRAIN) {
+    if (mode == CREW_TRAIN && run->rc.input_sharding != 0) {
         dataset_shard_by_default(dataset, run->num_trainers,
                                  run->trainer_index);
     }

@@ -131,57 +131,6 @@ UNARY(crew_erf, op_erf, "Erf")
 UNARY(crew_l2_loss, op_l2_loss, "L2Loss")
 #undef UNARY
 
-struct crew_node *crew_leaky_relu(struct crew_graph *g,
-                                  struct crew_node *x,
-                                  float alpha)
-{
-    return unary(g, &op_leaky_relu, "LeakyRelu", x,
-                 (union op_attr){.factor = alpha});
-}
-
-/* tf.nn.gelu, not approximated: 0.5 x (1 + erf(x / sqrt 2)). */
-static struct crew_node *gelu(struct crew_graph *g, struct crew_node *x)
-{
-    struct crew_node *phi =
-        crew_shift(g, crew_erf(g, crew_scale(g, x, 0.70710678f)), 1.0f);
-
-    return crew_mul(g, crew_scale(g, x, 0.5f), phi);
-}
-
-struct crew_node *crew_activate(struct crew_graph *g,
-                                struct crew_node *x,
-                                enum crew_activation activation)
-{
-    switch (activation) {
-        case CREW_LINEAR:
-            return x;
-        case CREW_RELU:
-            return unary(g, &op_relu, "Relu", x, no_attr);
-        case CREW_SIGMOID:
-            return unary(g, &op_sigmoid, "Sigmoid", x, no_attr);
-        case CREW_TANH:
-            return unary(g, &op_tanh, "Tanh", x, no_attr);
-        case CREW_RELU6:
-            return unary(g, &op_relu6, "Relu6", x, no_attr);
-        case CREW_ELU:
-            return unary(g, &op_elu, "Elu", x, no_attr);
-        case CREW_SELU:
-            return unary(g, &op_selu, "Selu", x, no_attr);
-        case CREW_SOFTPLUS:
-            return unary(g, &op_softplus, "Softplus", x, no_attr);
-        case CREW_SOFTSIGN:
-            return unary(g, &op_softsign, "Softsign", x, no_attr);
-        case CREW_LEAKY_RELU:
-            return crew_leaky_relu(g, x, 0.2f);
-        case CREW_SWISH:
-            return crew_mul(g, x, crew_activate(g, x, CREW_SIGMOID));
-        case CREW_GELU:
-            return gelu(g, x);
-    }
-    return graph_fail(g, "crew_activate: there is no activation %d",
-                      (int)activation);
-}
-
 struct crew_node *crew_reshape(struct crew_graph *g,
                                struct crew_node *x,
                                struct crew_shape shape)
@@ -579,23 +528,4 @@ struct crew_node *crew_depthwise_conv2d(struct crew_graph *g,
     x = crew_activate(g, crew_bias_add(g, x, bias), activation);
     crew_scope_pop(g);
     return x;
-}
-
-struct crew_node *crew_sparse_softmax_cross_entropy(struct crew_graph *g,
-                                                    struct crew_node *labels,
-                                                    struct crew_node *logits)
-{
-    struct crew_node *loss;
-
-    if (labels == NULL) {
-        return graph_fail(g,
-                          "crew_sparse_softmax_cross_entropy: labels are NULL. "
-                          "Fix: make no loss in CREW_PREDICT");
-    }
-    layer_push(g, NULL, "sparse_softmax_cross_entropy_loss");
-    loss = binary(g, &op_sparse_softmax_xent, "xentropy", labels, logits);
-    loss = unary(g, &op_mean, "value", loss,
-                 (union op_attr){.reduce = {.axes = 1}});
-    crew_scope_pop(g);
-    return loss;
 }

@@ -50,6 +50,7 @@ void graph_free(struct crew_graph *g)
     free_node(g->poison);
     free(g->owned);
     free(g->penalties);
+    free(g->losses);
     free(g->nodes);
     free(g->vars);
     strbuf_release(&g->scope);

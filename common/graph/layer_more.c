@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Builders of lookups that combine, and of penalties on weights. */
+ * Builders of lookups that combine, of penalties on weights, and of small
+ * layers without variables. */
 #include "base/mem.h"
 #include "graph/layers.h"
 #include "graph/op.h"
@@ -103,4 +104,60 @@ struct crew_node *crew_regularization_loss(struct crew_graph *g)
         sum = crew_add(g, sum, g->penalties[i]);
     }
     return sum;
+}
+
+/* ------------------------------------------------------------ small layers */
+
+struct crew_node *crew_to_float(struct crew_graph *g, struct crew_node *x)
+{
+    if (!layer_input(g, "crew_to_float", x)) {
+        return g->poison;
+    }
+    return x->dtype == CREW_FLOAT
+               ? x
+               : graph_add(g, &op_cast, "Cast", 1, &x, (union op_attr){0});
+}
+
+struct crew_node *crew_flatten(struct crew_graph *g, struct crew_node *x)
+{
+    int64_t n = 1;
+
+    if (!layer_input(g, "crew_flatten", x)) {
+        return g->poison;
+    }
+    for (int i = 1; i < x->shape.rank; i++) {
+        n *= x->shape.dim[i];
+    }
+    layer_push(g, NULL, "flatten");
+    x = crew_reshape(g, x,
+                     crew_shape2(x->shape.rank > 0 ? x->shape.dim[0] : 1, n));
+    crew_scope_pop(g);
+    return x;
+}
+
+static struct crew_node *pool_all(struct crew_graph *g,
+                                  const char *name,
+                                  enum crew_reduction kind,
+                                  struct crew_node *x)
+{
+    if (!layer_input(g, name, x)) {
+        return g->poison;
+    }
+    if (x->shape.rank != 4) {
+        return graph_fail(g, "%s: its input has rank %d, must be (b, h, w, c)",
+                          name, x->shape.rank);
+    }
+    return crew_reduce(g, kind, x, (const int[]){1, 2}, 2, false);
+}
+
+struct crew_node *crew_global_average_pooling2d(struct crew_graph *g,
+                                                struct crew_node *x)
+{
+    return pool_all(g, "crew_global_average_pooling2d", CREW_REDUCE_MEAN, x);
+}
+
+struct crew_node *crew_global_max_pooling2d(struct crew_graph *g,
+                                            struct crew_node *x)
+{
+    return pool_all(g, "crew_global_max_pooling2d", CREW_REDUCE_MAX, x);
 }

@@ -73,6 +73,8 @@ struct crew_graph {
     int n_vars, cap_vars;
     struct crew_node **penalties; /* crew_regularize's, each a scalar */
     int n_penalties;
+    struct crew_node **losses; /* crew_add_loss's */
+    int n_losses;
     bool rows; /* graph_use_rows */
     struct owned *owned;
     int n_owned;

@@ -12,6 +12,9 @@ ROW(op_placeholder)
 ROW(op_variable)
 /* Const           a number -> a scalar. No gradient. Export: Const. */
 ROW(op_constant)
+/* Cast            ids int32 or int64 -> float32. Not differentiable. Export:
+ * Cast SrcT, DstT. */
+ROW(op_cast)
 /* BatchMatMulV2   a (..., m, k), b (..., k, n) of equal dimensions in front. */
 ROW(op_batch_matmul)
 /* MatMul          a (m, k), b (k, n) -> (m, n); m may be b. float32. da = dy
@@ -132,5 +135,9 @@ ROW(op_hinge_loss)
 ROW(op_log_loss)
 ROW(op_sigmoid_xent)
 ROW(op_softmax_xent)
+/* MeanPairwiseSquaredError  labels, predictions (b, ...), weights as below or
+ * none -> a scalar. The gradient goes to the second only. Export: Sub, Square,
+ * Sum, DivNoNan, Mul. */
+ROW(op_pairwise_squared_error)
 /* WeightedLoss    losses, weights broadcast to them -> tf.losses' Reduction. */
 ROW(op_weighted_loss)

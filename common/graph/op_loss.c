@@ -4,6 +4,7 @@
  * over the elements. Only an export of the EVAL graph has them: labels are not
  * served. No gradient goes to labels or weights. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/op_loss_emit.h"
@@ -23,7 +24,7 @@ static bool all_float(struct crew_node *n)
     return true;
 }
 
-static bool same_shape(struct crew_node *n)
+bool loss_same_shape(struct crew_node *n)
 {
     const struct crew_shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
     char ta[128], tb[128];
@@ -45,7 +46,7 @@ static bool same_shape(struct crew_node *n)
 /* in[0] labels, in[1] predictions or logits. */
 static void infer_element(struct crew_node *n)
 {
-    if (same_shape(n)) {
+    if (loss_same_shape(n)) {
         n->dtype = CREW_FLOAT;
         n->shape = n->in[1]->shape;
     }
@@ -168,7 +169,7 @@ ELEMENT_LOSS(op_sigmoid_xent, "SigmoidCrossEntropyWithLogits", sigmoid_xent)
 /* in[0] labels (b, n), rows that sum to 1; in[1] logits (b, n) -> (b). */
 static void infer_softmax_xent(struct crew_node *n)
 {
-    if (!same_shape(n)) {
+    if (!loss_same_shape(n)) {
         return;
     }
     if (n->in[1]->shape.rank != 2) {
@@ -244,30 +245,55 @@ const struct op_def op_softmax_xent = {
 
 /* ------------------------------------------------------- weighted reduction */
 
-/* in[0] losses, in[1] weights: a scalar, or of the losses' rank with each
- * dimension theirs or 1. */
-static void infer_weighted(struct crew_node *n)
+/* The texts are those of weights_broadcast_ops.py. */
+static bool weights_fault(struct crew_node *n,
+                          const char *what,
+                          const struct crew_shape *x,
+                          const struct crew_shape *w)
 {
-    const struct crew_shape *x = &n->in[0]->shape, *w = &n->in[1]->shape;
-    bool fits = w->rank == 0 || w->rank == x->rank;
     char tw[128], tx[128];
 
+    (void)graph_fail(n->graph,
+                     "%s: weights can not be broadcast to values. %s. "
+                     "values.shape=%s. weights.shape=%s.",
+                     n->name, what, shape_text(x, tx, sizeof tx),
+                     shape_text(w, tw, sizeof tw));
+    return false;
+}
+
+bool loss_weights_fit(struct crew_node *n,
+                      const struct crew_node *x,
+                      const struct crew_node *weights)
+{
+    const struct crew_shape *s = &x->shape, *w = &weights->shape;
+    char what[128];
+
     if (!all_float(n)) {
-        return;
+        return false;
     }
-    for (int i = 0; fits && i < w->rank; i++) {
-        fits = w->dim[i] == 1 || w->dim[i] == x->dim[i];
+    if (w->rank != 0 && w->rank != s->rank) {
+        (void)snprintf(what, sizeof what, "values.rank=%d. weights.rank=%d",
+                       s->rank, w->rank);
+        return weights_fault(n, what, s, w);
     }
-    if (!fits) {
-        (void)graph_fail(n->graph,
-                         "%s: weights can not be broadcast to values. "
-                         "weights.shape=%s. values.shape=%s.",
-                         n->name, shape_text(w, tw, sizeof tw),
-                         shape_text(x, tx, sizeof tx));
+    for (int i = 0; i < w->rank; i++) {
+        if (w->dim[i] != 1 && w->dim[i] != s->dim[i]) {
+            (void)snprintf(what, sizeof what, "Mismatch at dim %d", i);
+            return weights_fault(n, what, s, w);
+        }
+    }
+    return true;
+}
+
+/* in[0] losses, in[1] weights: see loss_weights_fit. */
+static void infer_weighted(struct crew_node *n)
+{
+    if (!loss_weights_fit(n, n->in[0], n->in[1])) {
         return;
     }
     n->dtype = CREW_FLOAT;
-    n->shape = n->attr.loss == CREW_LOSS_NONE ? *x : crew_scalar_shape();
+    n->shape =
+        n->attr.loss == CREW_LOSS_NONE ? n->in[0]->shape : crew_scalar_shape();
 }
 
 /* The place of element i's weight. */

@@ -201,19 +201,34 @@ const struct op_def op_argmax = {
 static void infer_xent(struct crew_node *n)
 {
     const struct crew_node *labels = n->in[0], *logits = n->in[1];
-    char tl[128];
+    char tl[128], tx[128];
 
     if (!check_logits(n, logits)) {
         return;
     }
-    if (labels->shape.rank != 1 ||
-        labels->shape.dim[0] != logits->shape.dim[0] ||
-        (labels->dtype != CREW_INT32 && labels->dtype != CREW_INT64)) {
+    if (labels->dtype != CREW_INT32 && labels->dtype != CREW_INT64) {
+        (void)graph_fail(n->graph,
+                         "%s: Value passed to parameter 'labels' has DataType "
+                         "%s not in list of allowed values: int32, int64",
+                         n->name, dtype_name(labels->dtype));
+        return;
+    }
+    if (labels->shape.rank != 1) {
         (void)graph_fail(
             n->graph,
-            "%s: labels %s %s must be int32 or int64, one a row of "
-            "the logits",
-            n->name, dtype_name(labels->dtype), text(labels, tl));
+            "%s: `labels.shape.rank` must equal `logits.shape.rank - 1`. "
+            "Received: labels.shape=%s of rank %d and logits.shape=%s of rank "
+            "%d",
+            n->name, text(labels, tl), labels->shape.rank, text(logits, tx),
+            logits->shape.rank);
+        return;
+    }
+    if (labels->shape.dim[0] != logits->shape.dim[0]) {
+        (void)graph_fail(n->graph,
+                         "%s: Shape mismatch: The shape of labels (received "
+                         "%s) should equal the shape of logits except for the "
+                         "last dimension (received %s).",
+                         n->name, text(labels, tl), text(logits, tx));
         return;
     }
     n->dtype = CREW_FLOAT;

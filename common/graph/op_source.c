@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Where values come from: placeholders and variables, whose values are bound by
- * the plan, so that there is nothing to run; constants. */
+ * the plan, so that there is nothing to run; constants; integers as floats. */
 #include "graph/op.h"
 
 #include "base/banned.h"
@@ -55,4 +55,37 @@ const struct op_def op_constant = {
     .infer = infer_constant,
     .forward = forward_constant,
     .emit = emit_constant,
+};
+
+/* x of integers, held as int64 whatever their dtype. */
+static void infer_cast(struct crew_node *n)
+{
+    n->dtype = CREW_FLOAT;
+    n->shape = n->in[0]->shape;
+}
+
+static void forward_cast(const struct crew_node *n, struct run *r)
+{
+    const int64_t *x = run_in(r, n, 0);
+    float *y = run_out(r, n);
+
+    for (int64_t i = 0, count = node_count(n, r->batch); i < count; i++) {
+        y[i] = (float)x[i];
+    }
+}
+
+static void emit_cast(const struct crew_node *n, struct graphdef *g)
+{
+    graphdef_node(g, n->name, "Cast");
+    graphdef_input(g, n->in[0]->name);
+    graphdef_attr_type(g, "SrcT", n->in[0]->dtype);
+    graphdef_attr_type(g, "DstT", CREW_FLOAT);
+}
+
+const struct op_def op_cast = {
+    .tf_name = "Cast",
+    .flags = OP_NO_GRADIENT,
+    .infer = infer_cast,
+    .forward = forward_cast,
+    .emit = emit_cast,
 };

@@ -111,6 +111,28 @@ static int source_next(struct crew_dataset *d,
     return d->source->ops->next(d->source, out, rows, err);
 }
 
+int dataset_pass(struct crew_dataset *d,
+                 void *const *scratch,
+                 int64_t n,
+                 int64_t *passed,
+                 struct crew_err *err)
+{
+    struct crew_err end = {0};
+    int64_t rows;
+
+    *passed = 0;
+    if (d->ops->pass != NULL) {
+        return d->ops->pass(d, scratch, n, passed, err);
+    }
+    while (*passed < n && d->ops->next(d, scratch, &rows, &end) == CREW_OK) {
+        ++*passed;
+    }
+    if (end.code != CREW_OK && end.code != CREW_OUT_OF_RANGE) {
+        *err = end;
+    }
+    return err->code;
+}
+
 static int source_rewind(struct crew_dataset *d, struct crew_err *err)
 {
     return d->source->ops->rewind(d->source, err);
@@ -175,8 +197,38 @@ static int repeat_rewind(struct crew_dataset *base, struct crew_err *err)
     return source_rewind(base, err);
 }
 
+static int repeat_pass(struct crew_dataset *base,
+                       void *const *scratch,
+                       int64_t n,
+                       int64_t *passed,
+                       struct crew_err *err)
+{
+    struct repeat *d = (struct repeat *)base;
+
+    while (*passed < n && (d->times < 0 || d->done < d->times)) {
+        int64_t got;
+
+        if (dataset_pass(base->source, scratch, n - *passed, &got, err) !=
+            CREW_OK) {
+            return err->code;
+        }
+        *passed += got;
+        d->any = d->any || got > 0;
+        if (*passed == n || !d->any) {
+            break;
+        }
+        d->any = false;
+        d->done++;
+        if (source_rewind(base, err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return CREW_OK;
+}
+
 static const struct dataset_ops repeat_ops = {.next = repeat_next,
-                                              .rewind = repeat_rewind};
+                                              .rewind = repeat_rewind,
+                                              .pass = repeat_pass};
 
 struct crew_dataset *crew_dataset_repeat(struct crew_dataset *source,
                                          int64_t times)
@@ -229,8 +281,41 @@ static int pick_rewind(struct crew_dataset *base, struct crew_err *err)
     return source_rewind(base, err);
 }
 
+/* How many of the source's first n elements are given. */
+static int64_t picked(const struct pick *d, int64_t n)
+{
+    return n > d->index ? (n - d->index + d->num - 1) / d->num : 0;
+}
+
+static int pick_pass(struct crew_dataset *base,
+                     void *const *scratch,
+                     int64_t n,
+                     int64_t *passed,
+                     struct crew_err *err)
+{
+    struct pick *d = (struct pick *)base;
+    int64_t before = picked(d, d->seen), end, got;
+
+    if (d->limit >= 0 && n > d->limit - d->given) {
+        n = d->limit - d->given;
+    }
+    if (n < 1) {
+        return CREW_OK;
+    }
+    end = (before + n - 1) * d->num + d->index + 1;
+    if (dataset_pass(base->source, scratch, end - d->seen, &got, err) !=
+        CREW_OK) {
+        return err->code;
+    }
+    d->seen += got;
+    *passed = picked(d, d->seen) - before;
+    d->given += *passed;
+    return CREW_OK;
+}
+
 static const struct dataset_ops pick_ops = {.next = pick_next,
-                                            .rewind = pick_rewind};
+                                            .rewind = pick_rewind,
+                                            .pass = pick_pass};
 
 /* The same over a source with random access. */
 static int pick_count(struct crew_dataset *base,
@@ -243,7 +328,7 @@ static int pick_count(struct crew_dataset *base,
     if (base->source->ops->count(base->source, &all, err) != CREW_OK) {
         return err->code;
     }
-    *n = all > d->index ? (all - d->index + d->num - 1) / d->num : 0;
+    *n = picked(d, all);
     if (d->limit >= 0 && *n > d->limit) {
         *n = d->limit;
     }
@@ -259,6 +344,7 @@ static void pick_at(struct crew_dataset *base, int64_t i, void *const *out)
 
 static const struct dataset_ops pick_at_ops = {.next = pick_next,
                                                .rewind = pick_rewind,
+                                               .pass = pick_pass,
                                                .count = pick_count,
                                                .at = pick_at};
 
@@ -364,8 +450,26 @@ static int batch_rewind(struct crew_dataset *base, struct crew_err *err)
     return source_rewind(base, err);
 }
 
+/* The small one at the end counts too, unless it is dropped. */
+static int batch_pass(struct crew_dataset *base,
+                      void *const *scratch,
+                      int64_t n,
+                      int64_t *passed,
+                      struct crew_err *err)
+{
+    const struct batch *d = (const struct batch *)base;
+    int64_t size = base->spec.max_batch, got;
+
+    if (dataset_pass(base->source, scratch, n * size, &got, err) != CREW_OK) {
+        return err->code;
+    }
+    *passed = got / size + (got % size > 0 && !d->drop_remainder ? 1 : 0);
+    return CREW_OK;
+}
+
 static const struct dataset_ops batch_ops = {.next = batch_next,
-                                             .rewind = batch_rewind};
+                                             .rewind = batch_rewind,
+                                             .pass = batch_pass};
 
 struct crew_dataset *crew_dataset_batch(struct crew_dataset *source,
                                         int64_t size,

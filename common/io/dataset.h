@@ -47,6 +47,14 @@ struct dataset_ops {
     CREW_NULLABLE void (*at)(struct crew_dataset *,
                              int64_t i,
                              void *const *out);
+    /* Leave out n elements (batched: batches), as n calls of next would but
+     * cheaper; *passed is below n at the end. NULL: next is called. scratch:
+     * room for what next gives. */
+    CREW_NULLABLE int (*pass)(struct crew_dataset *,
+                              void *const *scratch,
+                              int64_t n,
+                              int64_t *passed,
+                              struct crew_err *);
     CREW_NULLABLE void (*set_seed)(struct crew_dataset *, uint64_t seed);
     /* Sources that can do it without reading all: only part `index` of num.
      * Before the first next. */
@@ -77,6 +85,13 @@ void dataset_add_component(struct crew_dataset *,
                            bool is_label);
 /* Bytes of one element of component k (of one row, if batched). */
 size_t dataset_element_bytes(const struct dataset_spec *, int k);
+
+/* ops->pass, or next n times. */
+CREW_MUST_CHECK int dataset_pass(struct crew_dataset *,
+                                 void *const *scratch,
+                                 int64_t n,
+                                 CREW_OUT int64_t *passed,
+                                 struct crew_err *);
 
 /* Copy a component's value. Most are scalars, for which a call would be felt.
  */
@@ -130,9 +145,10 @@ CREW_MUST_CHECK int dataset_reader_open(CREW_TAKES struct crew_dataset *,
                                         int depth,
                                         CREW_OUT struct dataset_reader **,
                                         struct crew_err *);
-/* Begin after that many batches: they are read and dropped, on the reader's
- * thread, so that everything down the chain is where it would be. Before the
- * reader has begun. */
+/* Begin after that many batches: they are passed over, on the reader's thread,
+ * so that everything down the chain is where it would be: elements of arrays
+ * are not even touched, records not parsed, what a map makes is made. Before
+ * the reader has begun. */
 void dataset_reader_seek(struct dataset_reader *, int64_t batches);
 /* Read ahead from now on, not only from the first dataset_reader_next on.
  * RESOURCE_EXHAUSTED: no thread. */

@@ -373,6 +373,23 @@ static int arrays_next(struct crew_dataset *base,
     return CREW_OK;
 }
 
+static int arrays_pass(struct crew_dataset *base,
+                       void *const *scratch,
+                       int64_t n,
+                       int64_t *passed,
+                       struct crew_err *err)
+{
+    struct arrays *d = (struct arrays *)base;
+
+    (void)scratch;
+    if (open_files(d, err) != CREW_OK) {
+        return err->code;
+    }
+    *passed = n < d->n - d->next ? n : d->n - d->next;
+    d->next += *passed;
+    return CREW_OK;
+}
+
 static int arrays_rewind(struct crew_dataset *base, struct crew_err *err)
 {
     (void)err;
@@ -393,6 +410,7 @@ static void arrays_free(struct crew_dataset *base)
 static const struct dataset_ops arrays_ops = {
     .next = arrays_next,
     .rewind = arrays_rewind,
+    .pass = arrays_pass,
     .free = arrays_free,
     .count = arrays_count,
     .at = arrays_at,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * More combinators: map by a function in C, skip, interleave. */
+ * More combinators: map by a function in C, skip. */
 #include "io/dataset.h"
 
 #include <stdlib.h>
@@ -129,174 +129,32 @@ static int skip_rewind(struct crew_dataset *base, struct crew_err *err)
     return base->source->ops->rewind(base->source, err);
 }
 
+static int skip_pass(struct crew_dataset *base,
+                     void *const *scratch,
+                     int64_t n,
+                     int64_t *passed,
+                     struct crew_err *err)
+{
+    struct skip *d = (struct skip *)base;
+    int64_t got = d->n;
+
+    if (!d->done &&
+        dataset_pass(base->source, scratch, d->n, &got, err) != CREW_OK) {
+        return err->code;
+    }
+    d->done = got == d->n;
+    return d->done ? dataset_pass(base->source, scratch, n, passed, err)
+                   : CREW_OK;
+}
+
 static const struct dataset_ops skip_ops = {.next = skip_next,
-                                            .rewind = skip_rewind};
+                                            .rewind = skip_rewind,
+                                            .pass = skip_pass};
 
 struct crew_dataset *crew_dataset_skip(struct crew_dataset *source, int64_t n)
 {
     struct skip *d = dataset_new(sizeof *d, &skip_ops, source);
 
     d->n = n;
-    return &d->base;
-}
-
-/* -------------------------------------------------------------- interleave */
-
-struct interleave {
-    struct crew_dataset base;
-    struct crew_dataset **sources; /* owned */
-    bool *ended;
-    int n, current;
-    int64_t block, given; /* of the current block */
-};
-
-static void turn(struct interleave *d)
-{
-    d->given = 0;
-    d->current = (d->current + 1) % d->n;
-}
-
-static int interleave_next(struct crew_dataset *base,
-                           void *const *out,
-                           int64_t *rows,
-                           struct crew_err *err)
-{
-    struct interleave *d = (struct interleave *)base;
-    int left = d->n;
-
-    if (base->broken.code != CREW_OK) {
-        *err = base->broken;
-        return err->code;
-    }
-    while (left > 0) {
-        struct crew_dataset *source = d->sources[d->current];
-        struct crew_err end = {0};
-
-        if (!d->ended[d->current]) {
-            if (source->ops->next(source, out, rows, &end) == CREW_OK) {
-                if (++d->given == d->block) {
-                    turn(d);
-                }
-                return CREW_OK;
-            }
-            if (end.code != CREW_OUT_OF_RANGE) {
-                *err = end;
-                return err->code;
-            }
-            d->ended[d->current] = true;
-        }
-        turn(d);
-        left--;
-    }
-    return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
-}
-
-static int interleave_rewind(struct crew_dataset *base, struct crew_err *err)
-{
-    struct interleave *d = (struct interleave *)base;
-
-    d->current = 0;
-    d->given = 0;
-    for (int i = 0; i < d->n; i++) {
-        d->ended[i] = false;
-        if (d->sources[i]->ops->rewind(d->sources[i], err) != CREW_OK) {
-            return err->code;
-        }
-    }
-    return CREW_OK;
-}
-
-static void interleave_free(struct crew_dataset *base)
-{
-    struct interleave *d = (struct interleave *)base;
-
-    for (int i = 0; i < d->n; i++) {
-        dataset_free(d->sources[i]);
-    }
-    free(d->sources);
-    free(d->ended);
-}
-
-static void interleave_set_seed(struct crew_dataset *base, uint64_t seed)
-{
-    struct interleave *d = (struct interleave *)base;
-
-    for (int i = 0; i < d->n; i++) {
-        dataset_set_seed(d->sources[i], seed + (uint64_t)i);
-    }
-}
-
-/* Every source by itself; the sources are not the chain's. */
-static void interleave_shard(struct crew_dataset *base,
-                             int64_t num,
-                             int64_t index)
-{
-    struct interleave *d = (struct interleave *)base;
-
-    for (int i = 0; i < d->n; i++) {
-        if (d->sources[i]->sharded) {
-            continue;
-        }
-        if (d->sources[i]->source == NULL &&
-            d->sources[i]->ops->shard == NULL) {
-            d->sources[i] = crew_dataset_shard(d->sources[i], num, index);
-        } else {
-            dataset_shard_by_default(d->sources[i], num, index);
-        }
-    }
-}
-
-static const struct dataset_ops interleave_ops = {
-    .next = interleave_next,
-    .rewind = interleave_rewind,
-    .free = interleave_free,
-    .set_seed = interleave_set_seed,
-    .shard = interleave_shard,
-};
-
-/* The same components, in the same order? */
-static bool same_elements(const struct dataset_spec *a,
-                          const struct dataset_spec *b)
-{
-    bool same = a->n == b->n && a->max_batch == b->max_batch;
-
-    for (int k = 0; same && k < a->n; k++) {
-        same = a->component[k].dtype == b->component[k].dtype &&
-               shape_equal(&a->component[k].shape, &b->component[k].shape);
-    }
-    return same;
-}
-
-struct crew_dataset *crew_dataset_interleave(
-    struct crew_dataset *const *sources,
-    int n,
-    int64_t block_length)
-{
-    struct interleave *d = dataset_new(sizeof *d, &interleave_ops, NULL);
-
-    d->n = n < 0 ? 0 : n;
-    d->block = block_length;
-    d->sources = xcalloc((size_t)d->n + 1, sizeof(struct crew_dataset *));
-    d->ended = xcalloc((size_t)d->n + 1, sizeof *d->ended);
-    for (int i = 0; i < d->n; i++) {
-        d->sources[i] = sources[i];
-        if (i == 0) {
-            d->base.spec = sources[0]->spec;
-        }
-        if (sources[i]->broken.code != CREW_OK) {
-            d->base.broken = sources[i]->broken;
-        } else if (!same_elements(&d->base.spec, &sources[i]->spec)) {
-            crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
-                         "crew_dataset_interleave: element %d of the list has "
-                         "other components than the first",
-                         i);
-        }
-    }
-    if (n < 1 || block_length < 1) {
-        crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
-                     "crew_dataset_interleave: %d datasets by blocks of %lld. "
-                     "Fix: at least 1 of each",
-                     n, (long long)block_length);
-    }
     return &d->base;
 }

@@ -15,6 +15,9 @@
 
 #include "base/banned.h"
 
+/* Batches that are passed between two looks at whether it is to end. */
+enum { AT_ONCE = 64 };
+
 struct slot {
     struct dataset_batch batch;
     struct crew_err err;
@@ -53,15 +56,21 @@ static bool is_closing(struct dataset_reader *r)
     return closing;
 }
 
-/* Read the batches before the place to begin at. An error and the end
- * stay in the slot, which is then the first to be given. */
+/* Pass the batches before the place to begin at. An error and the end stay in
+ * the slot, which is then the first to be given. */
 static void pass_batches(struct dataset_reader *r)
 {
     struct slot *slot = &r->slots[0];
 
     while (r->to_pass > 0 && slot->err.code == CREW_OK && !is_closing(r)) {
-        fill_slot(r, slot);
-        r->to_pass--;
+        int64_t some = r->to_pass < AT_ONCE ? r->to_pass : AT_ONCE, passed = 0;
+
+        if (dataset_pass(r->dataset, slot->batch.data, some, &passed,
+                         &slot->err) == CREW_OK &&
+            passed < some) {
+            crew_err_set(&slot->err, CREW_OUT_OF_RANGE, "end of input");
+        }
+        r->to_pass -= passed;
     }
 }
 

@@ -20,6 +20,7 @@ struct shuffle {
     struct crew_dataset base;
     int64_t capacity;
     uint64_t seed, run_seed, pass;
+    bool same_each_pass; /* tf's reshuffle_each_iteration=False */
     struct rng rng;
     bool filled;
     int64_t used; /* slots of the buffer that hold something */
@@ -100,8 +101,9 @@ static int fill(struct shuffle *d, struct crew_err *err)
     if (allocate(d, err) != CREW_OK) {
         return err->code;
     }
-    d->rng.state = (d->seed != 0 ? d->seed : d->run_seed) +
-                   0x9e3779b97f4a7c15u * ++d->pass;
+    d->pass += d->pass == 0 || !d->same_each_pass ? 1 : 0;
+    d->rng.state =
+        (d->seed != 0 ? d->seed : d->run_seed) + 0x9e3779b97f4a7c15u * d->pass;
     d->used = 0;
     while (d->used < d->capacity && refill(d, d->used, &end) == CREW_OK) {
         d->used++;
@@ -144,12 +146,10 @@ static void shrink(struct shuffle *d, int64_t slot)
            d->elements + (size_t)last * d->stride, d->stride);
 }
 
-static int shuffle_next(struct crew_dataset *base,
-                        void *const *out,
-                        int64_t *rows,
-                        struct crew_err *err)
+/* A random element of the buffer, and another in its place. out NULL: it is
+ * not wanted. */
+static int take(struct shuffle *d, void *const *out, struct crew_err *err)
 {
-    struct shuffle *d = (struct shuffle *)base;
     struct crew_err end = {0};
     int64_t slot;
 
@@ -160,8 +160,9 @@ static int shuffle_next(struct crew_dataset *base,
         return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
     }
     slot = (int64_t)rng_below(&d->rng, (uint64_t)d->used);
-    give(d, slot, out);
-    *rows = 1;
+    if (out != NULL) {
+        give(d, slot, out);
+    }
     if (refill(d, slot, &end) != CREW_OK) {
         if (end.code != CREW_OUT_OF_RANGE) {
             *err = end;
@@ -170,6 +171,33 @@ static int shuffle_next(struct crew_dataset *base,
         shrink(d, slot);
     }
     return CREW_OK;
+}
+
+static int shuffle_next(struct crew_dataset *base,
+                        void *const *out,
+                        int64_t *rows,
+                        struct crew_err *err)
+{
+    *rows = 1;
+    return take((struct shuffle *)base, out, err);
+}
+
+static int shuffle_pass(struct crew_dataset *base,
+                        void *const *scratch,
+                        int64_t n,
+                        int64_t *passed,
+                        struct crew_err *err)
+{
+    struct crew_err end = {0};
+
+    (void)scratch;
+    while (*passed < n && take((struct shuffle *)base, NULL, &end) == CREW_OK) {
+        ++*passed;
+    }
+    if (end.code != CREW_OK && end.code != CREW_OUT_OF_RANGE) {
+        *err = end;
+    }
+    return err->code;
 }
 
 static int shuffle_rewind(struct crew_dataset *base, struct crew_err *err)
@@ -197,6 +225,7 @@ static void shuffle_set_seed(struct crew_dataset *base, uint64_t seed)
 static const struct dataset_ops shuffle_ops = {
     .next = shuffle_next,
     .rewind = shuffle_rewind,
+    .pass = shuffle_pass,
     .free = shuffle_free,
     .set_seed = shuffle_set_seed,
 };
@@ -204,6 +233,14 @@ static const struct dataset_ops shuffle_ops = {
 struct crew_dataset *crew_dataset_shuffle(struct crew_dataset *source,
                                           int64_t buffer,
                                           uint64_t seed)
+{
+    return crew_dataset_shuffle_with(source, buffer, seed, true);
+}
+
+struct crew_dataset *crew_dataset_shuffle_with(struct crew_dataset *source,
+                                               int64_t buffer,
+                                               uint64_t seed,
+                                               bool reshuffle_each_iteration)
 {
     struct shuffle *d = dataset_new(sizeof *d, &shuffle_ops, source);
 
@@ -220,6 +257,7 @@ struct crew_dataset *crew_dataset_shuffle(struct crew_dataset *source,
     }
     d->capacity = buffer;
     d->seed = seed;
+    d->same_each_pass = !reshuffle_each_iteration;
     for (int k = 0; k < d->base.spec.n; k++) {
         d->bytes[k] = dataset_element_bytes(&d->base.spec, k);
         d->offset[k] = d->stride;

@@ -242,6 +242,35 @@ static int tfrecords_next(struct crew_dataset *base,
     return CREW_OK;
 }
 
+/* Records are read and their CRCs checked, but not parsed. */
+static int tfrecords_pass(struct crew_dataset *base,
+                          void *const *scratch,
+                          int64_t n,
+                          int64_t *passed,
+                          struct crew_err *err)
+{
+    struct tfrecords *d = (struct tfrecords *)base;
+    int64_t parsed = d->num_block - d->at;
+    struct tfrecord_view record;
+    struct origin origin;
+    struct crew_err end = {0};
+
+    (void)scratch;
+    if (base->broken.code != CREW_OK || list_files(d, err) != CREW_OK) {
+        *err = base->broken.code != CREW_OK ? base->broken : *err;
+        return err->code;
+    }
+    *passed = n < parsed ? n : parsed;
+    d->at += *passed;
+    while (*passed < n && next_record(d, &record, &origin, &end) == CREW_OK) {
+        *passed += is_ours(d) ? 1 : 0;
+    }
+    if (end.code != CREW_OK && end.code != CREW_OUT_OF_RANGE) {
+        *err = end;
+    }
+    return err->code;
+}
+
 static int tfrecords_rewind(struct crew_dataset *base, struct crew_err *err)
 {
     struct tfrecords *d = (struct tfrecords *)base;
@@ -287,6 +316,7 @@ static void tfrecords_shard(struct crew_dataset *base,
 static const struct dataset_ops tfrecords_ops = {
     .next = tfrecords_next,
     .rewind = tfrecords_rewind,
+    .pass = tfrecords_pass,
     .free = tfrecords_free,
     .shard = tfrecords_shard,
 };

@@ -252,6 +252,23 @@ static int idx_next(struct crew_dataset *base,
     return CREW_OK;
 }
 
+static int idx_pass(struct crew_dataset *base,
+                    void *const *scratch,
+                    int64_t n,
+                    int64_t *passed,
+                    struct crew_err *err)
+{
+    struct idx *d = (struct idx *)base;
+
+    (void)scratch;
+    if (open_files(d, err) != CREW_OK) {
+        return err->code;
+    }
+    *passed = n < d->n - d->next ? n : d->n - d->next;
+    d->next += *passed;
+    return CREW_OK;
+}
+
 static int idx_rewind(struct crew_dataset *base, struct crew_err *err)
 {
     (void)err;
@@ -272,6 +289,7 @@ static void idx_free(struct crew_dataset *base)
 static const struct dataset_ops idx_ops = {
     .next = idx_next,
     .rewind = idx_rewind,
+    .pass = idx_pass,
     .free = idx_free,
     .count = idx_count,
     .at = idx_at,

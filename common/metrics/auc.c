@@ -5,13 +5,15 @@
 #include "metrics/rule.h"
 #include "base/banned.h"
 
-void metric_auc_thresholds(float *thresholds, int n)
+void metric_auc_thresholds(enum metric_kind kind, float *thresholds, int n)
 {
     for (int i = 1; i < n - 1; i++) {
         thresholds[i] = (float)((double)i / (double)(n - 1));
     }
     thresholds[0] = -1e-7f;
-    thresholds[n - 1] = (float)(1.0 + 1e-7);
+    thresholds[n - 1] =
+        (float)(kind == METRIC_SPECIFICITY_AT_SENSITIVITY ? 1.0 - 1e-7
+                                                          : 1.0 + 1e-7);
 }
 
 static double ratio_or_0(double a, double b)

@@ -13,12 +13,12 @@
 
 /* ---------------------------------------------------------------- operands */
 
-static bool is_integer(const struct crew_node *x)
+bool metric_is_integer(const struct crew_node *x)
 {
     return x->dtype != CREW_FLOAT;
 }
 
-static void check_present(struct crew_metric *m, int i, const char *what)
+void metric_check_present(struct crew_metric *m, int i, const char *what)
 {
     if (!graph_broken(m->graph) && m->operand[i] == NULL) {
         (void)graph_fail(m->graph,
@@ -40,11 +40,11 @@ static void check_same_shape(struct crew_metric *m, int i)
     }
 }
 
-static void check_integer(struct crew_metric *m, int i, bool wanted)
+void metric_check_integer(struct crew_metric *m, int i, bool wanted)
 {
     const struct crew_node *x = m->operand[i];
 
-    if (!graph_broken(m->graph) && is_integer(x) != wanted) {
+    if (!graph_broken(m->graph) && metric_is_integer(x) != wanted) {
         (void)graph_fail(m->graph, "%s: %s is %s, must be %s", m->name, x->name,
                          dtype_name(x->dtype),
                          wanted ? "an integer" : "float32");
@@ -53,11 +53,11 @@ static void check_integer(struct crew_metric *m, int i, bool wanted)
 
 /* ---------------------------------------------------------------- builders */
 
-static struct crew_metric *new_metric(struct crew_graph *g,
-                                      const char *name,
-                                      struct metric_rule rule,
-                                      struct crew_node *labels,
-                                      struct crew_node *predictions)
+struct crew_metric *metric_new(struct crew_graph *g,
+                               const char *name,
+                               struct metric_rule rule,
+                               struct crew_node *labels,
+                               struct crew_node *predictions)
 {
     int n = rule.num_thresholds;
     struct crew_metric *m = xcalloc(1, sizeof *m + (size_t)n * sizeof(float));
@@ -72,40 +72,40 @@ static struct crew_metric *new_metric(struct crew_graph *g,
     m->operand[LABELS] = labels;
     m->operand[PREDICTIONS] = predictions;
     graph_own(g, m, free);
-    check_present(m, PREDICTIONS, "its operand");
+    metric_check_present(m, PREDICTIONS, "its operand");
     return m;
 }
 
 /* Of one operand. */
-static struct crew_metric *of_values(struct crew_graph *g,
+struct crew_metric *metric_of_values(struct crew_graph *g,
                                      const char *name,
                                      struct metric_rule rule,
                                      struct crew_node *x)
 {
-    struct crew_metric *m = new_metric(g, name, rule, NULL, x);
+    struct crew_metric *m = metric_new(g, name, rule, NULL, x);
 
-    check_integer(m, PREDICTIONS, false);
+    metric_check_integer(m, PREDICTIONS, false);
     return m;
 }
 
 /* Of labels and predictions of one shape. */
-static struct crew_metric *of_pairs(struct crew_graph *g,
+struct crew_metric *metric_of_pairs(struct crew_graph *g,
                                     const char *name,
                                     struct metric_rule rule,
                                     struct crew_node *labels,
                                     struct crew_node *predictions)
 {
-    struct crew_metric *m = new_metric(g, name, rule, labels, predictions);
+    struct crew_metric *m = metric_new(g, name, rule, labels, predictions);
 
-    check_present(m, LABELS, "labels");
+    metric_check_present(m, LABELS, "labels");
     check_same_shape(m, LABELS);
     return m;
 }
 
 struct crew_metric *crew_metric_mean(struct crew_graph *g, struct crew_node *x)
 {
-    return of_values(g, "crew_metric_mean",
-                     (struct metric_rule){.kind = METRIC_MEAN}, x);
+    return metric_of_values(g, "crew_metric_mean",
+                            (struct metric_rule){.kind = METRIC_MEAN}, x);
 }
 
 struct crew_metric *crew_metric_percentage_below(struct crew_graph *g,
@@ -116,19 +116,19 @@ struct crew_metric *crew_metric_percentage_below(struct crew_graph *g,
     struct metric_rule rule = {
         .kind = METRIC_BELOW, .thresholds = &at, .num_thresholds = 1};
 
-    return of_values(g, "crew_metric_percentage_below", rule, x);
+    return metric_of_values(g, "crew_metric_percentage_below", rule, x);
 }
 
 struct crew_metric *crew_metric_accuracy(struct crew_graph *g,
                                          struct crew_node *labels,
                                          struct crew_node *classes)
 {
-    struct crew_metric *m = of_pairs(
+    struct crew_metric *m = metric_of_pairs(
         g, "crew_metric_accuracy",
         (struct metric_rule){.kind = METRIC_ACCURACY}, labels, classes);
 
-    check_integer(m, LABELS, true);
-    check_integer(m, PREDICTIONS, true);
+    metric_check_integer(m, LABELS, true);
+    metric_check_integer(m, PREDICTIONS, true);
     return m;
 }
 
@@ -149,22 +149,22 @@ struct crew_metric *crew_metric_mean_per_class_accuracy(
                          (long long)num_classes);
         rule.num_classes = 1;
     }
-    m = of_pairs(g, "crew_metric_mean_per_class_accuracy", rule, labels,
-                 classes);
-    check_integer(m, LABELS, true);
-    check_integer(m, PREDICTIONS, true);
+    m = metric_of_pairs(g, "crew_metric_mean_per_class_accuracy", rule, labels,
+                        classes);
+    metric_check_integer(m, LABELS, true);
+    metric_check_integer(m, PREDICTIONS, true);
     return m;
 }
 
 /* The kinds that take nothing but labels and predictions. */
-#define OF_PAIRS(function, metric_kind)                                      \
-    struct crew_metric *function(struct crew_graph *g,                       \
-                                 struct crew_node *labels,                   \
-                                 struct crew_node *predictions)              \
-    {                                                                        \
-        return of_pairs(g, #function,                                        \
-                        (struct metric_rule){.kind = (metric_kind)}, labels, \
-                        predictions);                                        \
+#define OF_PAIRS(function, metric_kind)                                     \
+    struct crew_metric *function(struct crew_graph *g,                      \
+                                 struct crew_node *labels,                  \
+                                 struct crew_node *predictions)             \
+    {                                                                       \
+        return metric_of_pairs(g, #function,                                \
+                               (struct metric_rule){.kind = (metric_kind)}, \
+                               labels, predictions);                        \
     }
 OF_PAIRS(crew_metric_mean_squared_error, METRIC_SQUARED_ERROR)
 OF_PAIRS(crew_metric_root_mean_squared_error, METRIC_ROOT_SQUARED_ERROR)
@@ -184,26 +184,26 @@ struct crew_metric *crew_metric_mean_relative_error(
     struct crew_node *normalizer)
 {
     struct crew_metric *m =
-        of_pairs(g, "crew_metric_mean_relative_error",
-                 (struct metric_rule){.kind = METRIC_RELATIVE_ERROR}, labels,
-                 predictions);
+        metric_of_pairs(g, "crew_metric_mean_relative_error",
+                        (struct metric_rule){.kind = METRIC_RELATIVE_ERROR},
+                        labels, predictions);
 
     m->operand[NORMALIZER] = normalizer;
-    check_present(m, NORMALIZER, "normalizer");
+    metric_check_present(m, NORMALIZER, "normalizer");
     check_same_shape(m, NORMALIZER);
     return m;
 }
 
 /* The kinds with thresholds. */
-#define AT_THRESHOLDS(function, metric_kind)                           \
-    struct crew_metric *function(                                      \
-        struct crew_graph *g, struct crew_node *labels,                \
-        struct crew_node *predictions, const float *thresholds, int n) \
-    {                                                                  \
-        struct metric_rule rule = {.kind = (metric_kind),              \
-                                   .thresholds = thresholds,           \
-                                   .num_thresholds = n};               \
-        return of_pairs(g, #function, rule, labels, predictions);      \
+#define AT_THRESHOLDS(function, metric_kind)                             \
+    struct crew_metric *function(                                        \
+        struct crew_graph *g, struct crew_node *labels,                  \
+        struct crew_node *predictions, const float *thresholds, int n)   \
+    {                                                                    \
+        struct metric_rule rule = {.kind = (metric_kind),                \
+                                   .thresholds = thresholds,             \
+                                   .num_thresholds = n};                 \
+        return metric_of_pairs(g, #function, rule, labels, predictions); \
     }
 AT_THRESHOLDS(crew_metric_precision_at_thresholds, METRIC_PRECISION_AT)
 AT_THRESHOLDS(crew_metric_recall_at_thresholds, METRIC_RECALL_AT)
@@ -236,58 +236,9 @@ struct crew_metric *crew_metric_auc(struct crew_graph *g,
                          num_thresholds);
         rule.num_thresholds = 2;
     }
-    m = of_pairs(g, "crew_metric_auc", rule, labels, predictions);
-    metric_auc_thresholds(m->thresholds, m->rule.num_thresholds);
+    m = metric_of_pairs(g, "crew_metric_auc", rule, labels, predictions);
+    metric_auc_thresholds(m->rule.kind, m->thresholds, m->rule.num_thresholds);
     return m;
-}
-
-/* labels (b) or (b, several), predictions (b, classes). */
-static struct crew_metric *of_top_k(struct crew_graph *g,
-                                    const char *name,
-                                    enum metric_kind kind,
-                                    struct crew_node *labels,
-                                    struct crew_node *predictions,
-                                    int64_t k)
-{
-    struct metric_rule rule = {.kind = kind, .k = k};
-    struct crew_metric *m = new_metric(g, name, rule, labels, predictions);
-
-    check_present(m, LABELS, "labels");
-    if (!graph_broken(g) && (!is_integer(labels) || is_integer(predictions) ||
-                             predictions->shape.rank != 2 || k < 1)) {
-        (void)graph_fail(g,
-                         "%s: labels must be integers, predictions float32 of "
-                         "(batch, classes), k positive",
-                         name);
-    }
-    return m;
-}
-
-struct crew_metric *crew_metric_precision_at_k(struct crew_graph *g,
-                                               struct crew_node *labels,
-                                               struct crew_node *predictions,
-                                               int64_t k)
-{
-    return of_top_k(g, "crew_metric_precision_at_k", METRIC_PRECISION_TOP_K,
-                    labels, predictions, k);
-}
-
-struct crew_metric *crew_metric_recall_at_k(struct crew_graph *g,
-                                            struct crew_node *labels,
-                                            struct crew_node *predictions,
-                                            int64_t k)
-{
-    return of_top_k(g, "crew_metric_recall_at_k", METRIC_RECALL_TOP_K, labels,
-                    predictions, k);
-}
-
-struct crew_metric *crew_metric_in_top_k(struct crew_graph *g,
-                                         struct crew_node *labels,
-                                         struct crew_node *predictions,
-                                         int64_t k)
-{
-    return of_top_k(g, "crew_metric_in_top_k", METRIC_IN_TOP_K, labels,
-                    predictions, k);
 }
 
 /* Rows of weights that go with the values: all of them, one a row, or one. */
@@ -346,7 +297,7 @@ static struct metric_column column(const struct crew_metric *m,
     *shape = crew_scalar_shape();
     if (x != NULL) {
         c.data = plan_value(p, x, shape);
-        c.dtype = is_integer(x) ? CREW_INT64 : CREW_FLOAT;
+        c.dtype = metric_is_integer(x) ? CREW_INT64 : CREW_FLOAT;
     }
     return c;
 }

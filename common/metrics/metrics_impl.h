@@ -17,6 +17,28 @@ struct crew_metric {
     float thresholds[];
 };
 
+/* metrics.c, for the other builders. `rule` is copied, thresholds too. A fault
+ * sticks in the graph; what is given back is a metric all the same. */
+struct crew_metric *metric_new(struct crew_graph *,
+                               const char *name,
+                               struct metric_rule rule,
+                               CREW_NULLABLE struct crew_node *labels,
+                               struct crew_node *predictions);
+/* Of one float32 operand. */
+struct crew_metric *metric_of_values(struct crew_graph *,
+                                     const char *name,
+                                     struct metric_rule rule,
+                                     struct crew_node *x);
+/* Of labels and predictions of one shape. */
+struct crew_metric *metric_of_pairs(struct crew_graph *,
+                                    const char *name,
+                                    struct metric_rule rule,
+                                    struct crew_node *labels,
+                                    struct crew_node *predictions);
+bool metric_is_integer(const struct crew_node *);
+void metric_check_present(struct crew_metric *, int operand, const char *what);
+void metric_check_integer(struct crew_metric *, int operand, bool wanted);
+
 /* Elements of a row: the product of all dimensions but the first. */
 int64_t metric_per_row(const struct crew_shape *);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Streaming metrics over arrays: sums of batches, values of sums. */
-#include "metrics/rule.h"
+#include "metrics/rule_impl.h"
 
 #include <math.h>
 
@@ -10,7 +10,7 @@
 /* Confusion counts in the order in which a state of AUC holds them. */
 enum cell { TP, FN, TN, FP };
 
-static double number(const struct metric_column *c, int64_t i)
+double metric_number(const struct metric_column *c, int64_t i)
 {
     switch (c->dtype) {
         case CREW_INT64:
@@ -23,7 +23,7 @@ static double number(const struct metric_column *c, int64_t i)
     }
 }
 
-static double weight(const struct metric_batch *b, int64_t row, int64_t column)
+double metric_weight(const struct metric_batch *b, int64_t row, int64_t column)
 {
     if (b->weights == NULL) {
         return 1.0;
@@ -43,8 +43,8 @@ static double element(const struct metric_rule *r,
                       const struct metric_batch *b,
                       int64_t i)
 {
-    double p = number(&b->predictions, i);
-    double l = b->labels.data != NULL ? number(&b->labels, i) : 0.0;
+    double p = metric_number(&b->predictions, i);
+    double l = b->labels.data != NULL ? metric_number(&b->labels, i) : 0.0;
     double z;
 
     switch (r->kind) {
@@ -56,7 +56,7 @@ static double element(const struct metric_rule *r,
         case METRIC_ABSOLUTE_ERROR:
             return fabs(p - l);
         case METRIC_RELATIVE_ERROR:
-            z = number(&b->normalizer, i);
+            z = metric_number(&b->normalizer, i);
             return z == 0.0 ? 0.0 : fabs(l - p) / z;
         case METRIC_BELOW:
             return (float)p < r->thresholds[0] ? 1.0 : 0.0;
@@ -71,7 +71,7 @@ static void add_elements(const struct metric_rule *r,
 {
     for (int64_t row = 0; row < b->rows; row++) {
         for (int64_t c = 0; c < b->columns; c++) {
-            double w = weight(b, row, c);
+            double w = metric_weight(b, row, c);
 
             /* 0 * inf is NaN in TensorFlow as well. */
             state[0] += w * element(r, b, row * b->columns + c);
@@ -83,12 +83,13 @@ static void add_elements(const struct metric_rule *r,
 static void add_cosines(const struct metric_batch *b, double *state)
 {
     for (int64_t row = 0; row < b->rows; row++) {
-        double w = weight(b, row, 0), sum = 0.0;
+        double w = metric_weight(b, row, 0), sum = 0.0;
 
         for (int64_t c = 0; c < b->columns; c++) {
             int64_t i = row * b->columns + c;
 
-            sum += number(&b->predictions, i) * number(&b->labels, i);
+            sum += metric_number(&b->predictions, i) *
+                   metric_number(&b->labels, i);
         }
         state[0] += w * sum;
         state[1] += w;
@@ -106,7 +107,8 @@ static int add_classes(const struct metric_rule *r,
     for (int64_t row = 0; row < b->rows; row++) {
         for (int64_t c = 0; c < b->columns; c++) {
             int64_t i = row * b->columns + c;
-            double l = number(&b->labels, i), w = weight(b, row, c);
+            double l = metric_number(&b->labels, i),
+                   w = metric_weight(b, row, c);
 
             if (!(l >= 0.0 && l < (double)n)) {
                 return crew_err_set(
@@ -116,7 +118,8 @@ static int add_classes(const struct metric_rule *r,
                     l, (long long)row, (long long)n);
             }
             state[(int64_t)l] += w;
-            state[n + (int64_t)l] += number(&b->predictions, i) == l ? w : 0.0;
+            state[n + (int64_t)l] +=
+                metric_number(&b->predictions, i) == l ? w : 0.0;
         }
     }
     return CREW_OK;
@@ -147,8 +150,9 @@ static void add_cells(const struct metric_rule *r,
     for (int64_t row = 0; row < b->rows; row++) {
         for (int64_t c = 0; c < b->columns; c++) {
             int64_t k = row * b->columns + c;
-            double w = weight(b, row, c), p = number(&b->predictions, k);
-            bool label = number(&b->labels, k) != 0.0;
+            double w = metric_weight(b, row, c),
+                   p = metric_number(&b->predictions, k);
+            bool label = metric_number(&b->labels, k) != 0.0;
 
             for (int i = 0; i < n; i++) {
                 bool yes = by_threshold(r->kind) ? (float)p > r->thresholds[i]
@@ -160,105 +164,84 @@ static void add_cells(const struct metric_rule *r,
     }
 }
 
-/* ------------------------------------------------------------------------ top
- * k */
-
-/* Is class `label` among the k largest of a row? Of equal ones the first wins.
+/* ---------------------------------------------------------- classes, tensors
  */
-static bool in_first_k(const struct metric_batch *b,
-                       int64_t row,
-                       int64_t label,
-                       int64_t k)
+
+static int no_class(struct crew_err *err,
+                    const char *what,
+                    double got,
+                    int64_t n)
 {
-    int64_t from = row * b->columns, ahead = 0;
-    double mine;
-
-    if (label < 0 || label >= b->columns) {
-        return false;
-    }
-    mine = number(&b->predictions, from + label);
-    for (int64_t c = 0; c < b->columns; c++) {
-        double p = number(&b->predictions, from + c);
-
-        ahead += p > mine || (p == mine && c < label) ? 1 : 0;
-    }
-    return ahead < k;
+    return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                        "mean_iou: `%s` out of bound: %.0f is no class, there "
+                        "are %lld",
+                        what, got, (long long)n);
 }
 
-/* The same as nn.in_top_k: equal ones share a place, and what is not finite has
- * none. */
-static bool in_top_k(const struct metric_batch *b,
-                     int64_t row,
-                     int64_t label,
-                     int64_t k)
-{
-    int64_t from = row * b->columns, ahead = 0;
-    double mine;
-
-    if (label < 0 || label >= b->columns) {
-        return false;
-    }
-    mine = number(&b->predictions, from + label);
-    for (int64_t c = 0; c < b->columns; c++) {
-        double p = number(&b->predictions, from + c);
-
-        if (!isfinite(p)) {
-            return false;
-        }
-        ahead += p > mine ? 1 : 0;
-    }
-    return ahead < k;
-}
-
-static bool seen_before(const struct metric_batch *b, int64_t row, int64_t j)
-{
-    int64_t from = row * b->label_columns;
-    double label = number(&b->labels, from + j);
-
-    for (int64_t i = 0; i < j; i++) {
-        if (number(&b->labels, from + i) == label) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* state[0]: labels among the top k; state[1]: the rest of the labels (recall)
- * or of the k (precision). A row's labels are a set. */
-static void add_top_k(const struct metric_rule *r,
-                      const struct metric_batch *b,
-                      double *state)
-{
-    for (int64_t row = 0; row < b->rows; row++) {
-        double w = weight(b, row, 0), hits = 0.0, labels = 0.0;
-
-        for (int64_t j = 0; j < b->label_columns; j++) {
-            int64_t label =
-                (int64_t)number(&b->labels, row * b->label_columns + j);
-
-            if (!seen_before(b, row, j)) {
-                labels += 1.0;
-                hits += in_first_k(b, row, label, r->k) ? 1.0 : 0.0;
-            }
-        }
-        state[0] += w * hits;
-        state[1] +=
-            w * ((r->kind == METRIC_PRECISION_TOP_K ? (double)r->k : labels) -
-                 hits);
-    }
-}
-
-static void add_in_top_k(const struct metric_rule *r,
+/* state[label * n + prediction]. */
+static int add_confusion(const struct metric_rule *r,
                          const struct metric_batch *b,
-                         double *state)
+                         double *state,
+                         struct crew_err *err)
 {
-    for (int64_t row = 0; row < b->rows; row++) {
-        double w = weight(b, row, 0);
-        int64_t label = (int64_t)number(&b->labels, row);
+    int64_t n = r->num_classes;
 
-        state[0] += in_top_k(b, row, label, r->k) ? w : 0.0;
-        state[1] += w;
+    for (int64_t row = 0; row < b->rows; row++) {
+        for (int64_t c = 0; c < b->columns; c++) {
+            int64_t i = row * b->columns + c;
+            double l = metric_number(&b->labels, i);
+            double p = metric_number(&b->predictions, i);
+
+            if (!(l >= 0.0 && l < (double)n)) {
+                return no_class(err, "labels", l, n);
+            }
+            if (!(p >= 0.0 && p < (double)n)) {
+                return no_class(err, "predictions", p, n);
+            }
+            state[(int64_t)l * n + (int64_t)p] += metric_weight(b, row, c);
+        }
     }
+    return CREW_OK;
+}
+
+/* The mean, over the classes that were met, of hits / (labels + predictions -
+ * hits). */
+static double mean_iou(const double *state, int64_t n)
+{
+    double sum = 0.0, met = 0.0;
+
+    for (int64_t c = 0; c < n; c++) {
+        double all = -state[c * n + c];
+
+        for (int64_t i = 0; i < n; i++) {
+            all += state[c * n + i] + state[i * n + c];
+        }
+        met += all != 0.0 ? 1.0 : 0.0;
+        sum += state[c * n + c] / (all > 0.0 ? all : 1.0);
+    }
+    return met > 0.0 ? sum / met : 0.0;
+}
+
+/* state: a sum an element, then the weight of each. */
+static int add_tensor(const struct metric_rule *r,
+                      const struct metric_batch *b,
+                      double *state,
+                      struct crew_err *err)
+{
+    int64_t n = r->num_elements;
+
+    if (b->rows * b->columns != n) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "mean_tensor: %lld elements, there were %lld",
+                            (long long)(b->rows * b->columns), (long long)n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double w = metric_weight(b, i / b->columns, i % b->columns);
+
+        state[i] += w * metric_number(&b->predictions, i);
+        state[n + i] += w;
+    }
+    return CREW_OK;
 }
 
 /* ------------------------------------------------------------------ the
@@ -269,6 +252,12 @@ size_t metric_rule_state(const struct metric_rule *r)
     if (r->kind == METRIC_MEAN_PER_CLASS_ACCURACY) {
         return 2 * (size_t)r->num_classes;
     }
+    if (r->kind == METRIC_MEAN_IOU) {
+        return (size_t)r->num_classes * (size_t)r->num_classes;
+    }
+    if (r->kind == METRIC_MEAN_TENSOR) {
+        return 2 * (size_t)r->num_elements;
+    }
     if (by_threshold(r->kind)) {
         return 4 * (size_t)r->num_thresholds;
     }
@@ -277,8 +266,12 @@ size_t metric_rule_state(const struct metric_rule *r)
 
 int metric_rule_values(const struct metric_rule *r)
 {
-    return by_threshold(r->kind) && r->kind != METRIC_AUC ? r->num_thresholds
-                                                          : 1;
+    if (r->kind == METRIC_MEAN_TENSOR) {
+        return (int)r->num_elements;
+    }
+    return by_threshold(r->kind) && r->kind <= METRIC_RECALL_AT
+               ? r->num_thresholds
+               : 1;
 }
 
 int metric_rule_update(const struct metric_rule *r,
@@ -292,12 +285,19 @@ int metric_rule_update(const struct metric_rule *r,
         case METRIC_COSINE_DISTANCE:
             add_cosines(b, state);
             break;
+        case METRIC_MEAN_IOU:
+            return add_confusion(r, b, state, err);
+        case METRIC_MEAN_TENSOR:
+            return add_tensor(r, b, state, err);
         case METRIC_PRECISION_TOP_K:
         case METRIC_RECALL_TOP_K:
-            add_top_k(r, b, state);
+            metric_add_top_k(r, b, state);
+            break;
+        case METRIC_AVERAGE_PRECISION_TOP_K:
+            metric_add_average_precision(r, b, state);
             break;
         case METRIC_IN_TOP_K:
-            add_in_top_k(r, b, state);
+            metric_add_in_top_k(r, b, state);
             break;
         default:
             if (r->kind >= METRIC_TRUE_POSITIVES && r->kind <= METRIC_AUC) {
@@ -368,6 +368,30 @@ static double mean_value(const struct metric_rule *r, const double *s)
     }
 }
 
+/* In float32, in which TensorFlow decides which threshold is the nearest: of
+ * equal ones the first for a specificity, the last for a sensitivity. */
+static float at_other_rate(const struct metric_rule *r, const double *s)
+{
+    bool by_negatives = r->kind == METRIC_SENSITIVITY_AT_SPECIFICITY;
+    int n = r->num_thresholds, best = 0;
+    const double *hits = s + (by_negatives ? TN : TP) * n;
+    const double *misses = s + (by_negatives ? FP : FN) * n;
+    const double *yes = s + (by_negatives ? TP : TN) * n;
+    const double *no = s + (by_negatives ? FN : FP) * n;
+    float nearest = INFINITY;
+
+    for (int i = 0; i < n; i++) {
+        float hit = (float)hits[i], all = hit + (float)misses[i] + 1e-7f;
+        float far = fabsf(hit / all - (float)r->target);
+
+        if (by_negatives ? far < nearest : far <= nearest) {
+            nearest = far;
+            best = i;
+        }
+    }
+    return (float)yes[best] / ((float)yes[best] + (float)no[best] + 1e-7f);
+}
+
 void metric_rule_value(const struct metric_rule *r,
                        const double *state,
                        float *values)
@@ -376,6 +400,16 @@ void metric_rule_value(const struct metric_rule *r,
 
     if (r->kind == METRIC_MEAN_PER_CLASS_ACCURACY) {
         values[0] = (float)mean_of_classes(state, r->num_classes);
+    } else if (r->kind == METRIC_MEAN_IOU) {
+        values[0] = (float)mean_iou(state, r->num_classes);
+    } else if (r->kind == METRIC_MEAN_TENSOR) {
+        for (int i = 0; i < n; i++) {
+            values[i] =
+                (float)(state[n + i] == 0.0 ? 0.0 : state[i] / state[n + i]);
+        }
+    } else if (r->kind == METRIC_SENSITIVITY_AT_SPECIFICITY ||
+               r->kind == METRIC_SPECIFICITY_AT_SENSITIVITY) {
+        values[0] = at_other_rate(r, state);
     } else if (r->kind == METRIC_AUC) {
         values[0] =
             (float)metric_auc(state, r->num_thresholds, r->curve, r->summation);

@@ -31,15 +31,27 @@ enum metric_kind {
     METRIC_FALSE_NEGATIVES_AT,
     METRIC_PRECISION_AT,
     METRIC_RECALL_AT,
-    METRIC_AUC,             /* thresholds of metric_auc_thresholds() */
-    METRIC_PRECISION_TOP_K, /* predictions (rows, columns), k */
+    /* One number, of thresholds of metric_auc_thresholds(); the first two where
+     * the other rate is nearest to `target`. */
+    METRIC_SENSITIVITY_AT_SPECIFICITY,
+    METRIC_SPECIFICITY_AT_SENSITIVITY,
+    METRIC_AUC,
+    METRIC_PRECISION_TOP_K, /* predictions (rows, columns), k; or the classes
+                               of the k best themselves: by_class */
     METRIC_RECALL_TOP_K,
-    METRIC_IN_TOP_K
+    METRIC_AVERAGE_PRECISION_TOP_K,
+    METRIC_IN_TOP_K,
+    METRIC_MEAN_IOU,   /* num_classes */
+    METRIC_MEAN_TENSOR /* a mean for each of num_elements */
 };
 
 struct metric_rule {
     enum metric_kind kind;
-    int64_t num_classes, k;
+    int64_t num_classes, num_elements, k;
+    bool by_class;  /* top k: predictions are classes, not scores */
+    bool one_class; /* top k: only class_id counts */
+    int64_t class_id;
+    double target;
     enum crew_auc_curve curve;
     enum crew_auc_summation summation;
     const float *thresholds; /* borrowed */
@@ -62,9 +74,10 @@ struct metric_batch {
 
 /* Doubles of the state; all 0 at first. */
 size_t metric_rule_state(const struct metric_rule *);
-/* How many values it has: 1, or one a threshold. */
+/* How many values it has: 1, or one a threshold or element. */
 int metric_rule_values(const struct metric_rule *);
-/* Errors: INVALID_ARGUMENT, a label that is no class. */
+/* Errors: INVALID_ARGUMENT, a label or prediction that is no class; a mean of
+ * tensors of another shape. */
 CREW_MUST_CHECK int metric_rule_update(const struct metric_rule *,
                                        const struct metric_batch *,
                                        double *state,
@@ -73,8 +86,9 @@ void metric_rule_value(const struct metric_rule *,
                        const double *state,
                        float *values);
 
-/* TensorFlow's n >= 2 thresholds: -1e-7, i / (n - 1), 1 + 1e-7. */
-void metric_auc_thresholds(float *thresholds, int n);
+/* TensorFlow's n >= 2 thresholds: -1e-7, i / (n - 1), 1 + 1e-7; of
+ * specificity_at_sensitivity the last is 1 - 1e-7. */
+void metric_auc_thresholds(enum metric_kind, float *thresholds, int n);
 /* The area from the confusion counts at n thresholds; a state of METRIC_AUC
  * holds true positives, false negatives, true negatives, false positives. */
 double metric_auc(const double *state,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Family metrics: streaming.json's cases of tf.metrics, the value and the sums
- * after every batch. The canned heads' files are skipped aloud: there are no
- * heads yet. */
+ * Family metrics: streaming.json's and more.json's (where there is one) cases
+ * of tf.metrics, the value and the sums after every batch. The canned heads'
+ * files are skipped aloud: there are no heads yet. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +48,13 @@ static const struct {
     {"precision_at_k", METRIC_PRECISION_TOP_K},
     {"recall_at_k", METRIC_RECALL_TOP_K},
     {"in_top_k_mean", METRIC_IN_TOP_K},
+    {"precision_at_top_k", METRIC_PRECISION_TOP_K},
+    {"recall_at_top_k", METRIC_RECALL_TOP_K},
+    {"average_precision_at_k", METRIC_AVERAGE_PRECISION_TOP_K},
+    {"mean_iou", METRIC_MEAN_IOU},
+    {"mean_tensor", METRIC_MEAN_TENSOR},
+    {"sensitivity_at_specificity", METRIC_SENSITIVITY_AT_SPECIFICITY},
+    {"specificity_at_sensitivity", METRIC_SPECIFICITY_AT_SENSITIVITY},
 };
 
 /* --------------------------------------------------------------- the metric */
@@ -72,7 +79,7 @@ static void read_auc(const cJSON *arguments, struct metric_rule *r)
 
     r->num_thresholds = (int)whole(arguments, "num_thresholds", 200);
     at = xcalloc((size_t)r->num_thresholds, sizeof *at);
-    metric_auc_thresholds(at, r->num_thresholds);
+    metric_auc_thresholds(r->kind, at, r->num_thresholds);
     r->thresholds = at;
     r->curve = is_word(arguments, "curve", "PR") ? CREW_AUC_PR : CREW_AUC_ROC;
     if (is_word(arguments, "summation_method", "careful_interpolation")) {
@@ -82,6 +89,32 @@ static void read_auc(const cJSON *arguments, struct metric_rule *r)
     } else if (is_word(arguments, "summation_method", "majoring")) {
         r->summation = CREW_AUC_MAJORING;
     }
+}
+
+/* What only more.json's metrics have. */
+static void read_more(const cJSON *c, struct metric_rule *r)
+{
+    const cJSON *arguments = golden_member(c, "arguments");
+    const cJSON *first = golden_member(c, "batches")->child, *target;
+    struct golden_array values;
+
+    target = json_get(arguments, r->kind == METRIC_SENSITIVITY_AT_SPECIFICITY
+                                     ? "specificity"
+                                     : "sensitivity");
+    r->target = target != NULL ? golden_number(target) : 0.0;
+    r->by_class = json_get(first, "predictions_idx") != NULL;
+    r->one_class = json_get(arguments, "class_id") != NULL;
+    r->class_id = whole(arguments, "class_id", 0);
+    if (r->kind == METRIC_MEAN_TENSOR) {
+        golden_array_read(golden_member(first, "values"), &values);
+        r->num_elements = values.n;
+        golden_array_release(&values);
+    }
+}
+
+static bool of_auc_thresholds(enum metric_kind kind)
+{
+    return kind >= METRIC_SENSITIVITY_AT_SPECIFICITY && kind <= METRIC_AUC;
 }
 
 /* r->thresholds gets an array of its own. Ends the program when the metric is
@@ -100,7 +133,8 @@ static struct metric_rule read_rule(const cJSON *c)
     if (r.kind == 0) {
         exit(golden_trouble(65, "no metric '%s' here", name));
     }
-    if (r.kind == METRIC_AUC) {
+    read_more(c, &r);
+    if (of_auc_thresholds(r.kind)) {
         free(at);
         read_auc(arguments, &r);
         return r;
@@ -172,9 +206,11 @@ static void feed(const struct metric_rule *r, const cJSON *batch, double *state)
     struct metric_batch b = {0};
     struct crew_err err = {0};
 
-    b.predictions = read_column(
-        batch, json_get(batch, "values") != NULL ? "values" : "predictions",
-        &store, &shape);
+    b.predictions = read_column(batch,
+                                json_get(batch, "values") != NULL ? "values"
+                                : r->by_class ? "predictions_idx"
+                                              : "predictions",
+                                &store, &shape);
     b.labels = read_column(batch, "labels", &store, &labels);
     b.normalizer = read_column(batch, "normalizer", &store, &ignored);
     b.weights = read_column(batch, "weights", &store, &weights).data;
@@ -228,7 +264,8 @@ static size_t place_of(const struct metric_rule *r, const char *name)
             return i * (all / 4);
         }
     }
-    if (strstr(name, "/count") != NULL || strstr(name, "false_") != NULL) {
+    if (strstr(name, "/count") != NULL || strstr(name, "false_") != NULL ||
+        strstr(name, "/max") != NULL) {
         return all / 2;
     }
     return 0;
@@ -282,8 +319,9 @@ static void compare_case(struct golden_report *report, const cJSON *c, int i)
         feed(&r, batch, state);
         compare_values(report, &r, state, "value",
                        golden_member(after, "value"));
-        /* That of mean_per_class_accuracy is an array a class, of no use. */
-        if (r.kind != METRIC_MEAN_PER_CLASS_ACCURACY) {
+        /* Those of classes are their counts, which the state shows. */
+        if (r.kind != METRIC_MEAN_PER_CLASS_ACCURACY &&
+            r.kind != METRIC_MEAN_IOU) {
             compare_values(report, &r, state, "update_op", update);
         }
         batch = batch->next;
@@ -294,9 +332,11 @@ static void compare_case(struct golden_report *report, const cJSON *c, int i)
     free((void *)(uintptr_t)r.thresholds);
 }
 
-int family_metrics(const char *dir, struct golden_report *report)
+static int compare_file(const char *dir,
+                        const char *name,
+                        struct golden_report *report)
 {
-    cJSON *file = golden_load(dir, "streaming.json");
+    cJSON *file = golden_load(dir, name);
     const cJSON *c;
     int i = 0;
 
@@ -308,6 +348,18 @@ int family_metrics(const char *dir, struct golden_report *report)
         compare_case(report, c, i++);
     }
     cJSON_Delete(file);
-    printf("skipped: heads_v1.json, heads_v2.json (no canned heads)\n");
     return 0;
+}
+
+int family_metrics(const char *dir, struct golden_report *report)
+{
+    int code = compare_file(dir, "streaming.json", report);
+
+    if (code == 0 && golden_has(dir, "more.json")) {
+        code = compare_file(dir, "more.json", report);
+    }
+    if (code == 0) {
+        printf("skipped: heads_v1.json, heads_v2.json (no canned heads)\n");
+    }
+    return code;
 }

@@ -367,7 +367,7 @@ static struct crew_node *build_avg_pool(struct trial *t)
 
 /* ------------------------------------------------------------------- losses */
 
-static struct crew_loss loss_of(struct trial *t)
+struct crew_loss ops_loss(struct trial *t)
 {
     static const char *const names[] = {"weighted_sum_by_nonzero_weights",
                                         "none", "weighted_sum", "weighted_mean",
@@ -386,28 +386,28 @@ static struct crew_node *build_mean_squared_error(struct trial *t)
 {
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "predictions");
 
-    return crew_mean_squared_error(t->g, l, x, loss_of(t));
+    return crew_mean_squared_error(t->g, l, x, ops_loss(t));
 }
 
 static struct crew_node *build_absolute_difference(struct trial *t)
 {
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "predictions");
 
-    return crew_absolute_difference(t->g, l, x, loss_of(t));
+    return crew_absolute_difference(t->g, l, x, ops_loss(t));
 }
 
 static struct crew_node *build_huber_loss(struct trial *t)
 {
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "predictions");
 
-    return crew_huber_loss(t->g, l, x, ops_number(t, "delta", 1), loss_of(t));
+    return crew_huber_loss(t->g, l, x, ops_number(t, "delta", 1), ops_loss(t));
 }
 
 static struct crew_node *build_hinge_loss(struct trial *t)
 {
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "logits");
 
-    return crew_hinge_loss(t->g, l, x, loss_of(t));
+    return crew_hinge_loss(t->g, l, x, ops_loss(t));
 }
 
 static struct crew_node *build_log_loss(struct trial *t)
@@ -415,7 +415,7 @@ static struct crew_node *build_log_loss(struct trial *t)
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "predictions");
 
     return crew_log_loss(t->g, l, x, ops_number(t, "epsilon", 1e-7),
-                         loss_of(t));
+                         ops_loss(t));
 }
 
 static struct crew_node *build_sigmoid_xent(struct trial *t)
@@ -424,7 +424,7 @@ static struct crew_node *build_sigmoid_xent(struct trial *t)
                      *x = ops_in(t, "logits");
 
     return crew_sigmoid_cross_entropy(
-        t->g, l, x, ops_number(t, "label_smoothing", 0), loss_of(t));
+        t->g, l, x, ops_number(t, "label_smoothing", 0), ops_loss(t));
 }
 
 static struct crew_node *build_softmax_xent(struct trial *t)
@@ -432,14 +432,14 @@ static struct crew_node *build_softmax_xent(struct trial *t)
     struct crew_node *l = ops_in(t, "onehot_labels"), *x = ops_in(t, "logits");
 
     return crew_softmax_cross_entropy(
-        t->g, l, x, ops_number(t, "label_smoothing", 0), loss_of(t));
+        t->g, l, x, ops_number(t, "label_smoothing", 0), ops_loss(t));
 }
 
 static struct crew_node *build_sparse_xent(struct trial *t)
 {
     struct crew_node *l = ops_in(t, "labels"), *x = ops_in(t, "logits");
 
-    return crew_sparse_softmax_cross_entropy_weighted(t->g, l, x, loss_of(t));
+    return crew_sparse_softmax_cross_entropy_weighted(t->g, l, x, ops_loss(t));
 }
 
 static const struct {
@@ -506,6 +506,7 @@ static const struct {
     {"transpose", build_transpose},
 };
 
+/* NULL: no such op. */
 static struct crew_node *build(struct trial *t)
 {
     const char *op = golden_text(t->json, "op");
@@ -515,7 +516,7 @@ static struct crew_node *build(struct trial *t)
             return builders[i].build(t);
         }
     }
-    return NULL;
+    return ops_build_row(t, op);
 }
 
 /* --------------------------------------------------------------- comparing */
@@ -564,24 +565,50 @@ static void same(struct golden_report *report,
     golden_array_release(&array);
 }
 
+static void compare_output(struct golden_report *report,
+                           const struct trial *t,
+                           const struct plan *p,
+                           const struct crew_node *y)
+{
+    const cJSON *want = golden_member(t->json, "output");
+    struct crew_shape shape;
+    const void *got = plan_value(p, y, &shape);
+    struct golden_array array;
+
+    if (y->dtype == CREW_FLOAT) {
+        same(report, t, "output", got, node_count(y, t->batch), want);
+        return;
+    }
+    golden_array_read(want, &array);
+    (void)golden_same_int(report, "elements", -1, node_count(y, t->batch),
+                          array.n);
+    for (int64_t i = 0; i < array.n && i < node_count(y, t->batch); i++) {
+        (void)golden_same_int(report, "output", i, ((const int64_t *)got)[i],
+                              array.integer[i]);
+    }
+    golden_array_release(&array);
+}
+
 static void compare(struct golden_report *report,
                     struct trial *t,
                     struct plan *p,
-                    struct crew_node *y)
+                    struct crew_node *y,
+                    const cJSON *gradients)
 {
     const cJSON *want;
     struct crew_err err = {0};
-    struct crew_shape shape;
 
     if (plan_forward(p, t->feeds, t->n_feeds, t->batch, 0, 0, &err) !=
         CREW_OK) {
         golden_differ(report, "forward", -1, err.msg, "a value");
         return;
     }
-    same(report, t, "output", plan_value(p, y, &shape), node_count(y, t->batch),
-         golden_member(t->json, "output"));
+    compare_output(report, t, p, y);
+    if (gradients == NULL) {
+        return;
+    }
     plan_backward(p, ops_nothing, NULL);
-    cJSON_ArrayForEach(want, golden_member(t->json, "gradients"))
+    cJSON_ArrayForEach(want, gradients)
     {
         for (int i = 0; i < t->n_vars; i++) {
             const float *got = plan_grad(p, i);
@@ -610,37 +637,79 @@ static struct crew_node *cotangent(struct trial *t, const struct crew_node *y)
     return x;
 }
 
-static void run_case(const cJSON *c, struct golden_report *report)
+/* NULL: an op of integers, or to them, has none. */
+static const cJSON *gradients_of(const cJSON *c)
 {
-    struct trial t = {.json = c, .g = graph_new(), .batch = 1};
-    struct crew_node *y = NULL, *loss;
+    const cJSON *g = json_get(c, "gradients");
+
+    return g != NULL && g->child != NULL ? g : NULL;
+}
+
+static void run_built(struct trial *t,
+                      struct crew_node *y,
+                      struct golden_report *report)
+{
+    const cJSON *gradients = gradients_of(t->json);
+    struct crew_node *loss = NULL;
     struct crew_err err = {0};
     struct plan *p = NULL;
 
-    golden_case(report, "%s", golden_text(c, "op"));
-    if (ops_run_special(&t, report)) {
-        ops_release(&t);
-        return;
+    if (gradients != NULL) {
+        loss = crew_mul(t->g, y, cotangent(t, y));
+        loss = crew_reduce(t->g, CREW_REDUCE_SUM, loss, NULL, 0, false);
     }
-    y = build(&t);
-    if (y == NULL) {
-        golden_differ(report, golden_text(c, "op"), -1, "no such op",
-                      "the op in this form");
-        ops_release(&t);
-        return;
-    }
-    loss = crew_mul(t.g, y, cotangent(&t, y));
-    loss = crew_reduce(t.g, CREW_REDUCE_SUM, loss, NULL, 0, false);
-    if (plan_new(t.g, &y, 1, loss, t.batch, &p, &err) != CREW_OK) {
+    if (plan_new(t->g, &y, 1, loss, t->batch, &p, &err) != CREW_OK) {
         golden_differ(report, "built", -1, err.msg, "a graph");
     } else {
-        for (int i = 0; i < t.n_vars; i++) {
-            plan_bind_var(p, i, t.value[i]);
+        for (int i = 0; i < t->n_vars; i++) {
+            plan_bind_var(p, i, t->value[i]);
         }
-        compare(report, &t, p, y);
+        compare(report, t, p, y, gradients);
     }
     plan_free(p);
+}
+
+static void run_case(const cJSON *c,
+                     struct ops_rows *rows,
+                     struct golden_report *report)
+{
+    struct trial t = {.json = c, .g = graph_new(), .batch = 1, .rows = rows};
+    struct crew_node *y;
+
+    golden_case(report, "%s", golden_text(c, "op"));
+    if (!ops_run_special(&t, report)) {
+        y = build(&t);
+        ops_meet(rows, t.g);
+        if (y != NULL) {
+            run_built(&t, y, report);
+        } else {
+            golden_differ(report, golden_text(c, "op"), -1, "no such op",
+                          "the op in this form");
+        }
+    } else {
+        ops_meet(rows, t.g);
+    }
     ops_release(&t);
+}
+
+static int run_file(const char *dir,
+                    const char *file,
+                    struct ops_rows *rows,
+                    struct golden_report *report)
+{
+    cJSON *root = golden_load(dir, file);
+    const cJSON *c;
+
+    if (root == NULL) {
+        return 66;
+    }
+    cJSON_ArrayForEach(c, golden_member(root, "cases"))
+    {
+        run_case(c, rows, report);
+    }
+    golden_end(report);
+    cJSON_Delete(root);
+    return 0;
 }
 
 int family_ops(const char *dir, struct golden_report *report)
@@ -649,23 +718,20 @@ int family_ops(const char *dir, struct golden_report *report)
                                         "embedding.json", "linear_algebra.json",
                                         "losses.json",    "normalization.json"};
     struct crew_err err = {0};
+    struct ops_rows *rows;
+    int code = 0;
 
     if (blas_load(&err) != CREW_OK) {
         return golden_trouble(78, "%s", err.msg);
     }
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        cJSON *root = golden_load(dir, files[i]);
-        const cJSON *c;
-
-        if (root == NULL) {
-            return 66;
-        }
-        cJSON_ArrayForEach(c, golden_member(root, "cases"))
-        {
-            run_case(c, report);
-        }
-        golden_end(report);
-        cJSON_Delete(root);
+    rows = ops_rows_new();
+    for (size_t i = 0; code == 0 && i < sizeof files / sizeof files[0]; i++) {
+        code = run_file(dir, files[i], rows, report);
     }
-    return 0;
+    if (code == 0 && golden_has(dir, "rows.json")) {
+        code = run_file(dir, "rows.json", rows, report);
+        ops_all_met(rows, report);
+    }
+    ops_rows_free(rows);
+    return code;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/env.h"
 #include "base/mem.h"
@@ -140,6 +141,15 @@ cJSON *golden_parse(const char *text, size_t n, const char *what)
     }
     strbuf_release(&quoted);
     return tree;
+}
+
+bool golden_has(const char *dir, const char *file)
+{
+    char *path = path_join(dir, file);
+    bool is = access(path, R_OK) == 0;
+
+    free(path);
+    return is;
 }
 
 cJSON *golden_load(const char *dir, const char *file)

@@ -52,6 +52,8 @@ int golden_trouble(int exit_code, const char *fmt, ...)
 cJSON *golden_load(const char *dir, const char *file);
 /* The same of a text; `what` begins the message. Owner: caller. */
 cJSON *golden_parse(const char *text, size_t n, const char *what);
+/* Is there a file of that name? */
+bool golden_has(const char *dir, const char *file);
 /* All bytes of <dir>/<file>, or NULL after a message. Owner: caller, free(). */
 char *golden_bytes(const char *dir, const char *file, CREW_OUT size_t *n);
 

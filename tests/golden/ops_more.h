@@ -9,6 +9,8 @@
 
 enum { OPS_MAX_INPUTS = 8 };
 
+struct ops_rows;
+
 /* The inputs as nodes, and what is fed or bound to them. */
 struct trial {
     const cJSON *json;
@@ -22,6 +24,7 @@ struct trial {
     int64_t *splits; /* of the ragged ids and their weights */
     float *weights, *cotangent;
     struct plan_ragged lists[2];
+    struct ops_rows *rows; /* gets the ops that were met */
 };
 
 const cJSON *ops_attribute(const struct trial *, const char *key);
@@ -40,6 +43,15 @@ void ops_nothing(void *self, int var);
 struct crew_node *ops_build_batch_norm(struct trial *);
 struct crew_node *ops_build_batch_norm_frozen(struct trial *);
 struct crew_node *ops_build_embedding(struct trial *);
+
+/* ops_rows.c: the cases of rows.json, and whether every row of the op table has
+ * been met by a case that was compared. */
+CREW_NULLABLE struct crew_node *ops_build_row(struct trial *, const char *op);
+struct ops_rows *ops_rows_new(void);
+void ops_rows_free(struct ops_rows *);
+void ops_meet(struct ops_rows *, const struct crew_graph *);
+void ops_all_met(const struct ops_rows *, struct golden_report *);
+struct crew_loss ops_loss(struct trial *);
 
 /* Cases of several steps or of chance. False: it is not one of them. */
 bool ops_run_special(struct trial *, struct golden_report *);

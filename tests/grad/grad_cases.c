@@ -371,6 +371,40 @@ static struct crew_node *build_weighted_loss(struct trial *t)
     return crew_mean_squared_error(t->g, y, x, how);
 }
 
+/* Weights for each element, some of them 0, or none. */
+static struct crew_node *build_pairwise(struct trial *t)
+{
+    struct crew_node *y = labels(t), *w;
+    struct crew_node *x =
+        crew_dense(t->g, NULL, t->g->nodes[0], 5, CREW_LINEAR);
+
+    t->direct = true;
+    w = crew_relu(t->g, crew_shift(t->g, x, 0.2f));
+    w = crew_scale(t->g, crew_to_float(t->g, crew_argmax(t->g, w, -1)), 0.5f);
+    w = crew_reshape(t->g, w, crew_shape2(-1, 1));
+    return crew_mean_pairwise_squared_error(t->g, y, x, w);
+}
+
+static struct crew_node *build_pairwise_plain(struct trial *t)
+{
+    struct crew_node *y = labels(t);
+    struct crew_node *x =
+        crew_dense(t->g, NULL, t->g->nodes[0], 5, CREW_LINEAR);
+
+    t->direct = true;
+    return crew_mean_pairwise_squared_error(t->g, y, x, NULL);
+}
+
+static struct crew_node *build_cosine(struct trial *t)
+{
+    struct crew_node *y = labels(t);
+    struct crew_node *x =
+        crew_dense(t->g, NULL, t->g->nodes[0], 5, CREW_LINEAR);
+
+    t->direct = true;
+    return crew_cosine_distance(t->g, y, x, -1, (struct crew_loss){0});
+}
+
 /* --- ops together, where a plan must not share a buffer it could share */
 
 /* The second sum may not be written over the relu, whose sign backward asks. */
@@ -483,6 +517,9 @@ const struct grad_case grad_cases[] = {
     {&op_sigmoid_xent, "sigmoid xent", build_sigmoid_cross_entropy, 2e-3},
     {&op_softmax_xent, "softmax xent", build_softmax_cross_entropy, 2e-3},
     {&op_weighted_loss, "weighted", build_weighted_loss, 2e-3},
+    {&op_pairwise_squared_error, "pairwise", build_pairwise, 2e-3},
+    {&op_pairwise_squared_error, "pairwise 1", build_pairwise_plain, 2e-3},
+    {&op_mul, "cosine distance", build_cosine, 2e-3},
     {&op_batch_matmul, "batch_matmul", build_batch_matmul, 2e-3},
     {&op_log_softmax, "log_softmax", build_log_softmax, 2e-3},
     {&op_batch_norm, "batch_norm", build_batch_norm, 5e-3},
@@ -497,6 +534,7 @@ const struct grad_case grad_cases[] = {
     {&op_matmul, "shared weights", build_shared_weights, 2e-3},
     {&op_placeholder, "placeholder", build_placeholder, 0},
     {&op_constant, "constant", build_constant, 0},
+    {&op_cast, "cast", build_cast, 0},
     {&op_argmax, "argmax", build_argmax, 0},
     {&op_one_hot, "one_hot", build_one_hot, 0},
     {&op_moments, "moments", build_moments, 0},

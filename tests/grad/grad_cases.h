@@ -54,6 +54,7 @@ struct crew_node *build_embedding_sqrtn(struct trial *);
 
 struct crew_node *build_placeholder(struct trial *);
 struct crew_node *build_constant(struct trial *);
+struct crew_node *build_cast(struct trial *);
 struct crew_node *build_argmax(struct trial *);
 struct crew_node *build_one_hot(struct trial *);
 struct crew_node *build_moments(struct trial *);

@@ -99,8 +99,7 @@ static void run_executor(const struct grad_case *c,
                          struct value *out)
 {
     struct crew_shape x = crew_shape2(BATCH, 4), labels = crew_shape1(BATCH);
-    struct serving_feed feeds[2] = {{.tensor = "x:0"},
-                                    {.tensor = "labels:0"}};
+    struct serving_feed feeds[2] = {{.tensor = "x:0"}, {.tensor = "labels:0"}};
     struct serving_feed take[2];
     struct executor *e = NULL;
     struct crew_err err = {0};
@@ -117,10 +116,9 @@ static void run_executor(const struct grad_case *c,
             take[n++] = feeds[i];
         }
     }
-    ck_assert_msg(
-        executor_run(e, take, t->labels != NULL ? n : 0, &fetch, 1, out,
-                     &err) == CREW_OK,
-        "%s: %s", c->what, err.msg);
+    ck_assert_msg(executor_run(e, take, t->labels != NULL ? n : 0, &fetch, 1,
+                               out, &err) == CREW_OK,
+                  "%s: %s", c->what, err.msg);
     executor_free(e);
     value_release(&feeds[0].value);
     value_release(&feeds[1].value);

@@ -29,6 +29,12 @@ struct crew_node *build_argmax(struct trial *t)
     return crew_argmax(t->g, fed(t), -1);
 }
 
+struct crew_node *build_cast(struct trial *t)
+{
+    (void)fed(t);
+    return crew_to_float(t->g, t->labels);
+}
+
 struct crew_node *build_one_hot(struct trial *t)
 {
     (void)fed(t);

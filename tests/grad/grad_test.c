@@ -26,8 +26,8 @@ static const struct op_def *const table[] = {
 #undef ROW
 };
 
-const float feed_x[BATCH * 4] = {-0.6f, 0.07f, 0.73f, -0.27f, 0.4f, -0.6f,
-                                 0.07f, 0.73f, -0.27f, 0.4f,  -0.6f, 0.07f};
+const float feed_x[BATCH * 4] = {-0.6f, 0.07f, 0.73f,  -0.27f, 0.4f,  -0.6f,
+                                 0.07f, 0.73f, -0.27f, 0.4f,   -0.6f, 0.07f};
 const int32_t feed_labels[BATCH] = {4, 0, 2};
 
 int trial_feeds(const struct trial *t, struct plan_feed feeds[2])
@@ -194,9 +194,9 @@ START_TEST(exports_or_says_that_it_cannot)
         struct graphdef *out = graphdef_new();
         struct crew_err err = {0};
 
-        ck_assert_msg(graph_emit(t.g, &y, 1, NULL, out, &err) ==
-                          CREW_UNIMPLEMENTED,
-                      "%s: %s", c->what, err.msg);
+        ck_assert_msg(
+            graph_emit(t.g, &y, 1, NULL, out, &err) == CREW_UNIMPLEMENTED,
+            "%s: %s", c->what, err.msg);
         graphdef_free(out);
     }
     graph_free(t.g);
@@ -216,6 +216,7 @@ static const struct {
     {&op_placeholder, OP_NO_GRADIENT, "it is what is fed"},
     {&op_constant, OP_NO_GRADIENT, "it has no operand"},
     {&op_argmax, OP_NO_GRADIENT, "it jumps from integer to integer"},
+    {&op_cast, OP_NO_GRADIENT, "its operand is integers"},
     {&op_one_hot, OP_NO_GRADIENT, "its operand is integers"},
     {&op_moments, OP_NO_GRADIENT, "BatchNorm's backward has it"},
     {&op_moment, OP_NO_GRADIENT, "only moving averages read it"},

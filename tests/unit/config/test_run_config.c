@@ -326,7 +326,7 @@ START_TEST(fields_are_known_keys)
     set("max_steps=5");
     ck_assert_int_eq(params_unused(params, &err), CREW_OK);
     ck_assert_str_eq(run_config_field(0), "tf_random_seed");
-    ck_assert_ptr_null(run_config_field(20));
+    ck_assert_ptr_null(run_config_field(21));
 }
 END_TEST
 

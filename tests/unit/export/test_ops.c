@@ -118,6 +118,7 @@ static void add_layers(struct all *a,
     add(a, crew_pad(g, x, before, after));
     add(a, crew_gather(g, table, ids));
     add(a, crew_one_hot(g, ids, 5));
+    add(a, crew_to_float(g, ids));
     add(a, crew_reshape(g, image, crew_shape2(-1, 128)));
 }
 
@@ -145,6 +146,9 @@ static void add_losses(struct all *a,
     add(a, crew_sigmoid_cross_entropy(g, labels, x, 0.1, plain));
     add(a, crew_softmax_cross_entropy(g, labels, x, 0.1, plain));
     add(a, crew_sparse_softmax_cross_entropy(g, ids, x));
+    add(a, crew_cosine_distance(g, labels, x, 1, plain));
+    add(a, crew_mean_pairwise_squared_error(g, labels, x, NULL));
+    add(a, crew_mean_pairwise_squared_error(g, labels, x, w));
 }
 
 static struct all build_all(void)

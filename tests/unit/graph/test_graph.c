@@ -193,7 +193,7 @@ static const struct {
     {wrong_reshape, "Reshape: cannot reshape (?, 6) to (?, 4)"},
     {reshape_loses_batch, "cannot reshape (?, 6) to (6, ?)"},
     {wrong_dropout, "Fix: a rate in [0, 1)"},
-    {wrong_labels, "must be int32 or int64"},
+    {wrong_labels, "not in list of allowed values: int32, int64"},
     {wrong_add, "Incompatible shapes: (?, 5) vs. (?, 6)"},
     {wrong_axis, "axis 0. Fix: 1 or -1"},
     {name_twice, "the name \"y\" is taken"},
