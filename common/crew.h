@@ -1256,8 +1256,10 @@ CREW_API void crew_spec_export_regress(struct crew_spec *,
                                        const char *signature,
                                        struct crew_node *value);
 /* For TensorBoard: tf.summary.scalar, histogram, image and text, written in
- * CREW_TRAIN by the chief every save_summary_steps. Tags live as long as the
- * job and differ; `loss` is there without a word. */
+ * CREW_TRAIN by the chief every save_summary_steps. Tags are copied and become
+ * what TensorFlow makes of them: below the scopes that are open, other
+ * characters than letters, digits and "-_./" replaced by '_', and "_1", "_2"
+ * added to one that is taken. `loss` is there without a word. */
 CREW_API void crew_spec_summary(struct crew_spec *, /* a scalar */
                                 const char *tag,
                                 struct crew_node *);

@@ -85,6 +85,7 @@ int run_build_model(struct run *run,
         CREW_OK) {
         return err->code;
     }
+    spec_log_notes((*out)->spec, run->env);
     env_log(run->env, LOG_INFO, "Done calling model_fn.");
     return CREW_OK;
 }

@@ -99,7 +99,7 @@ int model_build(const struct crew_job *job,
 
     m->mode = mode;
     m->graph = graph_new();
-    m->spec = spec_new();
+    m->spec = spec_new(m->graph);
     label = add_inputs(m, element);
     if (label == NULL && mode != CREW_PREDICT) {
         (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,

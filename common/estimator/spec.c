@@ -9,9 +9,13 @@
 #include "tensor/tensor.h"
 #include "base/banned.h"
 
-struct crew_spec *spec_new(void)
+struct crew_spec *spec_new(const struct crew_graph *graph)
 {
-    return xcalloc(1, sizeof(struct crew_spec));
+    struct crew_spec *spec = xcalloc(1, sizeof *spec);
+
+    spec->graph = graph;
+    strbuf_init(&spec->notes);
+    return spec;
 }
 
 void spec_free(struct crew_spec *spec)
@@ -25,6 +29,10 @@ void spec_free(struct crew_spec *spec)
     for (int i = 0; i < spec->num_exports; i++) {
         free(spec->exports[i].outputs);
     }
+    for (int i = 0; i < spec->num_summaries; i++) {
+        free(spec->summaries[i].tag);
+    }
+    strbuf_release(&spec->notes);
     free(spec->exports);
     free(spec->predictions);
     free(spec->metrics);
@@ -223,13 +231,14 @@ int spec_check(const struct crew_spec *spec,
                    : crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                                    "Missing predictions.");
     }
-    if (check_loss(spec, err) != CREW_OK || mode == CREW_EVAL) {
+    if (check_loss(spec, err) != CREW_OK ||
+        spec_check_summaries(spec, err) != CREW_OK) {
         return err->code;
     }
-    if (spec->optimizers.n == 0) {
+    if (mode == CREW_TRAIN && spec->optimizers.n == 0) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "Missing train_op. Call crew_spec_minimize() in "
                              "the model function");
     }
-    return spec_check_summaries(spec, err);
+    return CREW_OK;
 }

@@ -4,6 +4,7 @@
 #ifndef ESTIMATOR_SPEC_H
 #define ESTIMATOR_SPEC_H
 
+#include "base/strbuf.h"
 #include "export/saved_model.h"
 #include "graph/graph.h"
 #include "hooks/hook_session.h"
@@ -26,7 +27,7 @@ struct spec_export {
 };
 struct spec_summary {
     enum hook_summary_kind kind;
-    const char *tag;        /* the job's literal, or a variable's name */
+    char *tag;              /* owned: scoped, as TensorFlow would name it */
     struct crew_node *node; /* NULL: of a text */
     const char *text;       /* of a text */
     int64_t max_outputs;    /* of images */
@@ -55,12 +56,18 @@ struct crew_spec {
     struct optim_groups optimizers;
     struct spec_export *exports;
     int num_exports;
+    CREW_NULLABLE const struct crew_graph *graph; /* for scopes of tags */
+    struct strbuf notes;    /* lines of log, each ended by a newline */
     struct crew_err broken; /* the first misuse of a crew_spec_* call */
 };
 
-/* Owner: caller, spec_free(). */
-struct crew_spec *spec_new(void);
+/* graph: borrowed, where tags get their scopes from. Owner: caller,
+ * spec_free(). */
+struct crew_spec *spec_new(CREW_NULLABLE const struct crew_graph *graph);
 void spec_free(CREW_NULLABLE struct crew_spec *);
+
+/* What the calls of the model function are to say in the log. */
+void spec_log_notes(const struct crew_spec *, struct crew_env *);
 
 /* A summary's value after a step that has computed it. */
 struct hook_summary spec_summary_value(const struct spec_summary *,

@@ -42,6 +42,25 @@ static int check_predictions(const struct crew_spec *spec,
     return CREW_OK;
 }
 
+static int check_summaries(const struct crew_spec *spec,
+                           const struct crew_graph *graph,
+                           struct crew_err *err)
+{
+    for (int i = 0; i < spec->num_summaries; i++) {
+        const struct spec_summary *s = &spec->summaries[i];
+
+        if (s->kind == HOOK_TEXT ? s->text == NULL : s->node == NULL) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "summary '%s' is of a Tensor, given: None",
+                                 s->tag);
+        }
+        if (s->kind != HOOK_TEXT && !graph_owns(graph, s->node)) {
+            return not_of_graph("summaries", s->tag, err);
+        }
+    }
+    return CREW_OK;
+}
+
 static int check_hooks(const struct crew_spec *spec, struct crew_err *err)
 {
     for (int i = 0; i < spec->num_hooks; i++) {
@@ -70,7 +89,8 @@ int spec_check_nodes(const struct crew_spec *spec,
                                  spec->metrics[i].key);
         }
     }
-    if (check_predictions(spec, graph, err) != CREW_OK) {
+    if (check_predictions(spec, graph, err) != CREW_OK ||
+        check_summaries(spec, graph, err) != CREW_OK) {
         return err->code;
     }
     return check_hooks(spec, err);

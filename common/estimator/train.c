@@ -317,6 +317,7 @@ int training_start(struct training *t, struct crew_err *err)
     struct crew_env *env = t->run->env;
 
     env_log(env, LOG_INFO, "Calling model_fn.");
+    spec_log_notes(t->model->spec, env);
     env_log(env, LOG_INFO, "Done calling model_fn.");
     if (t->is_chief && start_warm(t, err) != CREW_OK) {
         return err->code;

@@ -113,6 +113,11 @@ char *graph_unique_name(const struct crew_graph *g, const char *name)
     return full;
 }
 
+const char *graph_scope(const struct crew_graph *g)
+{
+    return g->scope.data;
+}
+
 void crew_scope_push(struct crew_graph *g, const char *name)
 {
     strbuf_addf(&g->scope, "%s/", name);

@@ -42,6 +42,9 @@ void features_free(CREW_NULLABLE struct crew_features *);
 /* Plans made from now on give gradients of rows: plan_grad_rows(). */
 void graph_use_rows(struct crew_graph *);
 
+/* "outer/inner/" or "": what crew_scope_push has opened. */
+const char *graph_scope(const struct crew_graph *);
+
 /* Variables in order of creation. */
 struct graph_var {
     char *name;              /* scoped: "conv2d/kernel" */

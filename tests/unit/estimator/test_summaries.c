@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem_fs.h"
+#include "base/strbuf.h"
 #include "estimator/graph_event.h"
 #include "estimator/spec.h"
 #include "graph/graphdef.h"
@@ -20,7 +21,7 @@ static struct crew_node *x, *ids, *loss;
 static void setup(void)
 {
     g = graph_new();
-    spec = spec_new();
+    spec = spec_new(g);
     x = graph_input(g, "x", CREW_FLOAT, crew_shape4(-1, 4, 4, 3));
     ids = graph_input(g, "ids", CREW_INT64, crew_shape1(-1));
     struct crew_node *flat = crew_reshape(g, x, crew_shape2(-1, 48));
@@ -68,6 +69,106 @@ START_TEST(images_are_grey_or_coloured)
 }
 END_TEST
 
+/* What TensorFlow 2.15 names the same calls; an op called "taken" is there. */
+static const struct {
+    const char *scope; /* NULL: none */
+    const char *given;
+    const char *tag;
+    const char *note; /* NULL: nothing to say */
+} tags[] = {
+    {NULL, "plain", "plain", NULL},
+    {NULL, "plain", "plain_1", NULL},
+    {NULL, "plain", "plain_2", NULL},
+    {NULL, "taken", "taken_1", NULL},
+    {NULL, "ids", "ids", NULL}, /* an input is no op of TensorFlow's graph */
+    {NULL, "a/b", "a/b", NULL},
+    {NULL, "/lead", "lead",
+     "Summary name /lead is illegal; using lead instead."},
+    {NULL, "two words", "two_words",
+     "Summary name two words is illegal; using two_words instead."},
+    {NULL, "x:0", "x_0", "Summary name x:0 is illegal; using x_0 instead."},
+    {NULL, "d\303\251j\303\240", "d_j_",
+     "Summary name d\303\251j\303\240 is illegal; using d_j_ instead."},
+    {"outer", "plain", "outer/plain", NULL},
+    {"outer", "plain", "outer/plain_1", NULL},
+    {"outer", "_under", "outer/_under", NULL},
+};
+enum { NUM_TAGS = sizeof tags / sizeof tags[0] };
+
+static struct strbuf lines;
+
+static void keep_line(void *self, enum env_level level, const char *line)
+{
+    (void)self;
+    ck_assert_int_eq(level, LOG_INFO);
+    strbuf_addf(&lines, "%s\n", line);
+}
+
+START_TEST(tags_are_tensorflows)
+{
+    struct crew_env *env = env_mem_new(1);
+    struct strbuf want;
+
+    strbuf_init(&lines);
+    strbuf_init(&want);
+    env_mem_on_log(env, keep_line, NULL);
+    (void)crew_named(g, crew_scale(g, loss, 2), "taken");
+    for (int i = 0; i < NUM_TAGS; i++) {
+        if (tags[i].scope != NULL) {
+            crew_scope_push(g, tags[i].scope);
+        }
+        crew_spec_summary(spec, tags[i].given, loss);
+        if (tags[i].scope != NULL) {
+            crew_scope_pop(g);
+        }
+        ck_assert_str_eq(spec->summaries[i].tag, tags[i].tag);
+        if (tags[i].note != NULL) {
+            strbuf_addf(&want, "%s\n", tags[i].note);
+        }
+    }
+    spec_log_notes(spec, env);
+    ck_assert_str_eq(lines.data, want.data);
+    strbuf_release(&want);
+    strbuf_release(&lines);
+    env_mem_free(env);
+}
+END_TEST
+
+/* Variables keep their names, each once. */
+START_TEST(scopes_of_scopes_and_variables)
+{
+    crew_scope_push(g, "a");
+    crew_scope_push(g, "b");
+    crew_spec_summary_text(spec, "note", "text");
+    crew_spec_summary_image(spec, "pic", x, 1);
+    crew_spec_summary_variables(spec, g);
+    crew_spec_summary_variables(spec, g);
+    ck_assert_str_eq(spec->summaries[0].tag, "a/b/note");
+    ck_assert_str_eq(spec->summaries[1].tag, "a/b/pic");
+    ck_assert_str_eq(spec->summaries[2].tag, "hidden/kernel");
+    ck_assert_int_eq(spec->num_summaries, 2 + 6);
+}
+END_TEST
+
+static struct crew_node *foreign;
+
+/* Node 1 is NULL, 2 is of a graph that has gone. */
+START_TEST(nodes_that_are_none)
+{
+    struct crew_graph *other = graph_new();
+    struct crew_err err = {0};
+
+    foreign = graph_input(other, "x", CREW_FLOAT, crew_shape1(1));
+    graph_free(other);
+    crew_spec_summary(spec, "s", _i == 1 ? NULL : foreign);
+    ck_assert_int_eq(spec_check_nodes(spec, g, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(
+        strstr(err.msg, _i == 1 ? "summary 's' is of a Tensor, given: None"
+                                : "summaries with \"s\" must be from the "
+                                  "default graph."));
+}
+END_TEST
+
 static void no_scalar(void)
 {
     crew_spec_summary(spec, "x", x);
@@ -91,10 +192,19 @@ static void no_outputs(void)
     crew_spec_summary_image(spec, "x", x, 0);
 }
 
-static void twice(void)
+static void no_tag(void)
 {
-    crew_spec_summary_histogram(spec, "x", x);
-    crew_spec_summary_image(spec, "x", x, 1);
+    crew_spec_summary_histogram(spec, NULL, x);
+}
+
+static void underscore(void)
+{
+    crew_spec_summary(spec, "<loss>", loss);
+}
+
+static void nothing_left(void)
+{
+    crew_spec_summary_text(spec, "//", "text");
 }
 
 static const struct {
@@ -105,7 +215,12 @@ static const struct {
     {no_image, "summary 'x': Tensor must be 4-D with last dim 1, 3, or 4, not"},
     {no_floats, "summary 'x': images must be float32, given: int64"},
     {no_outputs, "summary 'x': max_outputs is 0. Fix: at least 1"},
-    {twice, "summary 'x' is given twice. Fix: another tag"},
+    {no_tag, "a summary's tag is NULL"},
+    {underscore,
+     "summary '<loss>': '_loss_' is not a valid root scope name. A root scope "
+     "name has to match the following pattern: "
+     "^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$"},
+    {nothing_left, "summary '//': '' is not a valid root scope name."},
 };
 
 START_TEST(misuse_is_told)
@@ -203,6 +318,9 @@ int main(void)
     tcase_add_loop_test(tc, images_are_grey_or_coloured, 1, 6);
     tcase_add_loop_test(tc, misuse_is_told, 0,
                         (int)(sizeof misuses / sizeof misuses[0]));
+    tcase_add_test(tc, tags_are_tensorflows);
+    tcase_add_test(tc, scopes_of_scopes_and_variables);
+    tcase_add_loop_test(tc, nodes_that_are_none, 1, 3);
     tcase_add_test(tc, the_graph_is_shown_whole);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -178,7 +178,7 @@ START_TEST(an_optimizer_a_scope)
         "b/RMSProp_2",   "b/ExponentialMovingAverage",
         "global_step",
     };
-    struct crew_spec *spec = spec_new();
+    struct crew_spec *spec = spec_new(NULL);
     struct crew_graph *g = graph_of("dnn/w", 4);
     struct crew_optimizer rmsprop = crew_rmsprop(0.1);
     struct weights a;
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(nobody_trains_it)
 {
-    struct crew_spec *spec = spec_new();
+    struct crew_spec *spec = spec_new(NULL);
     struct crew_graph *g = graph_of("dnn/w", 4);
     struct weights w;
     struct crew_err err = {0};
@@ -246,7 +246,7 @@ END_TEST
 START_TEST(a_spec_in_tensorflows_words)
 {
     struct crew_graph *g = graph_of("w", 4);
-    struct crew_spec *spec = spec_new();
+    struct crew_spec *spec = spec_new(NULL);
     struct crew_node *loss = crew_reduce_mean(g, graph_var(g, 0)->node);
     struct crew_err err[6] = {{0}};
 
