@@ -23,6 +23,13 @@ static double due_at(const struct watch *w)
                                   : w->started + w->start_delay_secs;
 }
 
+static bool is_new(const struct watch *w, double now)
+{
+    return w->newest_step > w->evaluated_step &&
+           !(w->has_gone && w->newest_step == w->gone_step &&
+             now - w->gone_at < WATCH_RETRY_SECS);
+}
+
 static struct watch_decision wait_for(double secs)
 {
     return (struct watch_decision){
@@ -50,7 +57,7 @@ struct watch_decision watch_decide(const struct watch *w, double now)
         d.action = WATCH_STOPPED;
         return d;
     }
-    if (w->newest_step > w->evaluated_step) {
+    if (is_new(w, now)) {
         double due = due_at(w);
 
         if (now < due) {
@@ -72,4 +79,45 @@ struct watch_decision watch_decide(const struct watch *w, double now)
         return d;
     }
     return wait_for(WATCH_POLL_SECS);
+}
+
+void watch_evaluated(struct watch *w, double began, bool is_final)
+{
+    w->evaluated_step = w->newest_step;
+    w->evaluation_began = began;
+    w->final_done = is_final;
+    w->warned = false;
+}
+
+bool watch_gone(struct watch *w, double now)
+{
+    bool again = w->has_gone && w->gone_step == w->newest_step &&
+                 now - w->gone_told_at < WATCH_REPEAT_WARNING_SECS;
+
+    w->has_gone = true;
+    w->gone_step = w->newest_step;
+    w->gone_at = now;
+    if (!again) {
+        w->gone_told_at = now;
+    }
+    return !again;
+}
+
+const char *watch_warning(struct watch *w, double now)
+{
+    double due = w->evaluated_step >= 0 ? w->evaluation_began + w->throttle_secs
+                                        : w->started + w->start_delay_secs;
+
+    if (now < due || w->newest_step > w->evaluated_step ||
+        (w->warned && now - w->warned_at < WATCH_REPEAT_WARNING_SECS)) {
+        return NULL;
+    }
+    w->warned = true;
+    w->warned_at = now;
+    return w->evaluated_step < 0
+               ? "Estimator is not trained yet. Will start an evaluation when "
+                 "a checkpoint is ready."
+               : "No new checkpoint ready for evaluation. Skip the current "
+                 "evaluation pass as evaluation results are expected to be "
+                 "same for the same checkpoint.";
 }

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crew.h"
+
 /* How long the last checkpoint may take to appear in model_dir once the job has
  * ended (network file systems). */
 #define WATCH_LAST_CHECKPOINT_SECS 60.0
@@ -25,6 +27,10 @@
 #define WATCH_END_SECS 60.0
 /* How often model_dir is looked at when nobody calls. */
 #define WATCH_POLL_SECS 2.0
+/* A warning that would repeat is given again after so long. */
+#define WATCH_REPEAT_WARNING_SECS 600.0
+/* When a checkpoint that was not there is looked for again. */
+#define WATCH_RETRY_SECS 1.0
 
 struct watch {
     double start_delay_secs;
@@ -36,6 +42,11 @@ struct watch {
     int64_t evaluated_step; /* -1: none yet */
     double evaluation_began;
     bool final_done; /* the final exporters have run */
+    bool warned;     /* since the last evaluation: */
+    double warned_at;
+    bool has_gone; /* a checkpoint was removed before it was read: */
+    int64_t gone_step;
+    double gone_at, gone_told_at;
 
     bool ended; /* the job has ended: */
     double ended_at;
@@ -59,5 +70,17 @@ struct watch_decision {
     bool is_final;
 };
 struct watch_decision watch_decide(const struct watch *, double now);
+
+/* The newest checkpoint was evaluated; it had been begun at `began`. */
+void watch_evaluated(struct watch *, double began, bool is_final);
+/* It was removed before it was read: no attempt for WATCH_RETRY_SECS, unless
+ * there is another. True: worth a line of log, once a checkpoint and
+ * WATCH_REPEAT_WARNING_SECS. */
+bool watch_gone(struct watch *, double now);
+
+/* TensorFlow's warning that there is nothing to evaluate, when an evaluation
+ * would be due and it has not been given for WATCH_REPEAT_WARNING_SECS; NULL:
+ * nothing to say. */
+CREW_NULLABLE const char *watch_warning(struct watch *, double now);
 
 #endif

@@ -20,8 +20,6 @@
 #include "estimator/signals.h"
 #include "base/banned.h"
 
-/* A warning that would repeat is given again after so long. */
-#define REPEAT_WARNING_SECS 600.0
 /* Longest path of a Unix socket, with its NUL. */
 #define MAX_SOCKET_PATH 108
 
@@ -32,8 +30,6 @@ struct role {
     struct trainer_options options;
     struct watch watch;
     struct watcher_news news;
-    double warned_at; /* <= 0: not yet */
-    double retry_at;  /* the checkpoint was gone: not before then */
 };
 
 static double now_secs(const struct role *r)
@@ -59,10 +55,7 @@ static int evaluate(struct role *r, bool is_final, struct crew_err *err)
 
     if (evaluator_run(&r->evaluator, prefix, is_final, &result, &e) ==
         CREW_OK) {
-        r->watch.evaluated_step = r->watch.newest_step;
-        r->watch.evaluation_began = began;
-        r->watch.final_done = is_final;
-        r->warned_at = 0;
+        watch_evaluated(&r->watch, began, is_final);
         watcher_report(r->watcher, result.global_step, result.line);
         double left = r->watch.throttle_secs - (now_secs(r) - began);
 
@@ -72,11 +65,12 @@ static int evaluate(struct role *r, bool is_final, struct crew_err *err)
         }
     } else if (e.code == CREW_NOT_FOUND &&
                r->evaluator.last_step != r->watch.newest_step) {
-        env_log(run->env, LOG_WARN,
-                "%s was removed before it was read (%s); the next newest is "
-                "taken.",
-                prefix, e.msg);
-        r->retry_at = now_secs(r) + 1.0;
+        if (watch_gone(&r->watch, now_secs(r))) {
+            env_log(run->env, LOG_WARN,
+                    "%s was removed before it was read (%s); the next newest "
+                    "is taken.",
+                    prefix, e.msg);
+        }
     } else {
         (void)crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
     }
@@ -102,9 +96,6 @@ static void look_at_model_dir(struct role *r)
     char *prefix = ckpt_named(r->run->env, r->run->model_dir);
 
     r->watch.newest_step = prefix != NULL ? ckpt_step(prefix) : -1;
-    if (now_secs(r) < r->retry_at) {
-        r->watch.newest_step = r->watch.evaluated_step;
-    }
     free(prefix);
 }
 
@@ -138,32 +129,13 @@ static void take_news(struct role *r)
     r->watch.lost = r->news.lost;
 }
 
-/* What TensorFlow says when there is nothing to evaluate. */
-static void warn_nothing_new(struct role *r)
-{
-    const struct watch *w = &r->watch;
-    double now = now_secs(r);
-    double since = w->evaluated_step >= 0
-                       ? w->evaluation_began + w->throttle_secs
-                       : w->started + w->start_delay_secs;
-
-    if (now < since || w->newest_step > w->evaluated_step ||
-        (r->warned_at > 0 && now - r->warned_at < REPEAT_WARNING_SECS)) {
-        return;
-    }
-    r->warned_at = now;
-    env_log(r->run->env, LOG_WARN, "%s",
-            w->evaluated_step < 0
-                ? "Estimator is not trained yet. Will start an evaluation when "
-                  "a checkpoint is ready."
-                : "No new checkpoint ready for evaluation. Skip the current "
-                  "evaluation pass as evaluation results are expected to be "
-                  "same for the same checkpoint.");
-}
-
 static int wait_for_news(struct role *r, double secs, struct crew_err *err)
 {
-    warn_nothing_new(r);
+    const char *warning = watch_warning(&r->watch, now_secs(r));
+
+    if (warning != NULL) {
+        env_log(r->run->env, LOG_WARN, "%s", warning);
+    }
     if (signals_check(err) != CREW_OK ||
         watcher_wait(r->watcher, secs, &r->news, err) != CREW_OK) {
         if (signals_pending() != 0) {
