@@ -108,6 +108,7 @@ void session_fail(struct session *s,
     va_end(args);
     (void)crew_err_exit(&s->failed, code, exit_code, "%s", text);
     s->await_wanted = false;
+    atomic_store(&s->heard_step, INT64_MAX); /* nobody need wait for more */
 }
 
 void session_ended(struct session *s, const Crew__End *end)
@@ -462,8 +463,8 @@ static void look_at_patience(struct session *s)
         char text[400];
         what_is_waited_for(s, text, sizeof(text));
         session_fail(s, CREW_UNAVAILABLE, 138,
-                     "gave up after %.0f s (session_creation_timeout_secs): "
-                     "waited for %s",
+                     "Session was not ready after waiting %.0f secs "
+                     "(session_creation_timeout_secs): waited for %s",
                      s->o.session_creation_timeout_secs, text);
     }
 }

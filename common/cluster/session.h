@@ -101,8 +101,8 @@ void session_interrupt(struct session *);
 /* Results of the operations. */
 int64_t session_result_step(
     const struct session *); /* of the newest operation */
-/* The newest step in ps 0's heartbeats, INT64_MAX once the job has ended. Any
- * thread. */
+/* The newest step in ps 0's heartbeats, INT64_MAX once the job has ended or the
+ * session has failed: the next operation says which. Any thread. */
 int64_t session_heard_step(const struct session *);
 int64_t session_global_step(const struct session *); /* the newest heard of */
 uint64_t session_step_seq(const struct session *);   /* of the step under way */

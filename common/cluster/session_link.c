@@ -195,7 +195,7 @@ static void beat_done(struct rpc_call *call,
         l->phase = r->phase;
         l->epoch = r->epoch;
         l->global_step = r->global_step;
-        if (l->ps == 0 && !s->ended) {
+        if (l->ps == 0 && !s->ended && s->failed.code == 0) {
             atomic_store(&s->heard_step, r->global_step);
         }
         if (r->phase == CREW__PHASE__ENDED) {

@@ -129,7 +129,8 @@ struct trainer_ops {
                             size_t size,
                             CREW_OUT int64_t *step);
     /* The newest global step that ps 0 has told of, by heartbeat; INT64_MAX:
-     * the job has ended. Never blocks. */
+     * the job has ended or the cluster is lost, as next_step() will say. Never
+     * blocks. */
     int64_t (*heard_step)(struct trainer *);
     const struct trainer_end *(*end)(const struct trainer *);
     /* A chief that has lost a ps (138) and has not called stop tells the others

@@ -38,8 +38,8 @@ struct memory_evaluation {
 };
 /* Of it, a session of one training. Any may be NULL. */
 struct session_host {
-    /* The newest global step heard of; INT64_MAX: the job has ended. Waits
-     * `secs` first; CANCELLED: a signal has come. */
+    /* The newest global step heard of; INT64_MAX: no more will come, and the
+     * next step says why. Waits `secs` first; CANCELLED: a signal has come. */
     int (*wait_step)(void *self,
                      double secs,
                      CREW_OUT int64_t *step,

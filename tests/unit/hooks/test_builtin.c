@@ -358,6 +358,61 @@ START_TEST(only_the_chief_decides)
 }
 END_TEST
 
+/* ------------------------------------------------------- by the clock */
+
+/* Steps of this process from..to, each of 10 ms; the others of the cluster make
+ * two meanwhile. */
+static void run_steps(int64_t from, int64_t to)
+{
+    struct crew_err err = {0};
+
+    for (int64_t i = from; i <= to; i++) {
+        struct crew_run_context ctx = {.local_step = i};
+
+        ck_assert_int_eq(
+            hook_session_before_run(&session, 3 * i - 1, &ctx, &err), CREW_OK);
+        env_mem_advance(env, 10 * 1000000u);
+        ctx.global_step = 3 * i;
+        ck_assert_int_eq(hook_session_after_run(&session, &ctx, &err), CREW_OK);
+    }
+}
+
+/* The first step always; then the first that begins 50 ms after a line. */
+START_TEST(tensors_are_logged_by_seconds)
+{
+    static const struct crew_logged tensors[] = {{"n", "global_step", NULL}};
+    struct crew_logging o = {
+        .tensors = tensors, .num_tensors = 1, .every_n_secs = 0.05};
+    struct crew_err err = {0};
+
+    hook_session_add(&session, crew_logging_tensor_hook(&o));
+    ck_assert_int_eq(hook_session_begin(&session, &err), CREW_OK);
+    ck_assert_int_eq(hook_session_created(&session, 0, &err), CREW_OK);
+    run_steps(1, 14);
+    ck_assert_str_eq(log_text.data,
+                     "n = 2\n"
+                     "n = 20 (0.060 sec)\n"
+                     "n = 38 (0.060 sec)\n");
+}
+END_TEST
+
+/* All trainers' steps, over this process's time. */
+START_TEST(step_counter_by_seconds)
+{
+    struct crew_err err = {0};
+
+    hook_session_add(&session, crew_step_counter_hook(0, 0.1));
+    ck_assert_int_eq(hook_session_begin(&session, &err), CREW_OK);
+    run_steps(1, 10);
+    ck_assert_str_eq(log_text.data, "");
+    run_steps(11, 20);
+    ck_assert_str_eq(log_text.data, "global_step/sec: 300\n");
+    run_steps(21, 21);
+    ck_assert_str_eq(log_text.data,
+                     "global_step/sec: 300\nglobal_step/sec: 300\n");
+}
+END_TEST
+
 /* ------------------------------------------------------------------- waiter */
 
 static int64_t heard[] = {3, 2005, 5000};
@@ -391,6 +446,32 @@ START_TEST(the_waiter_waits_once)
                      "Waiting for global step 5000 before starting training.\n"
                      "Waiting for global step 5000 before starting training. "
                      "Current step is 2005.\n");
+}
+END_TEST
+
+static int lost_step(void *self,
+                     double secs,
+                     int64_t *step,
+                     struct crew_err *err)
+{
+    (void)self, (void)secs, (void)err;
+    times++;
+    *step = times < 3 ? 3 : INT64_MAX; /* as session_heard_step() */
+    return CREW_OK;
+}
+
+/* No step will come any more: it goes on to the step that says so. */
+START_TEST(the_waiter_leaves_a_lost_cluster)
+{
+    struct crew_run_context ctx = {.global_step = 1};
+    struct crew_err err = {0};
+
+    times = 0;
+    session.host.wait_step = lost_step;
+    hook_session_add(&session, crew_global_step_waiter_hook(5000));
+    ck_assert_int_eq(hook_session_begin(&session, &err), CREW_OK);
+    ck_assert_int_eq(hook_session_before_run(&session, 1, &ctx, &err), CREW_OK);
+    ck_assert_int_eq(times, 3);
 }
 END_TEST
 
@@ -431,6 +512,9 @@ int main(void)
     tcase_add_test(t, an_unknown_metric_is_an_error);
     tcase_add_test(t, only_the_chief_decides);
     tcase_add_test(t, the_waiter_waits_once);
+    tcase_add_test(t, tensors_are_logged_by_seconds);
+    tcase_add_test(t, step_counter_by_seconds);
+    tcase_add_test(t, the_waiter_leaves_a_lost_cluster);
     tcase_add_test(t, step_counter_warns_of_a_step_that_stands);
     suite_add_tcase(suite, t);
     return run_suite(suite);

@@ -303,11 +303,14 @@ static const struct saver_ops disk_ops = {.hold = disk_hold,
                                           .write = disk_write,
                                           .end = disk_end};
 
-static void add_saver(struct hook_list *list, struct disk *d, int64_t steps)
+static void add_timed_saver(struct hook_list *list,
+                            struct disk *d,
+                            int64_t steps,
+                            double secs)
 {
     struct saver_options o = {.env = env,
                               .model_dir = "m",
-                              .secs = -1,
+                              .secs = secs,
                               .steps = steps,
                               .ops = &disk_ops,
                               .self = d,
@@ -316,6 +319,11 @@ static void add_saver(struct hook_list *list, struct disk *d, int64_t steps)
 
     hook_list_init(list);
     hook_add_saver(list, &o);
+}
+
+static void add_saver(struct hook_list *list, struct disk *d, int64_t steps)
+{
+    add_timed_saver(list, d, steps, -1);
 }
 
 /* after_run of steps from..to, with the disk at the same step. */
@@ -351,6 +359,32 @@ START_TEST(saver_saves_at_start_on_time_and_at_the_end)
                "Calling checkpoint listeners before saving checkpoint 10...\n"
                "Saving checkpoints for 10 into m/model.ckpt.\n"
                "Calling checkpoint listeners after saving checkpoint 10...\n"));
+    hook_list_release(&list);
+}
+END_TEST
+
+/* Steps of 10 ms. The interval counts from the session's first save, and from
+ * each that follows. */
+START_TEST(saver_saves_by_seconds)
+{
+    struct disk d = {0};
+    struct hook_list list;
+    struct crew_err err = {0};
+
+    add_timed_saver(&list, &d, -1, 0.25);
+    ck_assert_int_eq(hook_list_after_create_session(&list, 0, &err), 0);
+    save_steps(&list, &d, 1, 24);
+    ck_assert_int_eq(d.n, 1);
+    save_steps(&list, &d, 25, 49);
+    ck_assert_int_eq(d.n, 2);
+    ck_assert_int_eq(d.saved[1], 25);
+    save_steps(&list, &d, 50, 50);
+    ck_assert_int_eq(d.n, 3);
+    ck_assert_int_eq(d.saved[2], 50);
+    /* No step since: however late, nothing to save. */
+    advance_ms(5000);
+    ck_assert_int_eq(hook_list_end(&list, 50, &err), 0);
+    ck_assert_int_eq(d.n, 3);
     hook_list_release(&list);
 }
 END_TEST
@@ -476,6 +510,7 @@ int main(void)
     tcase_add_test(tcase, nan_is_told_in_tensorflows_words);
     tcase_add_test(tcase, list_order_and_first_error);
     tcase_add_test(tcase, saver_saves_at_start_on_time_and_at_the_end);
+    tcase_add_test(tcase, saver_saves_by_seconds);
     tcase_add_test(tcase, saver_saves_no_step_twice);
     tcase_add_test(tcase, saver_saves_what_others_have_done_since);
     tcase_add_test(tcase, saver_outlives_a_full_disk);
