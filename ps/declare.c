@@ -3,7 +3,6 @@
  * between two. Everything here comes from the wire and is checked. */
 #include "declare.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,20 +149,6 @@ static int set_optimizers(struct declaration *d,
     return rc;
 }
 
-static int set_replicas(struct declaration *d,
-                        const Crew__Replicas *r,
-                        struct crew_err *err)
-{
-    d->replicas = (struct replicas){.to_aggregate = 0};
-    if (r != NULL) {
-        d->replicas = (struct replicas){.to_aggregate = r->to_aggregate,
-                                        .total = r->total,
-                                        .bounded = r->bounded != 0,
-                                        .max_staleness = r->max_staleness};
-    }
-    return replicas_check(&d->replicas, err);
-}
-
 static int add_all(struct declaration *d,
                    const Crew__DeclareRequest *r,
                    struct crew_err *err)
@@ -182,7 +167,6 @@ static int add_all(struct declaration *d,
     for (size_t i = 0; rc == CREW_OK && i < r->n_granules; i++) {
         rc = add_place(d, r->granules[i], err);
     }
-    rc = rc ? rc : set_replicas(d, r->replicas, err);
     return rc ? rc : set_optimizers(d, r, err);
 }
 
@@ -280,38 +264,6 @@ static int compare_all_optimizers(const struct declaration *a,
     return rc;
 }
 
-/* "2", or what no number means. */
-static const char *replicas_value(const char *what,
-                                  int64_t value,
-                                  char *buf,
-                                  size_t size)
-{
-    if (value < 0) {
-        return strcmp(what, "max_staleness") == 0 ? "not set"
-                                                  : "not set (asynchronous)";
-    }
-    (void)snprintf(buf, size, "%lld", (long long)value);
-    return buf;
-}
-
-static int compare_replicas(const struct declaration *a,
-                            const struct declaration *b,
-                            struct crew_err *err)
-{
-    char here[32], there[32];
-    int64_t at_chief = 0, mine = 0;
-    const char *what =
-        replicas_difference(&a->replicas, &b->replicas, &at_chief, &mine);
-    return what == NULL
-               ? CREW_OK
-               : crew_err_exit(
-                     err, CREW_FAILED_PRECONDITION, 78,
-                     "%s is %s here, %s at the chief. Fix: give all roles the "
-                     "same options",
-                     what, replicas_value(what, mine, here, sizeof(here)),
-                     replicas_value(what, at_chief, there, sizeof(there)));
-}
-
 static int compare_places(const struct declaration *a,
                           const struct declaration *b,
                           struct crew_err *err)
@@ -334,6 +286,5 @@ int declare_compare(const struct declaration *a,
 {
     int rc = compare_vars(a, b, err);
     rc = rc ? rc : compare_all_optimizers(a, b, err);
-    rc = rc ? rc : compare_replicas(a, b, err);
     return rc ? rc : compare_places(a, b, err);
 }

@@ -6,7 +6,6 @@
 #ifndef PS_DECLARE_H
 #define PS_DECLARE_H
 
-#include "optim/replicas.h"
 #include "proto/crew_rpc.pb-c.h"
 #include "shard.h"
 
@@ -25,7 +24,6 @@ struct declaration {
     struct shard_place *places;
     uint32_t num_optimizers;
     struct crew_optimizer optimizers[OPTIM_MAX_GROUPS];
-    struct replicas replicas;
     uint64_t next_call; /* the number of the DECLARE that is to come */
     bool complete;
 };

@@ -119,16 +119,38 @@ static int judge_cluster(struct ps *ps,
     return -1;
 }
 
+/* 0, or -1 with the refusal filled in. Before any chief has come, each may. */
+static int judge_settings(struct ps *ps,
+                          const Crew__Hello *hello,
+                          struct replicas *replicas,
+                          struct refusal *r)
+{
+    struct crew_err err = {0};
+    bool worker = hello->self->role == CREW__ROLE__ROLE_WORKER;
+    int rc = settings_read(hello->replicas, replicas, &err);
+    if (rc == CREW_OK && worker && ps->replicas_known) {
+        rc = settings_compare(&ps->replicas, replicas, &err);
+    }
+    if (rc != CREW_OK) {
+        refuse_err(r, &err);
+        return -1;
+    }
+    return 0;
+}
+
 int judge_hello(struct ps *ps,
                 const Crew__Hello *hello,
                 int *member,
+                struct replicas *replicas,
                 struct refusal *r)
 {
     *member = -1;
+    *replicas = (struct replicas){.to_aggregate = 0};
     if (hello->self->role == CREW__ROLE__ROLE_TOOL) {
         return 0;
     }
-    if (judge_cluster(ps, hello, r) != 0) {
+    if (judge_cluster(ps, hello, r) != 0 ||
+        judge_settings(ps, hello, replicas, r) != 0) {
         return -1;
     }
     *member =
@@ -150,7 +172,9 @@ int judge_hello(struct ps *ps,
     }
     if (a == MEMBER_NEW || a == MEMBER_TAKEOVER) {
         steps_join(&ps->steps, *member);
-        sync_join(&ps->sync, *member, hello->self->incarnation);
+        if (hello->self->role != CREW__ROLE__ROLE_EVALUATOR) {
+            sync_join(&ps->sync, *member, hello->self->incarnation);
+        }
         if (ps->shard != NULL) {
             shard_forget(ps->shard, *member);
         }

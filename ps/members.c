@@ -107,6 +107,12 @@ static const char *role_word(enum member_role role)
     return "task";
 }
 
+const char *members_name(const struct member *m, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "%s/%u", role_word(m->role), m->index);
+    return buf;
+}
+
 /* Both lose: whichever won would be taken over in the next second. */
 static enum member_answer refuse_flapping(struct members *ms,
                                           struct member *m,

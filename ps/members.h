@@ -39,7 +39,8 @@ struct member {
     uint64_t incarnation; /* 0: nobody so far */
     bool alive;           /* the lease holds */
     bool flapping;
-    int connections; /* of this incarnation */
+    int connections;  /* of this incarnation */
+    uint64_t gone_ms; /* when the last of them went */
     uint64_t lease_end_ms;
     uint64_t takeover_ms[MEMBERS_FLAP_COUNT]; /* the latest, a ring */
     uint32_t takeovers;
@@ -67,6 +68,9 @@ void members_init(struct members *, uint32_t num_workers);
 void members_release(struct members *);
 /* The place in all[], or -1. */
 int members_find(const struct members *, int role, uint32_t index);
+
+/* "worker/1", in `buf`. */
+const char *members_name(const struct member *, char *buf, size_t size);
 
 /* HELLO of a task. On TAKEOVER and FLAPPING the old incarnation is fenced.
  * `text` is a line that says why, on FLAPPING. */

@@ -10,6 +10,7 @@
 #include "end.h"
 #include "members.h"
 #include "rpc/server.h"
+#include "settings.h"
 #include "shard.h"
 #include "stage.h"
 #include "steps.h"
@@ -47,6 +48,7 @@ struct link {
     struct link *next, *prev;
     int member; /* -1: a tool */
     uint64_t incarnation;
+    struct replicas replicas; /* a trainer's settings */
     bool control;
     bool closing; /* nothing is sent any more */
     struct waiter wait[NUM_WAITS];
@@ -83,9 +85,11 @@ struct ps {
     struct shard *shard;            /* NULL until declared */
     struct members members;
     struct steps steps;
-    struct sync sync;    /* ps 0 decides by it */
-    struct stage *stage; /* NULL: asynchronous */
-    Crew__Part *parts;   /* room for messages, by member */
+    bool replicas_known;      /* a chief has said HELLO: */
+    struct replicas replicas; /* the job's settings, which are its */
+    struct sync sync;         /* ps 0 decides by it */
+    struct stage *stage;      /* NULL: asynchronous */
+    Crew__Part *parts;        /* room for messages, by member */
     Crew__Part **part_list;
     struct sync_part *scratch;
     struct end_state end;
@@ -130,9 +134,11 @@ void refuse(struct refusal *,
             const char *fmt,
             ...) __attribute__((format(printf, 5, 6)));
 void refuse_err(struct refusal *, const struct crew_err *);
+/* 0: welcome; -1: refused. *member -1: a tool. */
 int judge_hello(struct ps *,
                 const Crew__Hello *,
-                int *member,
+                CREW_OUT int *member,
+                CREW_OUT struct replicas *,
                 struct refusal *);
 
 /* store.c: DECLARE, LOAD, READY, PULL. */
@@ -157,6 +163,8 @@ bool update_make(struct ps *,
                  CREW_NULLABLE const Crew__Update *,
                  struct refusal *);
 bool update_make_own(struct ps *, struct refusal *);
+/* Who has been without a connection for a while is away. */
+void update_away(struct ps *, uint64_t now_ms);
 /* Decide the next one, if it is time. */
 void update_decide(struct ps *);
 

@@ -48,15 +48,6 @@ void ps_self(const struct ps *ps, Crew__Identity *id)
     id->incarnation = ps->o.incarnation;
 }
 
-static const char *member_name(const struct member *m, char *buf, size_t size)
-{
-    const char *role = m->role == MEMBER_CHIEF    ? "chief"
-                       : m->role == MEMBER_WORKER ? "worker"
-                                                  : "evaluator";
-    (void)snprintf(buf, size, "%s/%u", role, m->index);
-    return buf;
-}
-
 void ps_told(struct ps *ps, int exit_code, int64_t step, const char *reason)
 {
     if (ps->end.phase == END_RUNNING) {
@@ -111,6 +102,7 @@ static struct link *link_of(struct rpc_session *session)
 static void add_link(struct ps *ps,
                      struct rpc_session *session,
                      int member,
+                     const struct replicas *replicas,
                      const Crew__Hello *hello)
 {
     struct link *l = xcalloc(1, sizeof(*l));
@@ -119,6 +111,7 @@ static void add_link(struct ps *ps,
     l->session = session;
     l->member = member;
     l->incarnation = hello->self->incarnation;
+    l->replicas = *replicas;
     l->control = hello->control != 0;
     declare_init(&l->declaration);
     l->next = ps->links;
@@ -129,6 +122,22 @@ static void add_link(struct ps *ps,
     rpc_session_set_data(session, l);
     if (member >= 0) {
         ps->members.all[member].connections++;
+        sync_away(&ps->sync, member, false);
+    }
+}
+
+/* The chief's settings are the job's. A worker that came before it, with
+ * others, loses its connections: it comes again and is told. */
+static void agree_on_settings(struct ps *ps, const struct replicas *replicas)
+{
+    ps->replicas = *replicas;
+    ps->replicas_known = true;
+    for (struct link *l = ps->links; l != NULL; l = l->next) {
+        struct crew_err ignored = {0};
+        if (l->member > 0 && ps->members.all[l->member].role == MEMBER_WORKER &&
+            settings_compare(replicas, &l->replicas, &ignored) != CREW_OK) {
+            link_close(l);
+        }
     }
 }
 
@@ -140,13 +149,17 @@ static int on_hello(void *self,
 {
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
     int member = -1;
-    if (judge_hello(ps, hello, &member, &ps->hello_refusal) != 0) {
+    struct replicas replicas;
+    if (judge_hello(ps, hello, &member, &replicas, &ps->hello_refusal) != 0) {
         *error = ps->hello_refusal.error;
         return -1;
     }
-    add_link(ps, session, member, hello);
+    add_link(ps, session, member, &replicas, hello);
     if (member == 0) {
         steps_chief(&ps->steps, true);
+        if (hello->replicas != NULL) {
+            agree_on_settings(ps, &replicas);
+        }
     }
     ps_self(ps, &ps->hello_id);
     meet_end(ps, &ps->hello_end);
@@ -171,6 +184,7 @@ static void on_gone(void *self,
     struct member *m = l->member >= 0 ? &ps->members.all[l->member] : NULL;
     if (m != NULL && m->incarnation == l->incarnation && m->connections > 0) {
         m->connections--;
+        m->gone_ms = ps_now(ps);
     }
     if (l->prev != NULL) {
         l->prev->next = l->next;
@@ -369,7 +383,7 @@ static void expire(struct ps *ps, uint64_t now)
             ps_notice(ps, LOG_WARN,
                       "%s on %s has not been heard of for %u s; its steps "
                       "under way are given up",
-                      member_name(m, name, sizeof(name)), m->host,
+                      members_name(m, name, sizeof(name)), m->host,
                       MEMBERS_LEASE_MS / 1000);
         }
         ps_fenced(ps, i, m->incarnation);
@@ -407,6 +421,7 @@ static void on_tick(struct rpc_timer *timer)
     uint64_t now = ps_now(ps);
     ps->net->timer_set(ps->net, &ps->tick, TICK_MS);
     expire(ps, now);
+    update_away(ps, now);
     meet_flush(ps);
     look_at_end(ps, now);
 }

@@ -71,6 +71,7 @@ static bool same_as_now(const struct ps *ps, const struct declaration *d)
 {
     struct crew_err ignored = {0};
     return ps->shard != NULL &&
+           replicas_sync(&ps->replicas) == (ps->stage != NULL) &&
            declare_compare(&ps->declaration, d, &ignored) == CREW_OK;
 }
 
@@ -84,7 +85,7 @@ static int make_room(const struct ps *ps,
 {
     int rc = shard_new(d->optimizers, d->num_optimizers, d->places,
                        d->num_places, ps->members.num, shard, err);
-    if (rc == CREW_OK && replicas_sync(&d->replicas)) {
+    if (rc == CREW_OK && replicas_sync(&ps->replicas)) {
         rc = stage_new(*shard, stage, err);
         if (rc != CREW_OK) {
             shard_free(*shard);
@@ -277,7 +278,7 @@ static void begin(struct ps *ps, const Crew__ReadyRequest *q)
     steps_begin(&ps->steps, q->global_step, q->max_steps,
                 q->save_checkpoints_steps, q->save_checkpoints_secs,
                 ps_now(ps));
-    const struct replicas *replicas = &ps->declaration.replicas;
+    const struct replicas *replicas = &ps->replicas;
     steps_bound(&ps->steps, replicas->bounded ? replicas->max_staleness : -1);
     sync_begin(&ps->sync, replicas, q->global_step, ps_now(ps));
     if (ps->stage != NULL) {

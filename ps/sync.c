@@ -33,6 +33,43 @@ static void forget(struct sync *s, int member, uint64_t incarnation)
         (struct sync_member){.incarnation = incarnation, .fresh = true};
 }
 
+void sync_halt(struct sync *s)
+{
+    s->running = false;
+}
+
+/* Configured, and never heard of. */
+static int64_t absent(const struct sync *s)
+{
+    int64_t n = s->replicas.total;
+    for (int i = 0; i < s->num; i++) {
+        const struct sync_member *m = &s->members[i];
+        n -= m->lives || m->left;
+    }
+    return n > 0 ? n : 0;
+}
+
+/* Trainers that may still have a part in this update. */
+static int64_t expected(const struct sync *s)
+{
+    int64_t n = s->first && !s->grace_over ? absent(s) : 0;
+    for (int i = 0; i < s->num; i++) {
+        const struct sync_member *m = &s->members[i];
+        bool coming = s->first && m->lives && !m->left;
+        n += (m->active || coming) && !m->away;
+    }
+    return n;
+}
+
+/* Who has gone is not waited for; who has come is, from the next update on. */
+static void lower(struct sync *s)
+{
+    int64_t n = replicas_needed(&s->replicas, expected(s));
+    if (n < s->needed) {
+        s->needed = n;
+    }
+}
+
 void sync_begin(struct sync *s,
                 const struct replicas *r,
                 int64_t global_step,
@@ -43,46 +80,40 @@ void sync_begin(struct sync *s,
     s->step = global_step;
     s->needed = r->to_aggregate;
     s->first = true;
+    s->grace_over = false;
     s->begun_ms = now;
+    s->missing = 0;
     s->last.step = -1;
     s->last.n = 0;
     for (int i = 0; i < s->num; i++) {
-        forget(s, i, s->members[i].incarnation);
+        struct sync_member old = s->members[i];
+        forget(s, i, old.incarnation);
+        s->members[i].lives = old.lives;
+        s->members[i].left = old.left;
+        s->members[i].away = old.away;
     }
-}
-
-void sync_halt(struct sync *s)
-{
-    s->running = false;
-}
-
-int64_t sync_active(const struct sync *s)
-{
-    int64_t n = 0;
-    for (int i = 0; i < s->num; i++) {
-        n += s->members[i].active;
-    }
-    return n;
-}
-
-/* Who has gone is not waited for; who has come is, from the next update on. */
-static void lower(struct sync *s)
-{
-    int64_t n = replicas_needed(&s->replicas, sync_active(s));
-    if (!s->first && n < s->needed) {
-        s->needed = n;
-    }
+    lower(s);
 }
 
 void sync_join(struct sync *s, int member, uint64_t incarnation)
 {
     forget(s, member, incarnation);
+    s->members[member].lives = true;
     lower(s);
 }
 
 void sync_reset(struct sync *s, int member)
 {
-    sync_join(s, member, s->members[member].incarnation);
+    bool left = s->members[member].left;
+    forget(s, member, s->members[member].incarnation);
+    s->members[member].left = left;
+    lower(s);
+}
+
+void sync_away(struct sync *s, int member, bool away)
+{
+    s->members[member].away = away;
+    lower(s);
 }
 
 void sync_leave(struct sync *s, int member, bool broken)
@@ -93,6 +124,7 @@ void sync_leave(struct sync *s, int member, bool broken)
     }
     m->under_way = false;
     m->active = false;
+    m->left = true;
     lower(s);
 }
 
@@ -126,7 +158,7 @@ bool sync_pending(const struct sync *s, int member)
 /* Batches that a trainer may do for one update. */
 static int64_t share(const struct sync *s)
 {
-    int64_t n = s->first ? s->replicas.total : sync_active(s);
+    int64_t n = expected(s);
     return n > 0 ? (s->needed + n - 1) / n : s->needed;
 }
 
@@ -158,6 +190,7 @@ bool sync_ask(struct sync *s,
         return false; /* late: it has gone further since */
     }
     m->active = true;
+    m->left = false;
     bool again = m->under_way && m->at == s->step;
     if (!again && m->batches > 0 &&
         (m->batches >= share(s) || promised(s) >= s->needed)) {
@@ -188,8 +221,9 @@ bool sync_decide(struct sync *s, uint64_t now)
     if (!s->running) {
         return false;
     }
-    if (s->first && now - s->begun_ms >= SYNC_PATIENCE_MS) {
-        s->first = false;
+    if (s->first && !s->grace_over && now - s->begun_ms >= SYNC_GRACE_MS) {
+        s->missing = absent(s);
+        s->grace_over = true;
         lower(s);
     }
     if (!complete(s)) {
@@ -207,6 +241,6 @@ bool sync_decide(struct sync *s, uint64_t now)
     }
     s->step++;
     s->first = false;
-    s->needed = replicas_needed(&s->replicas, sync_active(s));
+    s->needed = replicas_needed(&s->replicas, expected(s));
     return true;
 }

@@ -13,8 +13,12 @@
  *                                        \-> the step is over: dropped
  *
  * Nobody is waited for who cannot come: `needed` follows the trainers that
- * live, downwards at once, upwards with the next update. Only the first update
- * after READY waits for all that were configured, SYNC_PATIENCE_MS at most.
+ * train, downwards at once, upwards with the next update. Only the first update
+ * after READY waits also for those that are on their way: for who has said
+ * HELLO as long as it lives, and for who is configured but has not been heard
+ * of until SYNC_GRACE_MS after READY. A trainer that has lost its connections
+ * is away: not waited for either, but what it had begun still counts when it
+ * comes back in time.
  *
  * A trainer does one batch an update, or its share when more gradients are
  * wanted than there are trainers; a further one (batch 1, 2, ...) is added to
@@ -29,7 +33,8 @@
 
 #include "optim/replicas.h"
 
-#define SYNC_PATIENCE_MS 60000u
+/* A lease: as long as one that has been heard of may be silent. */
+#define SYNC_GRACE_MS 10000u
 
 /* One trainer's part in an update. */
 struct sync_part {
@@ -48,7 +53,10 @@ struct sync_update {
 
 struct sync_member {
     uint64_t incarnation;
+    bool lives;  /* it has said HELLO, and its lease holds */
     bool active; /* it trains: it is waited for */
+    bool left;   /* it has trained enough */
+    bool away;   /* none of its connections is there */
     bool fresh;  /* its first request sets where it counts from */
     uint64_t seq;
     bool under_way;   /* it has a ticket for step seq + 1 */
@@ -63,7 +71,9 @@ struct sync {
     int64_t step; /* of the update that is being collected */
     int64_t needed;
     bool first; /* the first update since READY: not all have come yet */
+    bool grace_over;
     uint64_t begun_ms;
+    int64_t missing; /* that had not come when the grace was over */
     int num;
     struct sync_member *members;
     struct sync_update last;
@@ -79,7 +89,7 @@ struct sync_ticket {
 
 void sync_init(struct sync *, int num_members);
 void sync_release(struct sync *);
-/* READY: all trainers begin afresh. */
+/* READY: all trainers begin afresh; who had left still has. */
 void sync_begin(struct sync *,
                 const struct replicas *,
                 int64_t global_step,
@@ -89,6 +99,8 @@ void sync_halt(struct sync *);
 void sync_join(struct sync *, int member, uint64_t incarnation);
 /* Its lease has ended. The same. */
 void sync_reset(struct sync *, int member);
+/* It has lost all of its connections, or has one again. */
+void sync_away(struct sync *, int member, bool away);
 /* It makes no more steps. `broken`: it had begun the one under way, so that
  * what is pending of it may be half of something; else that still counts. */
 void sync_leave(struct sync *, int member, bool broken);
@@ -108,8 +120,5 @@ bool sync_ask(struct sync *,
 /* Decide the update if that can be done: then `last` is it, and `step` is one
  * more. */
 bool sync_decide(struct sync *, uint64_t now_ms);
-
-/* Trainers that are waited for. */
-int64_t sync_active(const struct sync *);
 
 #endif

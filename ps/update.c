@@ -15,6 +15,9 @@
 
 #include "base/banned.h"
 
+/* Longer than a connection that was only reset takes to come back. */
+#define AWAY_MS 2000u
+
 void update_init(struct ps *ps)
 {
     size_t n = (size_t)ps->members.num;
@@ -98,12 +101,52 @@ bool update_make_own(struct ps *ps, struct refusal *r)
     return update_make(ps, update_message(ps, &message), r);
 }
 
+static void tell_away(struct ps *ps, const struct member *m, bool active)
+{
+    char name[32];
+    if (ps->sync.running && active && ps->o.index == 0) {
+        ps_notice(ps, LOG_WARN,
+                  "%s on %s has lost its connections; synchronous training "
+                  "goes on without it until it is back",
+                  members_name(m, name, sizeof(name)), m->host);
+    }
+}
+
+void update_away(struct ps *ps, uint64_t now)
+{
+    for (int i = 0; i < ps->members.num; i++) {
+        const struct member *m = &ps->members.all[i];
+        if (m->alive && m->connections == 0 && !ps->sync.members[i].away &&
+            now - m->gone_ms >= AWAY_MS) {
+            tell_away(ps, m, ps->sync.members[i].active);
+            sync_away(&ps->sync, i, true);
+        }
+    }
+}
+
+/* The first update has been made, and not all had come. */
+static void tell_missing(struct ps *ps)
+{
+    if (ps->sync.missing > 0) {
+        ps_notice(ps, LOG_WARN,
+                  "synchronous training has begun without %lld of %lld "
+                  "trainers, which have not come within %u s; who comes later "
+                  "takes part from then on",
+                  (long long)ps->sync.missing,
+                  (long long)ps->sync.replicas.total, SYNC_GRACE_MS / 1000);
+    }
+}
+
 void update_decide(struct ps *ps)
 {
     bool may = ps->sync.running && !ps->steps.hold &&
                steps_gate(&ps->steps, ps_now(ps)) == STEPS_GO;
+    bool first = ps->sync.first;
     if (may && sync_decide(&ps->sync, ps_now(ps))) {
         steps_advance(&ps->steps);
+        if (first) {
+            tell_missing(ps);
+        }
         if (ps->o.probe.decided != NULL) {
             ps->o.probe.decided(ps->o.probe.self, &ps->sync.last);
         }

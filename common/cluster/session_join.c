@@ -55,11 +55,6 @@ void declare_describe(struct session *s)
         fill_optimizer(&s->o.optimizers[i], &s->optimizers[i]);
         s->optimizer_list[i] = &s->optimizers[i];
     }
-    crew__replicas__init(&s->replicas);
-    s->replicas.to_aggregate = s->o.replicas.to_aggregate;
-    s->replicas.total = s->o.replicas.total;
-    s->replicas.bounded = s->o.replicas.bounded;
-    s->replicas.max_staleness = s->o.replicas.max_staleness;
 }
 
 /* As many variables as surely fit a header. */
@@ -120,7 +115,6 @@ void declare_start(struct link *l)
     q.granules = &l->declared_list[l->granule_at];
     q.n_optimizers = (size_t)s->o.num_optimizers;
     q.optimizers = s->optimizer_list;
-    q.replicas = &s->replicas;
     q.last = all_vars && l->granules_sent == left;
     job_begun(l);
     l->call = (struct rpc_call){.on_done = declare_done, .self = l};

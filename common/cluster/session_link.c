@@ -299,6 +299,8 @@ static void open_port(struct link *l, enum peer_kind kind)
     p->hello.host = (char *)(uintptr_t)s->o.host;
     p->hello.pid = s->o.pid;
     p->hello.version = (char *)(uintptr_t)CREW_VERSION;
+    /* Who has come only to tell the end trains nothing. */
+    p->hello.replicas = s->o.num_vars > 0 ? &s->replicas : NULL;
     p->peer = rpc_peer_open(s->net, l->name, s->o.ps[l->ps], &p->hello,
                             s->o.env->random(s->o.env), &events, p);
     s->ports_open++;
@@ -334,8 +336,19 @@ static void assign_granules(struct link *l)
     }
 }
 
+static void describe_settings(struct session *s)
+{
+    const struct replicas *r = &s->o.replicas;
+    crew__replicas__init(&s->replicas);
+    s->replicas.to_aggregate = r->to_aggregate;
+    s->replicas.total = r->total;
+    s->replicas.bounded = r->bounded;
+    s->replicas.max_staleness = r->max_staleness;
+}
+
 void links_open(struct session *s)
 {
+    describe_settings(s);
     s->links = xcalloc((size_t)s->o.num_ps, sizeof(s->links[0]));
     s->place_in_link = xcalloc((size_t)s->placement->num_granules + 1,
                                sizeof(s->place_in_link[0]));

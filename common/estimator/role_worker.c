@@ -7,14 +7,16 @@
 #include "base/banned.h"
 
 /* tf's stagger: 5 s a place, at most max_worker_delay. The server is up
- * already, so that others can see this process. */
-static void start_delay(struct run *run)
+ * already, so that others can see this process. In synchronous training they
+ * would only wait for it. */
+static void start_delay(const struct training *t)
 {
+    struct run *run = t->run;
     double most = run->rc.experimental_max_worker_delay_secs;
     double delay = 5.0 * (double)run->trainer_index;
 
     delay = delay < most ? delay : most;
-    if (delay > 0) {
+    if (delay > 0 && !replicas_sync(&t->replicas)) {
         env_log(run->env, LOG_INFO, "Waiting %d secs before starting training.",
                 (int)delay);
         signals_sleep(delay);
@@ -28,7 +30,7 @@ static int train(struct training *t, struct run *run, struct crew_err *err)
     if (training_open(t, run, false, none, err) != CREW_OK) {
         return err->code;
     }
-    start_delay(run);
+    start_delay(t);
     if (signals_check(err) != CREW_OK || training_start(t, err) != CREW_OK ||
         training_loop(t, err) != CREW_OK) {
         return err->code;

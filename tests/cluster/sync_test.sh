@@ -78,7 +78,7 @@ kill_task worker 1 KILL
 gone worker 1
 all_end 60 chief 0
 all_end 20 worker 0 ps 0 ps 1
-has "$(log_of ps 0)" 'worker/1 on .* has not been heard of for 10 s'
+has "$(log_of ps 0)" 'worker/1 on .* has lost its connections; synchronous training goes on without it'
 is "newest checkpoint" 400 "$(last_step)"
 
 say "SIGTERM at a worker that waits for a slow one: it leaves, the others go on"
@@ -132,14 +132,30 @@ all_end 60 chief 0
 all_end 20 worker 0 ps 0
 is "newest checkpoint" 60 "$(last_step)"
 
+say "a worker that never comes: the others begin without it, once"
+fresh
+cluster 1 2
+ARGS=(--set sync=true --set max_steps=60)
+start ps 0 "${ARGS[@]}"
+start chief 0 "${ARGS[@]}"
+start worker 0 "${ARGS[@]}"
+all_end 30 chief 0
+all_end 20 worker 0 ps 0
+has "$(log_of ps 0)" 'begun without 1 of 3 trainers, which have not come within 10 s'
+is "newest checkpoint" 60 "$(last_step)"
+
 say "a worker with other settings is refused in words"
 fresh
 cluster 1 1
 start ps 0 --set max_steps=60
-start chief 0 --set sync=true --set max_steps=60
 start worker 0 --set max_steps=60
+until_line "$(log_of worker 0)" 'Graph was finalized' 30
+start chief 0 --set sync=true --set max_steps=60
 ends worker 0 30 78
-has "$(log_of worker 0)" 'replicas_to_aggregate is not set \(asynchronous\) here, 2 at the chief\. Fix: give all roles the same options'
+has "$(log_of worker 0)" 'sync is false here, true at the chief\. Fix: give all roles the same options'
+start worker 0 --set replicas_to_aggregate=1 --set max_steps=60
+ends worker 0 30 78
+has "$(log_of worker 0)" 'replicas_to_aggregate is 1 here, 2 at the chief\. Fix: give all roles the same options'
 kill_task chief 0 TERM
 ends chief 0 25 143
 ends ps 0 25 143

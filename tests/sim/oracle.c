@@ -133,6 +133,10 @@ static void on_decided(void *self, const struct sync_update *u)
                      u->step, i, o->made[i]);
         }
     }
+    if (o->first_ms == 0) {
+        o->first_ms = world_now(sim->world);
+        o->first_parts = u->n;
+    }
     o->n = u->n;
     for (int k = 0; k < u->n; k++) {
         const struct sync_part *p = &u->parts[k];
@@ -184,6 +188,8 @@ static void on_ready(void *self, uint64_t epoch, int64_t global_step)
         o->made[i] = global_step;
     }
     o->epochs++;
+    o->ready_ms = world_now(sim->world);
+    o->first_ms = 0;
 }
 
 void oracle_probe(struct sim *sim, struct ps_probe *probe)

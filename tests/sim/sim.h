@@ -65,6 +65,8 @@ struct sim_oracle {
     struct sim_batch *taken; /* that are in some set */
     size_t num_taken, cap_taken;
     int64_t epochs, batches, most_parts, fewest_parts;
+    uint64_t ready_ms, first_ms; /* READY, and the first update after it */
+    int first_parts;
 };
 
 struct sim;
@@ -105,6 +107,7 @@ struct trainer_task {
     struct rpc_timer restart, killer;
     bool finished;
     int kills_left;
+    uint64_t begin_ms; /* that it needs before it trains; 0: by chance */
 };
 
 struct ps_task {
@@ -126,6 +129,7 @@ struct sim {
     int num_workers;
     int64_t max_steps, save_steps;
     int64_t input_steps; /* of a worker's life; -1: without end */
+    int start;           /* what becomes of the last worker; -1: as of others */
     struct ps_task ps[SIM_NUM_PS];
     struct trainer_task trainers[1 + SIM_MAX_WORKERS];
     struct sim_ledger ledger;
@@ -192,6 +196,8 @@ void sim_check_files(struct sim *);
 /* trainer.c */
 void task_start(struct trainer_task *);
 void task_kill(struct trainer_task *);
+/* And it is not started again. */
+void task_kill_for_good(struct trainer_task *);
 /* It ends by itself; nothing when it is not running. */
 void task_give_up(struct trainer_task *);
 

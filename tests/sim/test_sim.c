@@ -24,7 +24,23 @@
 #define LIMIT_MS 600000u
 #define FAULTS_UNTIL_MS 60000u
 
-enum mode { ASYNC, BOUNDED, SYNC };
+enum mode { ASYNC, BOUNDED, SYNC, START };
+
+/* START: what becomes of the last worker of a synchronous job, and by when,
+ * after READY, the first update must have been made, with it or without. */
+enum { PROMPT, LATE, NEVER, SLOW, DIES, NUM_STARTS };
+static const struct start {
+    const char *what;
+    uint64_t at_ms;    /* it starts, begins to train, or dies */
+    uint64_t from, to; /* the first update */
+    int without;
+} starts[NUM_STARTS] = {
+    [PROMPT] = {"starts with the others", 0, 0, 1500, 0},
+    [LATE] = {"starts 6 s late", 6000, 5000, 7500, 0},
+    [NEVER] = {"never starts", 0, 9000, 10500, 1},
+    [SLOW] = {"says HELLO, and trains 25 s later", 25000, 24000, 26500, 0},
+    [DIES] = {"is killed before its first step", 3000, 4000, 6000, 1},
+};
 
 void sim_fail(struct sim *sim, const char *fmt, ...)
 {
@@ -169,10 +185,10 @@ static void on_pause(struct rpc_timer *timer)
     sim->clock->timer_set(sim->clock, &sim->pause, 2000 + pick(sim, 20000));
 }
 
-static void start_pauses(struct sim *sim)
+static void start_pauses(struct sim *sim, bool pauses)
 {
     sim->clock = mem_net_new(sim->world, "clock");
-    sim->pauses_left = pick(sim, 3) == 0 ? 1 + (int)pick(sim, 3) : 0;
+    sim->pauses_left = pauses && pick(sim, 3) == 0 ? 1 + (int)pick(sim, 3) : 0;
     sim->pause = (struct rpc_timer){.on_timer = on_pause, .self = sim};
     if (sim->pauses_left > 0) {
         sim->clock->timer_set(sim->clock, &sim->pause, 100 + pick(sim, 1500));
@@ -191,10 +207,54 @@ static void start_trainers(struct sim *sim, bool kills)
         t->restart = (struct rpc_timer){.on_timer = on_restart, .self = t};
         t->killer = (struct rpc_timer){.on_timer = on_kill, .self = t};
         t->kills_left = kills ? (int)pick(sim, i == 0 ? 2 : 3) : 0;
-        task_start(t);
+        if (i < sim->num_workers || sim->start < 0) {
+            task_start(t);
+        }
         if (t->kills_left > 0) {
             sim->clock->timer_set(sim->clock, &t->killer, 50 + pick(sim, 3000));
         }
+    }
+}
+
+static void on_start(struct rpc_timer *timer)
+{
+    task_start(timer->self);
+}
+
+static void on_death(struct rpc_timer *timer)
+{
+    task_kill_for_good(timer->self);
+}
+
+static void start_last(struct sim *sim, int what)
+{
+    struct trainer_task *t = &sim->trainers[sim->num_workers];
+    uint64_t at = starts[what].at_ms;
+    t->begin_ms = what == SLOW || what == DIES ? 25000 : 0;
+    if (what == LATE) {
+        t->restart.on_timer = on_start;
+        sim->clock->timer_set(sim->clock, &t->restart, at);
+    } else if (what == NEVER) {
+        t->finished = true;
+    } else {
+        task_start(t);
+    }
+    if (what == DIES) {
+        t->killer.on_timer = on_death;
+        sim->clock->timer_set(sim->clock, &t->killer, at);
+    }
+}
+
+static void check_start(struct sim *sim, const struct start *s)
+{
+    const struct sim_oracle *o = &sim->oracle;
+    int want = 1 + sim->num_workers - s->without;
+    uint64_t after = o->first_ms - o->ready_ms;
+    if (o->first_parts != want || after < s->from || after > s->to) {
+        sim_fail(sim,
+                 "a worker %s: the first update is of %d, %" PRIu64
+                 " ms after READY; wanted %d, from %" PRIu64 " to %" PRIu64,
+                 s->what, o->first_parts, after, want, s->from, s->to);
     }
 }
 
@@ -310,7 +370,14 @@ static void set_mode(struct sim *sim, enum mode mode)
         sim->replicas.bounded = true;
         sim->replicas.max_staleness = (int64_t)pick(sim, 4);
     }
-    if (mode != SYNC) {
+    sim->start = -1;
+    if (mode != SYNC && mode != START) {
+        return;
+    }
+    if (mode == START) {
+        sim->start = (int)(sim->seed % NUM_STARTS);
+        sim->optimizer = crew_gradient_descent(0.05);
+        sim->replicas = (struct replicas){.to_aggregate = n, .total = n};
         return;
     }
     const int64_t choices[] = {n, n, n - 1, 1, n + 1, 2 * n};
@@ -337,15 +404,23 @@ static bool run_seed(uint64_t seed,
     sim->save_steps = 3 + (int64_t)pick(sim, 12);
     set_mode(sim, mode);
     struct world_faults f = faults_of(sim);
-    world_set_faults(sim->world, &f);
+    if (mode != START) {
+        world_set_faults(sim->world, &f);
+    }
     for (uint32_t i = 0; i < SIM_NUM_PS; i++) {
         start_ps(sim, i);
     }
-    start_pauses(sim);
-    start_trainers(sim, pick(sim, 4) > 0);
+    start_pauses(sim, mode != START);
+    start_trainers(sim, mode != START && pick(sim, 4) > 0);
+    if (mode == START) {
+        start_last(sim, sim->start);
+    }
     run(sim);
     if (sim->failure[0] == '\0') {
         check_end(sim);
+    }
+    if (mode == START && sim->failure[0] == '\0') {
+        check_start(sim, &starts[sim->start]);
     }
     bool well = sim->failure[0] == '\0';
     if (!well) {
@@ -378,13 +453,15 @@ int main(int argc, char **argv)
             last = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--sync") == 0) {
             mode = SYNC;
+        } else if (strcmp(argv[i], "--start") == 0) {
+            mode = START;
         } else if (strcmp(argv[i], "--bounded") == 0) {
             mode = BOUNDED;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
             fprintf(stderr,
-                    "test_sim [--sync | --bounded] [--seed N] "
+                    "test_sim [--sync | --start | --bounded] [--seed N] "
                     "[--seeds N] [--verbose]\n");
             return 64;
         }

@@ -369,7 +369,24 @@ void task_start(struct trainer_task *t)
     l->steps_left = t->role == ROLE_CHIEF ? -1 : sim->input_steps;
     t->life = l;
     t->lives_open++;
-    wake(l, pause_ms(sim, 300));
+    wake(l, t->begin_ms != 0 ? t->begin_ms : pause_ms(sim, 300));
+}
+
+static void end_by_kill(struct trainer_task *t)
+{
+    struct life *l = t->life;
+    if (t->sim->verbose) {
+        printf("%8" PRIu64 " %s: killed\n", world_now(t->sim->world), t->who);
+    }
+    t->sim->kills++;
+    mem_net_kill(l->net);
+    end_life(l);
+}
+
+void task_kill_for_good(struct trainer_task *t)
+{
+    end_by_kill(t);
+    t->finished = true;
 }
 
 void task_kill(struct trainer_task *t)
@@ -378,12 +395,7 @@ void task_kill(struct trainer_task *t)
     if (l == NULL || l->final || t->sim->stopped) {
         return;
     }
-    if (t->sim->verbose) {
-        printf("%8" PRIu64 " %s: killed\n", world_now(t->sim->world), t->who);
-    }
-    t->sim->kills++;
-    mem_net_kill(l->net);
-    end_life(l);
+    end_by_kill(t);
     /* Sometimes before its lease is over, sometimes after. */
     l->net->timer_set(
         l->net, &t->restart,

@@ -148,58 +148,6 @@ START_TEST(differences_in_words)
 }
 END_TEST
 
-/* How trainers work together is part of what must agree. */
-static const struct {
-    Crew__Replicas chief, mine;
-    const char *told;
-} together[] = {
-    {{.to_aggregate = 2, .total = 3},
-     {.to_aggregate = 3, .total = 3},
-     "replicas_to_aggregate is 3 here, 2 at the chief"},
-    {{.to_aggregate = 2, .total = 3},
-     {.to_aggregate = 2, .total = 4},
-     "total_num_replicas is 4 here, 3 at the chief"},
-    {{.to_aggregate = 0},
-     {.to_aggregate = 2, .total = 2},
-     "replicas_to_aggregate is 2 here, not set (asynchronous) at the chief"},
-    {{.bounded = 1, .max_staleness = 4},
-     {.bounded = 0},
-     "max_staleness is not set here, 4 at the chief"},
-};
-
-START_TEST(replicas_agree)
-{
-    struct call c;
-    struct declaration chiefs, mine;
-    struct crew_err err = {0};
-    char want[200];
-    Crew__Replicas r[2] = {together[_i].chief, together[_i].mine};
-
-    fill(&c);
-    declare_init(&chiefs);
-    declare_init(&mine);
-    for (int i = 0; i < 2; i++) {
-        Crew__Replicas m = CREW__REPLICAS__INIT;
-        m.to_aggregate = r[i].to_aggregate;
-        m.total = r[i].total;
-        m.bounded = r[i].bounded;
-        m.max_staleness = r[i].max_staleness;
-        c.q.replicas = &m;
-        ck_assert_int_eq(declare_add(i == 0 ? &chiefs : &mine, &c.q, &err),
-                         CREW_OK);
-    }
-    ck_assert_int_eq(declare_compare(&chiefs, &mine, &err),
-                     CREW_FAILED_PRECONDITION);
-    (void)snprintf(want, sizeof(want),
-                   "%s. Fix: give all roles the same options",
-                   together[_i].told);
-    ck_assert_str_eq(err.msg, want);
-    ck_assert_int_eq(err.exit_code, 78);
-    declare_release(&chiefs);
-    declare_release(&mine);
-}
-END_TEST
-
 START_TEST(what_cannot_be)
 {
     struct call c;
@@ -226,12 +174,6 @@ START_TEST(what_cannot_be)
     c.q.optimizers = many;
     ck_assert_int_eq(declare_add(&d, &c.q, &err), CREW_INVALID_ARGUMENT);
     ck_assert_uint_eq(d.num_vars, 0);
-    err = (struct crew_err){0};
-    fill(&c);
-    Crew__Replicas r = CREW__REPLICAS__INIT;
-    r.to_aggregate = 2;
-    c.q.replicas = &r;
-    ck_assert_int_eq(declare_add(&d, &c.q, &err), CREW_INVALID_ARGUMENT);
     declare_release(&d);
 }
 END_TEST
@@ -243,8 +185,6 @@ int main(void)
     tcase_add_test(t, optimizers_arrive);
     tcase_add_loop_test(t, differences_in_words, 0,
                         (int)(sizeof(told) / sizeof(told[0])));
-    tcase_add_loop_test(t, replicas_agree, 0,
-                        (int)(sizeof(together) / sizeof(together[0])));
     tcase_add_test(t, what_cannot_be);
     suite_add_tcase(s, t);
     return run_suite(s);

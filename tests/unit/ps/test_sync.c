@@ -12,18 +12,24 @@
 static struct sync s;
 static struct sync_ticket t;
 
-static void begin(int64_t aggregate, int64_t total)
+/* READY when so many of all have said HELLO. */
+static void begin_with(int have_come, int64_t aggregate, int64_t total)
 {
     struct replicas r = {.to_aggregate = aggregate, .total = total};
+    for (int i = 0; i < have_come; i++) {
+        sync_join(&s, i, 70 + (uint64_t)i);
+    }
     sync_begin(&s, &r, 100, 1000);
+}
+
+static void begin(int64_t aggregate, int64_t total)
+{
+    begin_with((int)total, aggregate, total);
 }
 
 static void setup(void)
 {
     sync_init(&s, MEMBERS);
-    for (int i = 0; i < MEMBERS; i++) {
-        sync_join(&s, i, 70 + (uint64_t)i);
-    }
 }
 
 static void teardown(void)
@@ -216,22 +222,111 @@ START_TEST(test_half_of_something)
 }
 END_TEST
 
-/* At the start all that were configured are waited for, but not for ever; a
- * single trainer needs nobody. */
-START_TEST(test_start)
+/* At the start who is configured and never comes is waited for until the grace
+ * is over, and then no more; a single trainer needs nobody. */
+START_TEST(test_who_never_comes)
 {
-    begin(3, 3);
+    begin_with(1, 3, 3);
     batch(0, 1);
-    ck_assert(!sync_decide(&s, 1000 + SYNC_PATIENCE_MS - 1));
-    ck_assert(sync_decide(&s, 1000 + SYNC_PATIENCE_MS));
+    ck_assert(!sync_decide(&s, 1000 + SYNC_GRACE_MS - 1));
+    ck_assert(sync_decide(&s, 1000 + SYNC_GRACE_MS));
+    ck_assert_int_eq(s.missing, 2);
     ck_assert_int_eq(s.last.n, 1);
     ck_assert_int_eq(s.needed, 1);
     batch(0, 2);
-    ck_assert(sync_decide(&s, 1000 + SYNC_PATIENCE_MS));
+    ck_assert(sync_decide(&s, 1000 + SYNC_GRACE_MS));
 
     begin(1, 1);
     batch(0, 1);
     ck_assert(sync_decide(&s, 1000));
+    ck_assert_int_eq(s.missing, 0);
+}
+END_TEST
+
+/* Who comes within the grace is in the first update: no pause, all in it. */
+START_TEST(test_who_comes_late)
+{
+    begin_with(1, 2, 2);
+    batch(0, 1);
+    ck_assert(!sync_decide(&s, 4000));
+    sync_join(&s, 1, 71);
+    ck_assert(!sync_decide(&s, 4000));
+    batch(1, 1);
+    ck_assert(sync_decide(&s, 4001));
+    ck_assert_int_eq(s.last.n, 2);
+    ck_assert_int_eq(s.missing, 0);
+}
+END_TEST
+
+/* Who has come is waited for as long as it lives, however slowly it starts. */
+START_TEST(test_who_starts_slowly)
+{
+    begin(2, 2);
+    batch(0, 1);
+    ck_assert(!sync_decide(&s, 1000 + 10 * SYNC_GRACE_MS));
+    if (_i == 0) {
+        sync_reset(&s, 1); /* its lease has ended */
+    } else if (_i == 1) {
+        sync_leave(&s, 1, false); /* it has no input at all */
+    } else {
+        sync_away(&s, 1, true);
+    }
+    ck_assert(sync_decide(&s, 1000 + 10 * SYNC_GRACE_MS));
+    ck_assert_int_eq(s.last.n, 1);
+    ck_assert_int_eq(s.missing, 0);
+}
+END_TEST
+
+/* Backups need not come. */
+START_TEST(test_backup_never_comes)
+{
+    begin_with(2, 2, 3);
+    batch(0, 1);
+    ck_assert(!sync_decide(&s, 1000));
+    batch(1, 1);
+    ck_assert(sync_decide(&s, 1000));
+}
+END_TEST
+
+/* A chief that comes back waits for those who live, not for those who had
+ * enough. */
+START_TEST(test_second_start)
+{
+    begin(3, 3);
+    sync_leave(&s, 2, false);
+    sync_reset(&s, 2);
+    begin_with(2, 3, 3);
+    batch(0, 1);
+    ck_assert(!sync_decide(&s, 1000));
+    batch(1, 1);
+    ck_assert(sync_decide(&s, 1000));
+    ck_assert_int_eq(s.last.n, 2);
+}
+END_TEST
+
+/* Without connections a trainer is not waited for; what it had begun counts
+ * when it is back in time, and it is waited for from the next update on. */
+START_TEST(test_away)
+{
+    begin(3, 3);
+    for (int i = 0; i < 3; i++) {
+        batch(i, 1);
+    }
+    ck_assert(sync_decide(&s, 1000));
+    for (int i = 0; i < 3; i++) {
+        ck_assert(sync_ask(&s, i, 1, &t));
+    }
+    ck_assert_int_eq(sync_report(&s, 0, 2, 101), SYNC_PENDING);
+    sync_away(&s, 2, true);
+    ck_assert_int_eq(s.needed, 2);
+    ck_assert(!sync_decide(&s, 1000));
+    sync_away(&s, 2, false);
+    ck_assert_int_eq(sync_report(&s, 2, 2, 101), SYNC_PENDING);
+    ck_assert(sync_decide(&s, 1000));
+    ck_assert_int_eq(s.last.n, 2);
+    ck_assert_int_eq(s.last.parts[1].member, 2);
+    ck_assert_int_eq(s.needed, 3);
+    ck_assert_int_eq(sync_report(&s, 1, 2, 101), SYNC_DROPPED);
 }
 END_TEST
 
@@ -296,13 +391,16 @@ START_TEST(test_random)
     uint64_t seq[4] = {0}, taken[4] = {0};
     bool has[4] = {false};
     int64_t at[4] = {0}, decided = 0;
-    begin(1 + (int64_t)rng_below(&rng, 6), 1 + (int64_t)rng_below(&rng, 4));
+    begin_with(4, 1 + (int64_t)rng_below(&rng, 6),
+               1 + (int64_t)rng_below(&rng, 4));
     for (int i = 0; i < 3000; i++) {
         int m = (int)rng_below(&rng, 4);
         uint64_t what = rng_below(&rng, 100);
         if (what == 0) {
             sync_reset(&s, m);
             has[m] = false;
+        } else if (what < 4) {
+            sync_away(&s, m, what < 3);
         } else if (has[m]) {
             (void)sync_report(&s, m, ++seq[m], at[m]);
             has[m] = false;
@@ -338,7 +436,12 @@ int main(void)
     tcase_add_test(c, test_lost_and_new);
     tcase_add_loop_test(c, test_pending_of_the_gone, 0, 2);
     tcase_add_test(c, test_half_of_something);
-    tcase_add_test(c, test_start);
+    tcase_add_test(c, test_who_never_comes);
+    tcase_add_test(c, test_who_comes_late);
+    tcase_add_loop_test(c, test_who_starts_slowly, 0, 3);
+    tcase_add_test(c, test_backup_never_comes);
+    tcase_add_test(c, test_second_start);
+    tcase_add_test(c, test_away);
     tcase_add_test(c, test_again);
     tcase_add_test(c, test_moved_ticket);
     tcase_add_test(c, test_halted);
