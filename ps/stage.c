@@ -165,7 +165,8 @@ static void update(struct stage *s,
         replicas_divide(g->count, sum, count);
     }
     const struct stage_tag *t = tag_of(s, place_of(s, g), u->parts[0].member);
-    shard_update(g, t->learning_rate, u->step, sum);
+    float rate = optim_rate_of_mean(g->optimizer, t->learning_rate, count);
+    shard_update(g, rate, u->step, sum);
 }
 
 int stage_commit(struct stage *s,

@@ -137,8 +137,11 @@ static int finish_step(struct trainer *t,
         const struct trainer_var *v = &l->o->vars[i];
         const float *grad = l->needed > 1 ? gather(l, i) : l->grads[i];
         if (l->batches == l->needed) {
-            optim_apply(&l->o->optimizers[v->optimizer], &l->now[v->optimizer],
-                        v->n, v->value, v->slot, grad);
+            const struct crew_optimizer *o = &l->o->optimizers[v->optimizer];
+            struct optim_step now = l->now[v->optimizer];
+            now.learning_rate =
+                optim_rate_of_mean(o, now.learning_rate, l->needed);
+            optim_apply(o, &now, v->n, v->value, v->slot, grad);
         }
     }
     *global_step = l->global_step;

@@ -382,6 +382,16 @@ int optim_check_rate(const struct crew_optimizer *o,
                                (long long)global_step, must);
 }
 
+float optim_rate_of_mean(const struct crew_optimizer *o,
+                         float learning_rate,
+                         int64_t count)
+{
+    if (o->kind != CREW_ASSIGN || count == 1) {
+        return learning_rate;
+    }
+    return (float)(1.0 - pow(1.0 - (double)learning_rate, (double)count));
+}
+
 /* --------------------------------------------------------------- comparison */
 
 static bool differ(double a, double b)

@@ -81,6 +81,13 @@ CREW_MUST_CHECK int optim_check_rate(const struct crew_optimizer *,
                                      int64_t global_step,
                                      struct crew_err *);
 
+/* The rate of a step with the mean of `count` gradients. Averages over batches
+ * (CREW_ASSIGN) move once a batch, as TensorFlow's do when each worker updates
+ * them: so `count` times towards the mean of what they move to. */
+float optim_rate_of_mean(const struct crew_optimizer *,
+                         float learning_rate,
+                         int64_t count);
+
 /* One step. Shapes: var, grad and each slot (n). In/Out: var and slots updated;
  * grad only read, aliases nothing. */
 void optim_apply(const struct crew_optimizer *,

@@ -520,9 +520,14 @@ START_TEST(test_sync_of_one)
 }
 END_TEST
 
+enum { NUM_RULES = 4 };
+
 static struct crew_optimizer rule_of(int i)
 {
     struct crew_optimizer o = crew_gradient_descent(0.05);
+    if (i >= NUM_RULES) { /* with a schedule, and some with an average */
+        return optimizer_of(i - NUM_RULES);
+    }
     if (i == 1) {
         o = crew_momentum(0.05, 0.9, false);
     } else if (i >= 2) {
@@ -541,7 +546,11 @@ START_TEST(test_sync_mean)
 {
     struct cluster_test c = {.cluster = ""};
     struct worker w[3] = {{.rc = 0}};
+    /* Variable b is an average over batches, as batch normalisation's are. */
+    const struct crew_optimizer average = {.kind = CREW_ASSIGN,
+                                           .learning_rate = 0.01f};
     struct worker near = {.optimizer = rule_of(_i),
+                          .second = average,
                           .replicas = {.to_aggregate = 3, .total = 1},
                           .among = 3};
     char json[700];
@@ -551,6 +560,7 @@ START_TEST(test_sync_mean)
         json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
                 sizeof(json));
         w[i].optimizer = rule_of(_i);
+        w[i].second = average;
         w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
         w[i].who = i;
         open_trainer(&w[i], json, 25);
@@ -634,7 +644,7 @@ int main(void)
     tcase_add_test(t, test_trains);
     tcase_add_loop_test(t, test_same_bits, 0, (NUM_OPTIMIZERS + 1) / 2);
     tcase_add_loop_test(t, test_sync_of_one, 0, 3);
-    tcase_add_loop_test(t, test_sync_mean, 0, 4);
+    tcase_add_loop_test(t, test_sync_mean, 0, NUM_RULES + 3);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

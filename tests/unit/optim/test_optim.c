@@ -397,6 +397,21 @@ START_TEST(first_difference)
 }
 END_TEST
 
+/* An average over batches forgets as much as if each of three had moved it. */
+START_TEST(mean_of_batches)
+{
+    struct crew_optimizer o = {.kind = CREW_ASSIGN, .learning_rate = .1f};
+    struct optim_step step = {.learning_rate = optim_rate_of_mean(&o, .1f, 3)};
+    float v = 1, to = 5;
+
+    optim_apply(&o, &step, 1, &v, NULL, &to);
+    ck_assert_float_eq_tol(v, 5.0f - 4.0f * .9f * .9f * .9f, 1e-6f);
+    ck_assert(optim_rate_of_mean(&o, .1f, 1) == .1f);
+    o = crew_adam(.1);
+    ck_assert(optim_rate_of_mean(&o, .1f, 3) == .1f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("optim");
@@ -407,6 +422,7 @@ int main(void)
     tcase_add_test(tc, lazy_adam);
     tcase_add_test(tc, rows_are_summed);
     tcase_add_test(tc, powers_move_only_for_adam);
+    tcase_add_test(tc, mean_of_batches);
     tcase_add_test(tc, names);
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, first_difference);
