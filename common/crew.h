@@ -1281,6 +1281,34 @@ CREW_API void crew_spec_summary_text(struct crew_spec *,
                                      const char *tag,
                                      const char *text);
 
+/* tf.train.Scaffold: how training begins and what is kept, by the model instead
+ * of RunConfig. Used in CREW_TRAIN by the chief. The rest of a Scaffold has no
+ * twin: there are no local variables to initialise, the parameter servers know
+ * themselves whether they are ready, and summaries are merged by the library.
+ */
+struct crew_initial_values;
+struct crew_scaffold {
+    /* Called once, when there is no checkpoint, after the initializers and a
+     * warm start, to change initial values. Not 0: training ends with err. */
+    CREW_NULLABLE int (*init_fn)(void *self,
+                                 struct crew_initial_values *,
+                                 struct crew_err *err);
+    CREW_NULLABLE void *init_self; /* lives as long as the job */
+    /* saver=tf.train.Saver(...): instead of RunConfig's keep_checkpoint_max
+     * (0: all) and keep_checkpoint_every_n_hours (0: 10000). */
+    bool saver;
+    int64_t max_to_keep;
+    double keep_checkpoint_every_n_hours;
+};
+CREW_API void crew_spec_scaffold(struct crew_spec *, struct crew_scaffold);
+/* In init_fn: the values of a variable, by its name, to be read and written;
+ * valid until init_fn returns. Errors: NOT_FOUND (1) naming it. */
+CREW_API int crew_initial_value(struct crew_initial_values *,
+                                const char *name,
+                                CREW_OUT struct crew_shape *shape,
+                                CREW_OUT float **values,
+                                struct crew_err *err);
+
 /* labels is NULL in CREW_PREDICT. */
 typedef int (*crew_model_fn)(struct crew_graph *graph,
                              const struct crew_features *features,
@@ -1557,9 +1585,29 @@ struct crew_warm_start {
     int num_prev_var_names;
 };
 
+/* tf.ConfigProto, as far as it means anything here; --set takes its fields as
+ * session_config.device_filters and so on. Zeroed: TensorFlow's defaults.
+ * Placement, GPUs and graph rewriting have no twin: there are no devices. */
+struct crew_session_config {
+    /* Of no effect: a process computes on one thread, and more cores are used
+     * by more workers. */
+    int64_t intra_op_parallelism_threads;
+    int64_t inter_op_parallelism_threads;
+    /* Whom a process may talk to, with commas: "/job:ps,/job:chief". Of no
+     * effect, for a trainer talks to parameter servers only; but those must be
+     * in it. */
+    CREW_NULLABLE const char *device_filters;
+    /* How long a training under way waits for a parameter server that cannot
+     * be reached before it gives up (138); 0: 30 s. */
+    int64_t operation_timeout_in_ms;
+};
+
 /* tf.estimator.RunConfig, by its field names. Filled with TensorFlow's defaults
- * before configure() is called. */
+ * before configure() is called. Texts are borrowed as long as the job lives. */
 struct crew_run_config {
+    /* NULL: the Estimator's, --model-dir's or TF_CONFIG's; when several are
+     * given they must be the same. */
+    CREW_NULLABLE const char *model_dir;
     int64_t tf_random_seed;         /* -1: none, a random one is taken */
     int64_t save_summary_steps;     /* 100; 0: off */
     int64_t save_checkpoints_steps; /* -1: not set */
@@ -1569,6 +1617,18 @@ struct crew_run_config {
     int64_t log_step_count_steps;              /* 100; 0: off */
     double experimental_max_worker_delay_secs; /* 60 */
     double session_creation_timeout_secs;      /* 7200 */
+    struct crew_session_config session_config;
+    /* NULL. Refused when set: training is distributed over the parameter
+     * servers and trainers of TF_CONFIG, and variables are placed by size. */
+    CREW_NULLABLE const char *train_distribute;
+    CREW_NULLABLE const char *eval_distribute;
+    CREW_NULLABLE const char *experimental_distribute;
+    CREW_NULLABLE void (*device_fn)(void);
+    /* NULL, "grpc" or "grpc+verbs"; of no effect, there is one protocol. */
+    CREW_NULLABLE const char *protocol;
+    /* 1. Of no effect: the graph is in the event file; a checkpoint has none,
+     * and there are no graph.pbtxt and .meta files. */
+    int64_t checkpoint_save_graph_def;
     /* How the trainers work together; not RunConfig's. Synchronous training is
      * SyncReplicasOptimizer's: crew_sync_replicas() says what the numbers are.
      */
@@ -1586,6 +1646,14 @@ struct crew_run_config {
     /* Estimator's warm_start_from; --set warm_start_from=PATH sets its path. */
     struct crew_warm_start warm_start;
 };
+
+/* RunConfig.replace in place: n times "name=value", as --set takes them; None
+ * and texts without quotes. rc keeps pointers into texts. On error, in
+ * TensorFlow's words (64), rc is as it was. */
+CREW_API int crew_run_config_replace(struct crew_run_config *rc,
+                                     const char *const *changes,
+                                     int n,
+                                     struct crew_err *err);
 
 /* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure()
  * are freed by the host. */

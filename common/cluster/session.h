@@ -48,6 +48,7 @@ struct session_options {
     int64_t save_checkpoints_steps;
     double save_checkpoints_secs;
     double session_creation_timeout_secs;
+    uint64_t lost_ms; /* in training: for a ps out of reach; 0: 30 s */
     uint64_t
         stop_patience_ms; /* STOP: for a ps that cannot be reached; 0: 10 s */
     /* err->code 0: well; OUT_OF_RANGE and so on as in trainer.h. */

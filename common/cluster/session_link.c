@@ -20,7 +20,7 @@
 #define BEAT_MS 1000u
 #define BEAT_WAITING_MS 200u /* while waiting for news */
 #define BEAT_LIMIT_MS 3000u
-#define LOST_MS 30000u
+#define LOST_MS 30000u /* unless the options have another lost_ms */
 #define STUCK_MS 10000u
 
 static struct port *port_of(struct rpc_peer *peer)
@@ -251,18 +251,19 @@ static void look_for_stuck(struct link *l, uint64_t now)
 void links_check(struct session *s)
 {
     uint64_t now = session_now(s), since = 0;
+    uint64_t lost_ms = s->o.lost_ms > 0 ? s->o.lost_ms : LOST_MS;
     const struct port *port = NULL;
     for (int i = 0; i < s->o.num_ps; i++) {
         look_for_stuck(&s->links[i], now);
     }
     const struct link *l = links_worst(s, &since, &port);
     if (l != NULL && s->begun && !s->ended && s->failed.code == 0 &&
-        now - since >= LOST_MS) {
+        now - since >= lost_ms) {
         session_fail(
             s, CREW_UNAVAILABLE, 138,
-            "%s at %s lost: not reachable for %u s (%s). Start the job "
+            "%s at %s lost: not reachable for %g s (%s). Start the job "
             "again: it goes on from the last checkpoint",
-            l->name, s->o.ps[l->ps], LOST_MS / 1000, port->why);
+            l->name, s->o.ps[l->ps], (double)lost_ms / 1000, port->why);
     }
 }
 

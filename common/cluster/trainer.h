@@ -56,6 +56,7 @@ struct trainer_options {
     int64_t save_checkpoints_steps; /* as in crew_run_config */
     double save_checkpoints_secs;
     double session_creation_timeout_secs;
+    uint64_t lost_ms; /* in training: for a ps out of reach; 0: 30 s */
     bool insecure_network;
     CREW_NULLABLE const char *bind; /* --bind: another address to listen on */
     /* One line every 30 s while something is waited for: who and why. */

@@ -1,37 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Defaults, --set by Estimator's names, and checks of RunConfig, TrainSpec and
- * EvalSpec; see run_config.h. One row a field. Sources: tensorflow_estimator's
- * run_config.py and training.py. */
-#include <inttypes.h>
-#include <math.h>
+ * The fields of RunConfig, TrainSpec and EvalSpec, a row each: their defaults,
+ * and --set by Estimator's names; see run_config.h. Sources:
+ * tensorflow_estimator's run_config.py and training.py. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "config/py_text.h"
-#include "config/run_config.h"
+#include "config/run_config_impl.h"
 #include "base/banned.h"
-
-enum kind { INTEGER, SECONDS, TEXT, TRUTH };
-enum owner { RUN, TRAIN, EVAL };
-/* What a value must be: any, >= 0, > 0. */
-enum range { ANY, NOT_NEGATIVE, POSITIVE };
-
-struct field {
-    const char *name;    /* of --set */
-    const char *tf_name; /* in TensorFlow's sentences */
-    enum kind kind;
-    enum owner owner;
-    enum range range;
-    bool whole;  /* SECONDS that must be an integer */
-    double none; /* what None stands for */
-    size_t offset;
-};
 
 #define AT(type, member) offsetof(struct crew_##type, member)
 
 static const struct field fields[] = {
+    {"model_dir", "model_dir", TEXT, RUN, ANY, false, 0,
+     AT(run_config, model_dir)},
     {"tf_random_seed", "tf_random_seed", INTEGER, RUN, ANY, true, -1,
      AT(run_config, tf_random_seed)},
     {"save_summary_steps", "save_summary_steps", INTEGER, RUN, NOT_NEGATIVE,
@@ -52,6 +35,30 @@ static const struct field fields[] = {
      AT(run_config, experimental_max_worker_delay_secs)},
     {"session_creation_timeout_secs", "session_creation_timeout_secs", SECONDS,
      RUN, POSITIVE, false, 7200, AT(run_config, session_creation_timeout_secs)},
+    {"session_config", "session_config", GROUP, RUN, ANY, false, 0, 0},
+    {"session_config.intra_op_parallelism_threads",
+     "intra_op_parallelism_threads", INTEGER, RUN, NOT_NEGATIVE, true, 0,
+     AT(run_config, session_config.intra_op_parallelism_threads)},
+    {"session_config.inter_op_parallelism_threads",
+     "inter_op_parallelism_threads", INTEGER, RUN, NOT_NEGATIVE, true, 0,
+     AT(run_config, session_config.inter_op_parallelism_threads)},
+    {"session_config.device_filters", "device_filters", TEXT, RUN, ANY, false,
+     0, AT(run_config, session_config.device_filters)},
+    {"session_config.operation_timeout_in_ms", "operation_timeout_in_ms",
+     INTEGER, RUN, NOT_NEGATIVE, true, 0,
+     AT(run_config, session_config.operation_timeout_in_ms)},
+    {"train_distribute", "train_distribute", TEXT, RUN, ANY, false, 0,
+     AT(run_config, train_distribute)},
+    {"eval_distribute", "eval_distribute", TEXT, RUN, ANY, false, 0,
+     AT(run_config, eval_distribute)},
+    {"experimental_distribute", "experimental_distribute", TEXT, RUN, ANY,
+     false, 0, AT(run_config, experimental_distribute)},
+    {"device_fn", "device_fn", CALLABLE, RUN, ANY, false, 0,
+     AT(run_config, device_fn)},
+    {"protocol", "protocol", TEXT, RUN, ANY, false, 0,
+     AT(run_config, protocol)},
+    {"checkpoint_save_graph_def", "checkpoint_save_graph_def", TRUTH, RUN, ANY,
+     true, 1, AT(run_config, checkpoint_save_graph_def)},
     {"sync", "sync", TRUTH, RUN, ANY, true, -1, AT(run_config, sync)},
     {"replicas_to_aggregate", "replicas_to_aggregate", INTEGER, RUN, POSITIVE,
      true, 0, AT(run_config, replicas_to_aggregate)},
@@ -76,9 +83,24 @@ static const struct field fields[] = {
      AT(eval_spec, throttle_secs)},
 };
 
-#define STEPS_FIELD (&fields[2])
-#define SECS_FIELD (&fields[3])
-#define DEFAULT_SECS 600.0
+#define STEPS_FIELD (&fields[3])
+#define SECS_FIELD (&fields[4])
+
+const struct field *run_config_row(size_t i)
+{
+    return i < COUNT_OF(fields) ? &fields[i] : NULL;
+}
+
+const struct field *run_config_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        if (strlen(fields[i].name) == length &&
+            strncmp(fields[i].name, name, length) == 0) {
+            return &fields[i];
+        }
+    }
+    return NULL;
+}
 
 const char *run_config_field(size_t i)
 {
@@ -93,12 +115,13 @@ void run_config_defaults(struct crew_run_config *rc,
         .tf_random_seed = -1,
         .save_summary_steps = 100,
         .save_checkpoints_steps = -1,
-        .save_checkpoints_secs = DEFAULT_SECS,
+        .save_checkpoints_secs = RUN_CONFIG_DEFAULT_SECS,
         .keep_checkpoint_max = 5,
         .keep_checkpoint_every_n_hours = 10000,
         .log_step_count_steps = 100,
         .experimental_max_worker_delay_secs = 60,
         .session_creation_timeout_secs = 7200,
+        .checkpoint_save_graph_def = 1,
         .sync = -1,
         .max_staleness = -1,
         .input_sharding = 1,
@@ -111,14 +134,7 @@ void run_config_defaults(struct crew_run_config *rc,
     };
 }
 
-/* The three structs that fields are in. */
-struct specs {
-    struct crew_run_config *rc;
-    struct crew_train_spec *ts;
-    struct crew_eval_spec *es;
-};
-
-static void *place_of(const struct specs *specs, const struct field *f)
+void *run_config_place(const struct specs *specs, const struct field *f)
 {
     char *base = f->owner == RUN     ? (char *)specs->rc
                  : f->owner == TRAIN ? (char *)specs->ts
@@ -127,9 +143,9 @@ static void *place_of(const struct specs *specs, const struct field *f)
     return base + f->offset;
 }
 
-static double value_of(const struct specs *specs, const struct field *f)
+double run_config_number(const struct specs *specs, const struct field *f)
 {
-    const void *place = place_of(specs, f);
+    const void *place = run_config_place(specs, f);
 
     return f->kind != SECONDS ? (double)*(const int64_t *)place
                               : *(const double *)place;
@@ -140,7 +156,7 @@ static void set_number(const struct specs *specs,
                        double value,
                        int64_t whole)
 {
-    void *place = place_of(specs, f);
+    void *place = run_config_place(specs, f);
 
     if (f->kind != SECONDS) {
         *(int64_t *)place = whole;
@@ -152,61 +168,12 @@ static void set_number(const struct specs *specs,
 static void set_none(const struct specs *specs, const struct field *f)
 {
     if (f->kind == TEXT) {
-        *(const char **)place_of(specs, f) = NULL;
+        *(const char **)run_config_place(specs, f) = NULL;
+    } else if (f->kind == CALLABLE) {
+        specs->rc->device_fn = NULL; /* there is one such field */
     } else {
         set_number(specs, f, f->none, (int64_t)f->none);
     }
-}
-
-/* ------------------------------------------------------------------ checks */
-
-static int wrong_type(const struct field *f,
-                      const char *given,
-                      struct crew_err *err)
-{
-    if (strcmp(f->name, "tf_random_seed") == 0) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "tf_random_seed must be integer.");
-    }
-    if (f->kind == SECONDS && f->whole) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "%s must be an integer if set.", f->name);
-    }
-    return crew_err_set(err, CREW_INVALID_ARGUMENT, "%s must be %s, given: %s",
-                        f->name,
-                        f->kind == TEXT      ? "a text"
-                        : f->kind == TRUTH   ? "true or false"
-                        : f->kind == INTEGER ? "an integer"
-                                             : "a number",
-                        given);
-}
-
-static bool in_range(enum range range, double value)
-{
-    return range == ANY || (range == POSITIVE ? value > 0 : value >= 0);
-}
-
-/* RunConfig says what should be, TrainSpec and EvalSpec also what was given. */
-static int out_of_range(const struct field *f,
-                        const char *given,
-                        struct crew_err *err)
-{
-    const char *op = f->range == POSITIVE ? ">" : ">=";
-
-    if (f->owner == RUN) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT, "%s should be %s 0",
-                            f->name, op);
-    }
-    return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                        "Must specify %s %s 0, given: %s", f->tf_name, op,
-                        given);
-}
-
-static int both_set(struct crew_err *err)
-{
-    return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                        "`save_checkpoints_steps` and `save_checkpoints_secs` "
-                        "cannot be both set.");
 }
 
 /* ------------------------------------------------------------------- --set */
@@ -226,29 +193,34 @@ static int set_field(const struct specs *specs,
         set_none(specs, f);
         return CREW_OK;
     }
+    if (f->kind == CALLABLE) {
+        return run_config_wrong_type(f, given, err);
+    }
     if (f->kind == TEXT) {
-        return params_value_str(v, (const char **)place_of(specs, f))
-                   ? CREW_OK
-                   : wrong_type(f, given, err);
+        const char **place = run_config_place(specs, f);
+
+        return params_value_str(v, place)
+                   ? run_config_check_text(f, *place, err)
+                   : run_config_wrong_type(f, given, err);
     }
     if (f->kind == TRUTH) {
         bool truth = false;
         if (!params_value_bool(v, &truth)) {
-            return wrong_type(f, given, err);
+            return run_config_wrong_type(f, given, err);
         }
         set_number(specs, f, truth, truth);
         return CREW_OK;
     }
     if (f->whole) {
         if (!params_value_int(v, &whole)) {
-            return wrong_type(f, given, err);
+            return run_config_wrong_type(f, given, err);
         }
         value = (double)whole;
     } else if (!params_value_double(v, &value)) {
-        return wrong_type(f, given, err);
+        return run_config_wrong_type(f, given, err);
     }
-    if (!in_range(f->range, value)) {
-        return out_of_range(f, given, err);
+    if (!run_config_in_range(f, value)) {
+        return run_config_out_of_range(f, given, err);
     }
     set_number(specs, f, value, whole);
     return CREW_OK;
@@ -263,10 +235,72 @@ static bool is_untouched(const struct specs *specs, const struct field *f)
     struct specs defaults = {&rc, &ts, &es};
 
     run_config_defaults(&rc, &ts, &es);
-    if (f->kind == TEXT) {
-        return *(const char **)place_of(specs, f) == NULL;
+    if (f->kind == GROUP) {
+        return true;
     }
-    return value_of(specs, f) == value_of(&defaults, f);
+    if (f->kind == CALLABLE) {
+        return specs->rc->device_fn == NULL;
+    }
+    if (f->kind == TEXT) {
+        return *(const char **)run_config_place(specs, f) == NULL;
+    }
+    return run_config_number(specs, f) == run_config_number(&defaults, f);
+}
+
+/* The field of a group's member; NULL for one that has no meaning here. */
+static const struct field *member_field(const struct field *group,
+                                        const char *member)
+{
+    char name[100];
+    int n = snprintf(name, sizeof name, "%s.%s", group->name, member);
+
+    return n > 0 && (size_t)n < sizeof name ? run_config_find(name, (size_t)n)
+                                            : NULL;
+}
+
+static void set_group_to_none(const struct specs *specs,
+                              const struct field *group)
+{
+    size_t n = strlen(group->name);
+
+    for (const struct field *f = group + 1;
+         strncmp(f->name, group->name, n) == 0 && f->name[n] == '.'; f++) {
+        set_none(specs, f);
+    }
+}
+
+/* An object: all of the group, what is not in it as it is by default. */
+static int set_group(const struct specs *specs,
+                     const struct field *group,
+                     const struct params_value *v,
+                     struct crew_err *err)
+{
+    char given[200];
+    const cJSON *member;
+    int status = CREW_OK;
+
+    if (!params_value_is_none(v) && !cJSON_IsObject(v->json)) {
+        return run_config_wrong_type(
+            group, params_value_text(v, given, sizeof given), err);
+    }
+    set_group_to_none(specs, group);
+    cJSON_ArrayForEach(member, v->json)
+    {
+        const struct field *f = member_field(group, member->string);
+        struct params_value value = {.layer = v->layer, .json = member};
+
+        if (f == NULL) {
+            return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                                "%s.%s has no meaning here: there are no "
+                                "devices to choose and no graph to rewrite. "
+                                "Leave it out",
+                                group->name, member->string);
+        }
+        if (status == CREW_OK) {
+            status = set_field(specs, f, &value, err);
+        }
+    }
+    return status;
 }
 
 static int apply_field(const struct crew_params *params,
@@ -280,16 +314,8 @@ static int apply_field(const struct crew_params *params,
         (v.layer == PARAMS_DEFAULT && !is_untouched(specs, f))) {
         return CREW_OK;
     }
-    return set_field(specs, f, &v, err);
-}
-
-/* steps without a secs of one's own: the default of secs goes. */
-static void settle_saving(struct crew_run_config *rc)
-{
-    if (rc->save_checkpoints_steps >= 0 &&
-        rc->save_checkpoints_secs == DEFAULT_SECS) {
-        rc->save_checkpoints_secs = -1;
-    }
+    return f->kind == GROUP ? set_group(specs, f, &v, err)
+                            : set_field(specs, f, &v, err);
 }
 
 /* One of save_checkpoints_steps and _secs; a value unsets the other one. */
@@ -322,7 +348,7 @@ static int apply_both_saving(const struct crew_params *params,
 
     if (has_steps && has_secs && steps.layer == secs.layer &&
         !params_value_is_none(&steps) && !params_value_is_none(&secs)) {
-        return both_set(err);
+        return run_config_both_set(err);
     }
     /* The higher layer is applied last, and None before a value. */
     if (has_steps &&
@@ -352,7 +378,7 @@ int run_config_apply(const struct crew_params *params,
     struct specs specs = {&new_rc, &new_ts, &new_es};
     int status;
 
-    settle_saving(&new_rc);
+    run_config_settle_saving(&new_rc);
     status = apply_both_saving(params, &specs, err);
     for (size_t i = 0; i < COUNT_OF(fields) && status == CREW_OK; i++) {
         if (&fields[i] != STEPS_FIELD && &fields[i] != SECS_FIELD) {
@@ -365,184 +391,6 @@ int run_config_apply(const struct crew_params *params,
         *es = new_es;
     }
     return status;
-}
-
-/* -------------------------------------------------------------- validation */
-
-/* A value that configure() may leave: what None is stored as, or one in range.
- */
-static int check_field(const struct specs *specs,
-                       const struct field *f,
-                       struct crew_err *err)
-{
-    char given[40];
-    double value;
-
-    if (f->kind == TEXT) {
-        return CREW_OK;
-    }
-    value = value_of(specs, f);
-    (void)snprintf(given, sizeof given, "%.15g", value);
-    if (value == f->none || f->range == ANY) {
-        return CREW_OK;
-    }
-    if (f->whole && value != floor(value)) {
-        return wrong_type(f, given, err);
-    }
-    return in_range(f->range, value) ? CREW_OK : out_of_range(f, given, err);
-}
-
-static int check_input_fn(bool given, struct crew_err *err)
-{
-    if (!given) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "`input_fn` must be callable, given: None");
-    }
-    return CREW_OK;
-}
-
-/* `what` is wrong with a name; then all of them, as Python writes a list. */
-static int bad_names(const struct crew_eval_spec *es,
-                     const char *what,
-                     struct crew_err *err)
-{
-    struct strbuf names;
-    int rc;
-
-    strbuf_init(&names);
-    for (int i = 0; i < es->num_exporters; i++) {
-        strbuf_addstr(&names, i > 0 ? ", " : "");
-        if (es->exporters[i].name == NULL) {
-            strbuf_addstr(&names, "None");
-        } else {
-            py_repr_text(&names, es->exporters[i].name);
-        }
-    }
-    rc = crew_err_set(err, CREW_INVALID_ARGUMENT, "%s All exporter names: [%s]",
-                      what, names.data);
-    strbuf_release(&names);
-    return rc;
-}
-
-static int check_exporter(const struct crew_eval_spec *es,
-                          int i,
-                          struct crew_err *err)
-{
-    const struct crew_exporter *e = &es->exporters[i];
-
-    if (e->kind < CREW_EXPORTER_LATEST || e->kind > CREW_EXPORTER_BEST) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "exporter %d is of no kind that there is: %d", i,
-                            (int)e->kind);
-    }
-    if (e->name == NULL || e->name[0] == '\0') {
-        return bad_names(
-            es, "An Exporter cannot have a name that is `None` or empty.", err);
-    }
-    for (int k = 0; k < i; k++) {
-        if (strcmp(es->exporters[k].name, e->name) == 0) {
-            return bad_names(es,
-                             "`exporters` must have unique names. Such a name "
-                             "cannot be `None`.",
-                             err);
-        }
-    }
-    if (strchr(e->name, '/') != NULL || e->name[0] == '.') {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "the exporter name \"%.100s\" must be the name of "
-                            "one folder under export/",
-                            e->name);
-    }
-    if (e->exports_to_keep < 0 && e->kind == CREW_EXPORTER_BEST) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "`exports_to_keep`, if provided, must be a "
-                            "positive number. Got %lld",
-                            (long long)e->exports_to_keep);
-    }
-    if (e->exports_to_keep < 0) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "`exports_to_keep`, if provided, must be positive "
-                            "number");
-    }
-    return CREW_OK;
-}
-
-static int check_exporters(const struct crew_eval_spec *es,
-                           struct crew_err *err)
-{
-    int rc = CREW_OK;
-
-    if (es->num_exporters < 0 || es->num_exporters > CREW_MAX_EXPORTERS) {
-        return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                            "an EvalSpec has at most %d exporters, given: %d",
-                            CREW_MAX_EXPORTERS, es->num_exporters);
-    }
-    for (int i = 0; i < es->num_exporters && rc == CREW_OK; i++) {
-        rc = check_exporter(es, i, err);
-    }
-    return rc;
-}
-
-static int check_fields(const struct specs *specs,
-                        enum owner first,
-                        enum owner last,
-                        struct crew_err *err)
-{
-    int status = CREW_OK;
-
-    for (size_t i = 0; i < COUNT_OF(fields) && status == CREW_OK; i++) {
-        if (fields[i].owner >= first && fields[i].owner <= last) {
-            status = check_field(specs, &fields[i], err);
-        }
-    }
-    return status;
-}
-
-int run_config_validate_run(struct crew_run_config *rc, struct crew_err *err)
-{
-    struct specs specs = {.rc = rc};
-
-    settle_saving(rc);
-    if (rc->save_checkpoints_steps >= 0 && rc->save_checkpoints_secs >= 0) {
-        return both_set(err);
-    }
-    return check_fields(&specs, RUN, RUN, err);
-}
-
-int run_config_validate(struct crew_run_config *rc,
-                        struct crew_train_spec *ts,
-                        struct crew_eval_spec *es,
-                        struct crew_err *err)
-{
-    struct specs specs = {rc, ts, es};
-    int status = run_config_validate_run(rc, err);
-
-    if (status == CREW_OK) {
-        status = check_fields(&specs, TRAIN, EVAL, err);
-    }
-    if (status == CREW_OK) {
-        status = check_input_fn(ts->input_fn != NULL, err);
-    }
-    if (status == CREW_OK) {
-        status = check_input_fn(es->input_fn != NULL, err);
-    }
-    return status == CREW_OK ? check_exporters(es, err) : status;
-}
-
-void crew_eval_spec_add_exporter(struct crew_eval_spec *es,
-                                 enum crew_exporter_kind kind,
-                                 const char *name)
-{
-    /* One too many is counted, so that validation can refuse it. */
-    if (es->num_exporters < CREW_MAX_EXPORTERS) {
-        es->exporters[es->num_exporters] = (struct crew_exporter){
-            .kind = kind,
-            .name = name == NULL && kind == CREW_EXPORTER_BEST ? "best_exporter"
-                                                               : name,
-            .exports_to_keep = kind == CREW_EXPORTER_FINAL ? 0 : 5,
-        };
-    }
-    es->num_exporters++;
 }
 
 void crew_run_config_init(struct crew_run_config *rc)

@@ -38,10 +38,53 @@ static void add_bool(struct strbuf *b, const char *key, bool value)
     strbuf_addf(b, ", '_%s': %s", key, value ? "True" : "False");
 }
 
+static void add_filters(struct strbuf *b, const char *filters)
+{
+    while (*filters != '\0') {
+        size_t n;
+
+        filters += strspn(filters, ", ");
+        n = strcspn(filters, ", ");
+        if (n > 0) {
+            strbuf_addf(b, "device_filters: \"%.*s\" ", (int)n, filters);
+        }
+        filters += n;
+    }
+}
+
+static void add_setting(struct strbuf *b, const char *name, int64_t value)
+{
+    if (value > 0) {
+        strbuf_addf(b, "%s: %" PRId64 " ", name, value);
+    }
+}
+
+/* One that was given, as a ConfigProto is printed: by field number. False:
+ * none was. */
+static bool add_given(struct strbuf *b, const struct crew_session_config *c)
+{
+    size_t before = b->len;
+
+    add_setting(b, "intra_op_parallelism_threads",
+                c->intra_op_parallelism_threads);
+    if (c->device_filters != NULL) {
+        add_filters(b, c->device_filters);
+    }
+    add_setting(b, "inter_op_parallelism_threads",
+                c->inter_op_parallelism_threads);
+    add_setting(b, "operation_timeout_in_ms", c->operation_timeout_in_ms);
+    return b->len > before;
+}
+
 /* Whom a task sees: TensorFlow's default session_config. */
-static void add_session_config(struct strbuf *b, const struct tf_config *tf)
+static void add_session_config(struct strbuf *b,
+                               const struct crew_session_config *given,
+                               const struct tf_config *tf)
 {
     strbuf_addstr(b, ", '_session_config': ");
+    if (add_given(b, given)) {
+        return;
+    }
     if (tf != NULL && tf->role != ROLE_EVALUATOR) {
         strbuf_addstr(b, "device_filters: \"/job:ps\" ");
         if (tf->role == ROLE_WORKER) {
@@ -139,14 +182,14 @@ char *run_config_log_text(const struct crew_run_config *rc,
     add_number(&b, "save_checkpoints_steps", (double)rc->save_checkpoints_steps,
                1);
     add_number(&b, "save_checkpoints_secs", rc->save_checkpoints_secs, 0);
-    add_session_config(&b, tf);
+    add_session_config(&b, &rc->session_config, tf);
     add_number(&b, "keep_checkpoint_max", (double)rc->keep_checkpoint_max, 0);
     add_number(&b, "keep_checkpoint_every_n_hours",
                rc->keep_checkpoint_every_n_hours, 0);
     add_number(&b, "log_step_count_steps", (double)rc->log_step_count_steps, 1);
     add_text(&b, "train_distribute", NULL);
     add_text(&b, "device_fn", NULL);
-    add_text(&b, "protocol", NULL);
+    add_text(&b, "protocol", rc->protocol);
     add_text(&b, "eval_distribute", NULL);
     add_text(&b, "experimental_distribute", NULL);
     if (rc->experimental_max_worker_delay_secs == 60) {
@@ -157,7 +200,8 @@ char *run_config_log_text(const struct crew_run_config *rc,
     }
     add_number(&b, "session_creation_timeout_secs",
                rc->session_creation_timeout_secs, 0);
-    add_bool(&b, "checkpoint_save_graph_def", true);
+    add_bool(&b, "checkpoint_save_graph_def",
+             rc->checkpoint_save_graph_def != 0);
     add_cluster(&b, tf);
     if (tf == NULL) {
         add_alone(&b);
@@ -165,5 +209,30 @@ char *run_config_log_text(const struct crew_run_config *rc,
         add_task(&b, tf);
     }
     strbuf_addstr(&b, "}");
+    return strbuf_detach(&b);
+}
+
+char *run_config_no_effect_text(const struct crew_run_config *rc)
+{
+    const struct crew_session_config *c = &rc->session_config;
+    struct strbuf b;
+
+    strbuf_init(&b);
+    if (c->intra_op_parallelism_threads > 1 ||
+        c->inter_op_parallelism_threads > 1) {
+        strbuf_addstr(&b,
+                      "threads of session_config have no effect: a process "
+                      "computes on one thread, more cores are used by more "
+                      "workers; ");
+    }
+    if (rc->protocol != NULL && strcmp(rc->protocol, "grpc") != 0) {
+        strbuf_addf(&b, "protocol %s has no effect: there is one; ",
+                    rc->protocol);
+    }
+    if (b.len == 0) {
+        strbuf_release(&b);
+        return NULL;
+    }
+    b.data[b.len - 2] = '\0';
     return strbuf_detach(&b);
 }

@@ -12,4 +12,8 @@ char *run_config_log_text(const struct crew_run_config *,
                           CREW_NULLABLE const struct tf_config *tf,
                           const char *model_dir);
 
+/* What of it is set and has no effect here, on one line; NULL: nothing. Owner:
+ * caller, free(). */
+char *run_config_no_effect_text(const struct crew_run_config *);
+
 #endif

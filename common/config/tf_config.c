@@ -64,11 +64,7 @@ static int read_model_dir(struct tf_config *tf,
         return REFUSE("model_dir in TF_CONFIG should be non-empty.");
     }
     if (dir != NULL && argument != NULL && strcmp(dir, argument) != 0) {
-        return REFUSE(
-            "`model_dir` provided in RunConfig construct, if set, "
-            "must have the same value as the model_dir in TF_CONFIG. "
-            "model_dir: %.250s TF_CONFIG[\"model_dir\"]: %.250s.",
-            argument, dir);
+        return REFUSE(TF_CONFIG_MODEL_DIR_DIFFERS, argument, dir);
     }
     if (dir == NULL && argument != NULL) {
         tf->model_dir = xstrdup(argument);

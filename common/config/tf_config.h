@@ -17,6 +17,12 @@
 
 #include "config/cluster.h"
 
+/* TensorFlow's sentence on two model_dirs: RunConfig's and TF_CONFIG's. */
+#define TF_CONFIG_MODEL_DIR_DIFFERS                            \
+    "`model_dir` provided in RunConfig construct, if set, "    \
+    "must have the same value as the model_dir in TF_CONFIG. " \
+    "model_dir: %.250s TF_CONFIG[\"model_dir\"]: %.250s."
+
 struct tf_config {
     enum crew_role role; /* a master is ROLE_CHIEF */
     int64_t index;       /* of the role: 0 for a chief */
@@ -72,6 +78,9 @@ const char *tf_config_run_method(const struct tf_config *);
  * workers follow by index. 1 and 0 for a process without a cluster. */
 int64_t tf_config_num_trainers(const struct tf_config *);
 int64_t tf_config_trainer_place(const struct tf_config *);
+/* How long a worker waits before it trains, in seconds: 5 a place, at most
+ * `most`. 0 for all others. */
+double tf_config_start_delay(const struct tf_config *, double most);
 
 /* The properties as the golden files have them, under RunConfig's names.
  * Owner: caller, cJSON_Delete(). */

@@ -202,6 +202,13 @@ int64_t tf_config_trainer_place(const struct tf_config *tf)
     return has_chief ? tf->index + 1 : tf->index;
 }
 
+double tf_config_start_delay(const struct tf_config *tf, double most)
+{
+    double delay = 5.0 * (double)tf_config_trainer_place(tf);
+
+    return delay < most ? delay : most;
+}
+
 int64_t tf_config_num_trainers(const struct tf_config *tf)
 {
     int64_t n = 1, least = tf_config_trainer_place(tf) + 1;

@@ -107,6 +107,32 @@ static int call_configure(struct run *run, struct crew_err *err)
     return CREW_OK;
 }
 
+/* RunConfig's model_dir, and the others that there may be. */
+static int settle_model_dir(struct run *run, struct crew_err *err)
+{
+    const char *dir = run->rc.model_dir;
+    const char *given = run->opt.model_dir;
+
+    if (dir == NULL) {
+        return CREW_OK;
+    }
+    if (given != NULL && strcmp(given, dir) != 0) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "`model_dir` are set both in constructor and "
+                             "`RunConfig`, but with different values. In "
+                             "constructor: '%.250s', in `RunConfig`: '%.250s' ",
+                             given, dir);
+    }
+    if (run->model_dir != NULL && strcmp(run->model_dir, dir) != 0) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 78,
+                             TF_CONFIG_MODEL_DIR_DIFFERS, dir, run->model_dir);
+    }
+    if (run->model_dir == NULL && given == NULL) {
+        run->model_dir = xstrdup(dir);
+    }
+    return CREW_OK;
+}
+
 int run_configure(struct run *run,
                   const struct crew_run_config *given,
                   struct crew_err *err)
@@ -120,7 +146,8 @@ int run_configure(struct run *run,
     }
     if (run_config_apply(run->params, &run->rc, &run->ts, &run->es, err) !=
             CREW_OK ||
-        run_config_validate_run(&run->rc, err) != CREW_OK) {
+        run_config_validate_run(&run->rc, err) != CREW_OK ||
+        settle_model_dir(run, err) != CREW_OK) {
         return err->code;
     }
     run->seed = run->rc.tf_random_seed >= 0 ? (uint64_t)run->rc.tf_random_seed
@@ -168,6 +195,11 @@ int run_prepare_model_dir(struct run *run, struct crew_err *err)
 
         env_log(run->env, LOG_INFO, "%s", text);
         free(text);
+        text = run_config_no_effect_text(&run->rc);
+        if (text != NULL) {
+            env_log(run->env, LOG_WARN, "RunConfig: %s", text);
+            free(text);
+        }
     }
     return err->code;
 }

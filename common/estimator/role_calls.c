@@ -198,14 +198,18 @@ static int work(struct crew_estimator *e,
     struct run *run = &e->run;
     char *prefix = NULL;
 
-    if (run->opt.model_dir == NULL) {
+    if (run_prepare_job(run, NULL, call->program, err) != CREW_OK) {
+        return err->code;
+    }
+    if (run->opt.model_dir != NULL) {
+        run->model_dir = xstrdup(run->opt.model_dir);
+    }
+    if (run->model_dir == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                              "which model_dir? give --model-dir DIR");
     }
-    run->model_dir = xstrdup(run->opt.model_dir);
-    if (run_prepare_job(run, NULL, call->program, err) != CREW_OK ||
-        estimator_find_checkpoint(run, call->checkpoint_path, &prefix, err) !=
-            CREW_OK) {
+    if (estimator_find_checkpoint(run, call->checkpoint_path, &prefix, err) !=
+        CREW_OK) {
         return err->code;
     }
     if (prefix == NULL) {

@@ -11,11 +11,10 @@
  * would only wait for it. */
 static void start_delay(const struct training *t)
 {
-    struct run *run = t->run;
-    double most = run->rc.experimental_max_worker_delay_secs;
-    double delay = 5.0 * (double)run->trainer_index;
+    const struct run *run = t->run;
+    double delay = tf_config_start_delay(
+        run->tf, run->rc.experimental_max_worker_delay_secs);
 
-    delay = delay < most ? delay : most;
     if (delay > 0 && !replicas_sync(&t->replicas)) {
         env_log(run->env, LOG_INFO, "Waiting %d secs before starting training.",
                 (int)delay);

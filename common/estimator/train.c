@@ -35,6 +35,7 @@ static int open_trainer(struct training *t, struct crew_err *err)
         .save_checkpoints_steps = run->rc.save_checkpoints_steps,
         .save_checkpoints_secs = run->rc.save_checkpoints_secs,
         .session_creation_timeout_secs = run->rc.session_creation_timeout_secs,
+        .lost_ms = (uint64_t)run->rc.session_config.operation_timeout_in_ms,
         .insecure_network = run->opt.insecure_network,
         .bind = run->opt.bind,
         .on_wait = run_log_wait,

@@ -86,5 +86,12 @@ change hash crosses.json '("ids":.*"values":\[)[0-9]' '\177'
 change tf_config tf_config.json '("num_worker_replicas": )1' '\12'
 change tf_config tf_config.json '"is_chief": true' '"is_chief": false'
 
+change tf_config tf_config.json '("sleep": )10' '\111'
+change tf_config arguments.json '("value": )600' '\1601'
+change tf_config arguments.json '"m"' '"n"'
+change tf_config arguments.json 'save_summary_steps should be >= 0' \
+    'save_summary_steps should be >= 1'
+change tf_config arguments.json '(callable, given: )3' '\14'
+
 echo "$tried changes"
 exit "$failed"

@@ -4,7 +4,7 @@
  * mode. Properties must be equal. Of an error TensorFlow's sentence is wanted,
  * on one line; where Python itself tripped (a TypeError of int(), no JSON), any
  * error of ours with exit code 78 will do. Then the role that
- * train_and_evaluate calls. */
+ * train_and_evaluate calls. Then arguments.json (arguments.c). */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "config/json.h"
 #include "config/tf_config.h"
+#include "arguments.h"
 #include "golden.h"
 #include "golden_families.h"
 #include "base/banned.h"
@@ -144,6 +145,32 @@ static void compare_start(struct golden_report *report,
     }
 }
 
+/* How long the role sleeps before it trains. */
+static void compare_delay(struct golden_report *report,
+                          const struct tf_config *tf,
+                          const cJSON *item)
+{
+    const cJSON *most = json_get(json_get(item, "arguments"),
+                                 "experimental_max_worker_delay_secs");
+    const cJSON *calls = json_get(json_get(item, "role_method"), "calls");
+    const cJSON *call;
+    double want = 0;
+
+    if (json_get(json_get(item, "role_method"), "error") != NULL) {
+        return;
+    }
+    cJSON_ArrayForEach(call, calls)
+    {
+        if (json_get(call, "sleep") != NULL) {
+            want = golden_number(json_get(call, "sleep"));
+        }
+    }
+    (void)golden_same_number(
+        report, "start delay",
+        tf_config_start_delay(tf, most != NULL ? golden_number(most) : 60),
+        want, (struct golden_tolerance){0, 0});
+}
+
 static void compare_case(struct golden_report *report, const cJSON *item)
 {
     const cJSON *text = golden_member(item, "TF_CONFIG");
@@ -170,6 +197,9 @@ static void compare_case(struct golden_report *report, const cJSON *item)
         if (start != NULL) {
             compare_start(report, tf, start);
         }
+        if (json_get(item, "role_method") != NULL) {
+            compare_delay(report, tf, item);
+        }
     }
     tf_config_free(tf);
 }
@@ -189,6 +219,12 @@ int family_tf_config(const char *dir, struct golden_report *report)
                     golden_text(item, "what"));
         compare_case(report, item);
     }
+    cJSON_Delete(file);
+    file = golden_load(dir, "arguments.json");
+    if (file == NULL) {
+        return 66;
+    }
+    arguments_compare(file, report);
     golden_end(report);
     cJSON_Delete(file);
     return 0;

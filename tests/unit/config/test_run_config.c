@@ -325,8 +325,9 @@ START_TEST(fields_are_known_keys)
 
     set("max_steps=5");
     ck_assert_int_eq(params_unused(params, &err), CREW_OK);
-    ck_assert_str_eq(run_config_field(0), "tf_random_seed");
-    ck_assert_ptr_null(run_config_field(21));
+    ck_assert_str_eq(run_config_field(0), "model_dir");
+    ck_assert_ptr_nonnull(run_config_field(32));
+    ck_assert_ptr_null(run_config_field(33));
 }
 END_TEST
 
@@ -372,7 +373,9 @@ START_TEST(exporters)
                      "number. Got -2");
     es.exporters[2].exports_to_keep = 5;
     es.exporters[2].kind = (enum crew_exporter_kind)9;
-    ck_assert_str_eq(apply(), "exporter 2 is of no kind that there is: 9");
+    ck_assert_str_eq(apply(),
+                     "`exporters` must be an Exporter, an iterable of "
+                     "Exporter, or `None`, found one of kind 9.");
 }
 END_TEST
 
