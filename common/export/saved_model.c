@@ -13,8 +13,6 @@
 
 #include "base/banned.h"
 
-enum { TRIES = 10 };
-
 /* ------------------------------------------------------------------ checks */
 
 /* A path below the folder, and no way out of it. */
@@ -224,29 +222,52 @@ static int fill_dir(struct crew_env *env,
     return err->code;
 }
 
-/* The first free name from the wall clock's second on. */
-static int free_timestamp(struct crew_env *env,
+/* ---------------------------------------------------------------- versions */
+
+struct versions {
+    int64_t *stamp;
+    int n;
+};
+
+static void collect(void *self, const char *name)
+{
+    struct versions *v = self;
+    char *end = NULL;
+
+    /* Ten digits, as TensorFlow: other numbers are somebody else's. */
+    if (strspn(name, "0123456789") != 10) {
+        return;
+    }
+    int64_t stamp = strtoll(name, &end, 10);
+    if (*end == '\0') {
+        v->stamp = xrealloc(v->stamp, (size_t)(v->n + 1) * sizeof *v->stamp);
+        v->stamp[v->n++] = stamp;
+    }
+}
+
+/* The wall clock's second, or what follows the newest there is: a server takes
+ * the highest number for the newest, also when it has been pruned within the
+ * second, or the clock has been set back. */
+static int next_timestamp(struct crew_env *env,
                           const char *base,
                           int64_t *stamp,
                           struct crew_err *err)
 {
-    int64_t now = (int64_t)env->wall_time(env);
+    struct versions v = {0};
+    struct crew_err e = {0};
 
-    for (int64_t t = now; t < now + TRIES; t++) {
-        char *path = xasprintf("%s/%" PRId64, base, t);
-        bool taken = fs_exists(env, path);
-
-        free(path);
-        if (!taken) {
-            *stamp = t;
-            return CREW_OK;
+    if (env->fs->list(env->fs, base, collect, &v, &e) != CREW_OK &&
+        e.code != CREW_NOT_FOUND) {
+        return crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+    }
+    *stamp = (int64_t)env->wall_time(env);
+    for (int i = 0; i < v.n; i++) {
+        if (v.stamp[i] >= *stamp) {
+            *stamp = v.stamp[i] + 1;
         }
     }
-    return crew_err_set(
-        err, CREW_ALREADY_EXISTS,
-        "Failed to obtain a unique export directory name after %d "
-        "attempts in %s",
-        TRIES, base);
+    free(v.stamp);
+    return CREW_OK;
 }
 
 int saved_model_write(struct crew_env *env,
@@ -261,7 +282,7 @@ int saved_model_write(struct crew_env *env,
 
     if (check_extra(env, q, err) != CREW_OK ||
         export_build(q, &b, err) != CREW_OK ||
-        free_timestamp(env, base, &stamp, err) != CREW_OK) {
+        next_timestamp(env, base, &stamp, err) != CREW_OK) {
         goto out;
     }
     temporary = xasprintf("%s/temp-%" PRId64, base, stamp);
@@ -284,27 +305,6 @@ out:
 }
 
 /* --------------------------------------------------------------- retention */
-
-struct versions {
-    int64_t *stamp;
-    int n;
-};
-
-static void collect(void *self, const char *name)
-{
-    struct versions *v = self;
-    char *end = NULL;
-
-    /* Ten digits, as TensorFlow: other numbers are somebody else's. */
-    if (strspn(name, "0123456789") != 10) {
-        return;
-    }
-    int64_t stamp = strtoll(name, &end, 10);
-    if (*end == '\0') {
-        v->stamp = xrealloc(v->stamp, (size_t)(v->n + 1) * sizeof *v->stamp);
-        v->stamp[v->n++] = stamp;
-    }
-}
 
 static int oldest_first(const void *a, const void *b)
 {

@@ -116,9 +116,9 @@ CREW_MUST_CHECK int saved_model_check_files(struct crew_env *,
                                             const struct export_request *,
                                             struct crew_err *);
 
-/* Write it. The timestamp is the wall clock's second, the next free one if
- * taken (TensorFlow waits and tries 10 times). *dir gets the path. Owner:
- * caller. */
+/* Write it. The timestamp is the wall clock's second, or one more than the
+ * highest there is (TensorFlow waits and tries 10 times). *dir gets the path.
+ * Owner: caller. */
 CREW_MUST_CHECK int saved_model_write(struct crew_env *,
                                       const char *base,
                                       const struct export_request *,

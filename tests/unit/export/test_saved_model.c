@@ -176,6 +176,33 @@ START_TEST(versions_rise_and_old_ones_go)
 }
 END_TEST
 
+/* Whatever goes meanwhile, and wherever the clock is: the newest is the
+ * highest.
+ */
+START_TEST(the_newest_has_the_highest_version)
+{
+    struct export_request q = request();
+    struct crew_err err = {0};
+    long long newest = (long long)env->wall_time(env) + 1000;
+    char *future = xasprintf("m/export/latest/%lld", newest);
+
+    ck_assert_int_eq(fs_make_dirs(env, future, &err), CREW_OK);
+    for (int i = 1; i <= 5; i++) {
+        char *dir = NULL;
+        char *want = xasprintf("m/export/latest/%lld", newest + i);
+
+        ck_assert_int_eq(
+            saved_model_write(env, "m/export/latest", &q, &dir, &err), CREW_OK);
+        ck_assert_str_eq(dir, want);
+        ck_assert_int_eq(saved_model_prune(env, "m/export/latest", 1, &err),
+                         CREW_OK);
+        free(want);
+        free(dir);
+    }
+    free(future);
+}
+END_TEST
+
 /* Versions (all digits) without a whole model in them. */
 struct halves {
     const struct crew_env *env;
@@ -240,6 +267,7 @@ int main(void)
     tcase_add_test(tc, holds_the_graph_with_its_weights_and_two_signatures);
     tcase_add_test(tc, an_op_without_an_export_is_named);
     tcase_add_test(tc, versions_rise_and_old_ones_go);
+    tcase_add_test(tc, the_newest_has_the_highest_version);
     tcase_add_loop_test(tc, a_fault_at_any_place_shows_no_half_export, 0, 2);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
