@@ -38,6 +38,12 @@ accuracy=$(sed -nE 's/.*global step 200: accuracy = ([0-9.]+),.*/\1/p' "$evaluat
 awk -v a="${accuracy:-0}" 'BEGIN { exit !(a > 0.9) }' ||
     fail "accuracy after 200 steps: ${accuracy:-none}, wanted more than 0.9"
 
+say "the workers have written nothing"
+is "event files of training" 1 "$(find "$MODEL" -maxdepth 1 -name 'events.out.tfevents.*' | wc -l)"
+for i in 0 1; do
+    has_not "$(log_of worker $i)" 'Saving checkpoints|Calling checkpoint listeners|global_step/sec'
+done
+
 say "the finished job, started again: all end with 0, nothing is trained"
 rm -f "$WORK"/*.log
 restart_all 2 2 --set max_steps=200

@@ -400,6 +400,24 @@ START_TEST(the_state_file_can_name_an_older_one)
 }
 END_TEST
 
+/* The state file alone makes no checkpoint, and no older one is taken instead,
+ * as TensorFlow's latest_checkpoint does. */
+START_TEST(the_named_checkpoint_must_be_there)
+{
+    static const char *const states[] = {
+        "model_checkpoint_path: \"model.ckpt-3\"\n",
+        "model_checkpoint_path: \"/elsewhere/model.ckpt-1\"\n",
+        "model_checkpoint_path: \"\"\n", "what is this?"};
+    struct ckpt_history *h = open_history(5, 10000);
+
+    must_save(h, 1, 10);
+    put(DIR "/model.ckpt-3.data-00000-of-00001", "x");
+    put(DIR "/checkpoint", states[_i]);
+    ck_assert_ptr_null(ckpt_named(env, DIR));
+    ckpt_history_free(h);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ rules */
 
 START_TEST(a_value_that_is_not_finite_is_not_saved)
@@ -451,6 +469,42 @@ START_TEST(every_n_hours_one_is_kept_for_good)
     for (int64_t step = 1; step <= 12; step++) {
         bool kept = step == 4 || step == 8 || step >= 11;
         ck_assert_msg(has(step) == kept, "step %lld", (long long)step);
+    }
+    ckpt_history_free(h);
+}
+END_TEST
+
+/* 0: all. */
+START_TEST(so_many_are_kept)
+{
+    static const int keep[] = {5, 1, 0};
+    struct ckpt_history *h = open_history(keep[_i], 10000);
+
+    for (int64_t step = 1; step <= 7; step++) {
+        must_save(h, step, 1);
+        for (int64_t i = 1; i <= step; i++) {
+            ck_assert_msg(has(i) == (keep[_i] == 0 || i > step - keep[_i]),
+                          "keep %d: %lld after %lld", keep[_i], (long long)i,
+                          (long long)step);
+        }
+    }
+    ckpt_history_free(h);
+}
+END_TEST
+
+/* TensorFlow removes one a save, and would never come down to 2. */
+START_TEST(a_lower_number_after_a_restart)
+{
+    struct ckpt_history *h = open_history(5, 10000);
+
+    for (int64_t step = 1; step <= 5; step++) {
+        must_save(h, step, 1);
+    }
+    ckpt_history_free(h);
+    h = open_history(2, 10000);
+    must_save(h, 6, 1);
+    for (int64_t step = 1; step <= 6; step++) {
+        ck_assert_msg(has(step) == (step >= 5), "step %lld", (long long)step);
     }
     ckpt_history_free(h);
 }
@@ -581,6 +635,9 @@ int main(void)
     tcase_add_loop_test(tc, no_good_checkpoint_is_an_error, 0, 3);
     tcase_add_loop_test(tc, an_empty_or_missing_folder_has_none, 0, 2);
     tcase_add_test(tc, the_state_file_can_name_an_older_one);
+    tcase_add_loop_test(tc, the_named_checkpoint_must_be_there, 0, 4);
+    tcase_add_loop_test(tc, so_many_are_kept, 0, 3);
+    tcase_add_test(tc, a_lower_number_after_a_restart);
     tcase_add_loop_test(tc, a_value_that_is_not_finite_is_not_saved, 0, 3);
     tcase_add_test(tc, every_n_hours_one_is_kept_for_good);
     tcase_add_test(tc, retention_removes_all_files_of_a_checkpoint);

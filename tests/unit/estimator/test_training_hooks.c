@@ -14,130 +14,19 @@
 #include "hooks/eval_metrics.h"
 #include "summary/event_reader.h"
 #include "hook_probe.h"
+#include "small_job.h"
 #include "run_suite.h"
-
-/* In libcrew.so, above all layers. */
-const char *crew_version(void)
-{
-    return "test";
-}
-
-#define ROWS 64
-#define BATCH 16
-
-static float features[ROWS * 2];
-static int64_t labels[ROWS];
-static char model_dir[64];
-static struct crew_node *probabilities;
-
-/* What the next training is to be. */
-static struct {
-    int64_t max_steps;
-    int64_t save_steps;
-    void (*add)(struct crew_train_spec *, struct crew_eval_spec *);
-    void (*add_to_model)(struct crew_graph *,
-                         struct crew_spec *,
-                         enum crew_mode);
-} wanted;
-
-static int input_fn(const struct crew_input_ctx *ctx,
-                    struct crew_dataset **out,
-                    struct crew_err *err)
-{
-    static const struct crew_column columns[] = {
-        {"x", CREW_FLOAT, {1, {2}}, false},
-        {"y", CREW_INT64, {0, {0}}, true},
-    };
-    static const void *const data[] = {features, labels};
-    struct crew_dataset *d = crew_dataset_arrays(columns, data, 2, ROWS);
-
-    (void)err;
-    if (ctx->mode == CREW_TRAIN) {
-        d = crew_dataset_repeat(d, -1);
-    }
-    *out = crew_dataset_batch(d, BATCH, true);
-    return CREW_OK;
-}
-
-static int model_fn(struct crew_graph *g,
-                    const struct crew_features *in,
-                    struct crew_node *y,
-                    enum crew_mode mode,
-                    const struct crew_params *params,
-                    struct crew_spec *spec,
-                    struct crew_err *err)
-{
-    struct crew_node *x = crew_feature(in, "x");
-    struct crew_node *logits = crew_dense(g, NULL, x, 2, CREW_LINEAR);
-
-    (void)params;
-    probabilities = crew_named(g, crew_softmax(g, logits), "softmax_tensor");
-    crew_spec_prediction(spec, "p", probabilities);
-    if (mode != CREW_PREDICT) {
-        crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
-    }
-    crew_spec_minimize(spec, crew_gradient_descent(0.1));
-    if (wanted.add_to_model != NULL) {
-        wanted.add_to_model(g, spec, mode);
-    }
-    return crew_graph_status(g, err);
-}
-
-static int configure(const struct crew_params *params,
-                     struct crew_run_config *rc,
-                     struct crew_train_spec *ts,
-                     struct crew_eval_spec *es,
-                     struct crew_err *err)
-{
-    (void)params, (void)err;
-    rc->tf_random_seed = 1;
-    rc->save_checkpoints_steps = wanted.save_steps;
-    rc->save_checkpoints_secs = -1;
-    ts->input_fn = input_fn;
-    ts->max_steps = wanted.max_steps;
-    es->input_fn = input_fn;
-    es->steps = 2;
-    es->throttle_secs = 0;
-    if (wanted.add != NULL) {
-        wanted.add(ts, es);
-    }
-    return CREW_OK;
-}
-
-static const struct crew_job job = {CREW_ABI_VERSION, "hooks", model_fn,
-                                    configure};
-
-/* The exit code. */
-static int train(void)
-{
-    char program[] = "hooks";
-    char quiet[] = "--quiet";
-    char flag[] = "--model-dir";
-    char *argv[] = {program, quiet, flag, model_dir, NULL};
-
-    return crew_job_main(&job, 4, argv);
-}
 
 static void setup(void)
 {
-    for (int i = 0; i < ROWS; i++) {
-        labels[i] = i % 2;
-        features[2 * i] = (float)(i % 2);
-        features[2 * i + 1] = 1.0f - (float)(i % 2);
-    }
-    (void)snprintf(model_dir, sizeof model_dir, "/tmp/crew-hooks-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(model_dir));
+    small_job_setup();
     strbuf_init(&calls);
-    wanted.max_steps = 2;
-    wanted.save_steps = 100;
 }
 
 static void teardown(void)
 {
-    struct crew_err err = {0};
-
     strbuf_release(&calls);
-    ck_assert_int_eq(fs_remove_tree(env_posix(), model_dir, &err), CREW_OK);
+    small_job_teardown();
 }
 
 /* -------------------------------------------------------------- the order */
@@ -223,18 +112,47 @@ static void stopping(struct crew_train_spec *ts, struct crew_eval_spec *es)
     crew_train_spec_add_hook(ts, probe('v', 0, 0));
 }
 
-static char *read_in_model_dir(const char *name)
+/* begin once a session, and the step that each has restored: what stands for
+ * TensorFlow's recovery is a process that starts again. */
+START_TEST(each_session_is_created_anew)
 {
-    char *path = path_join(model_dir, name);
-    struct crew_err err = {0};
-    char *text = NULL;
-    size_t n;
-
-    ck_assert_int_eq(fs_read_file(env_posix(), path, 1 << 16, &text, &n, &err),
-                     CREW_OK);
-    free(path);
-    return text;
+    wanted.add = failing;
+    wanted.max_steps = 5;
+    wanted.save_steps = 1;
+    ck_assert_int_eq(train(), 1);
+    ck_assert_int_eq(train(), 1);
+    ck_assert_ptr_nonnull(strstr(calls.data, "bu bx bv cu0 cx0 cv0 <u1 "));
+    ck_assert_ptr_nonnull(strstr(calls.data, "bu bx bv cu2 cx2 cv2 <u1 "));
+    ck_assert_int_eq(count_of(calls.data, "bu "), 2);
+    ck_assert_int_eq(count_of(calls.data, "cu"), 2);
+    ck_assert_int_eq(count_of(calls.data, "eu"), 0);
 }
+END_TEST
+
+static void watching(struct crew_train_spec *ts, struct crew_eval_spec *es)
+{
+    (void)es;
+    crew_train_spec_add_hook(ts, probe('u', 0, 0));
+}
+
+/* TensorFlow's OutOfRangeError: every hook's end, the last checkpoint, 0. The
+ * step that found no batch has had its before_run. */
+START_TEST(the_end_of_the_input_is_a_clean_end)
+{
+    char *done;
+
+    wanted.add = watching;
+    wanted.max_steps = -1;
+    wanted.epochs = 1;
+    ck_assert_int_eq(train(), 0);
+    ck_assert_str_eq(calls.data,
+                     "bu cu0 <u1 >u1 <u2 >u2 <u3 >u3 <u4 >u4 <u5 eu4 fu ");
+    ck_assert(has_checkpoint(4));
+    done = read_in_model_dir(".crew/DONE");
+    ck_assert_ptr_nonnull(strstr(done, "input"));
+    free(done);
+}
+END_TEST
 
 /* All hooks see the step that is the last; then it is a clean end. */
 START_TEST(a_hook_ends_training)
@@ -477,16 +395,6 @@ static void profiled(struct crew_train_spec *ts, struct crew_eval_spec *es)
                              crew_profiler_hook(2, 0, model_dir, true, false));
 }
 
-static int count_of(const char *text, const char *what)
-{
-    int n = 0;
-
-    for (; (text = strstr(text, what)) != NULL; text++) {
-        n++;
-    }
-    return n;
-}
-
 /* The first step sets the timer, at 0; then every second one. */
 START_TEST(a_profile_is_a_chrome_trace)
 {
@@ -560,19 +468,6 @@ static void hard(struct crew_train_spec *ts, struct crew_eval_spec *es)
     (void)es;
     features[2 * BATCH] = NAN;
     crew_train_spec_add_hook(ts, probe('u', 0, 0));
-}
-
-static bool has_checkpoint(int step)
-{
-    char name[64];
-    char *path;
-    bool there;
-
-    (void)snprintf(name, sizeof name, "model.ckpt-%d.index", step);
-    path = path_join(model_dir, name);
-    there = access(path, F_OK) == 0;
-    free(path);
-    return there;
 }
 
 /* The step with the NaN is not applied; what came before it is saved. */
@@ -698,6 +593,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, order_of_all_calls);
     tcase_add_test(t, no_end_after_an_error);
+    tcase_add_test(t, each_session_is_created_anew);
+    tcase_add_test(t, the_end_of_the_input_is_a_clean_end);
     tcase_add_test(t, a_hook_ends_training);
     tcase_add_test(t, a_listener_ends_training);
     tcase_add_test(t, values_are_fetched_when_asked_for);
