@@ -411,7 +411,10 @@ enum crew_init_kind {
     CREW_INIT_UNIFORM,          /* in [a, b) */
     CREW_INIT_NORMAL,           /* mean a, standard deviation b */
     CREW_INIT_TRUNCATED_NORMAL, /* the same, drawn again beyond 2 b */
-    CREW_INIT_VARIANCE_SCALING  /* scale a, over the fan */
+    CREW_INIT_VARIANCE_SCALING, /* scale a, over the fan */
+    CREW_INIT_UNIT_SCALING,     /* uniform, a sqrt(3 / inputs) at most */
+    CREW_INIT_IDENTITY,         /* a on the diagonal of a matrix */
+    CREW_INIT_ORTHOGONAL        /* a times one, of 2 dimensions or more */
 };
 enum crew_fan { CREW_FAN_IN = 0, CREW_FAN_OUT, CREW_FAN_AVG };
 enum crew_distribution {
@@ -425,6 +428,8 @@ struct crew_init {
     enum crew_fan fan;
     enum crew_distribution distribution;
 };
+CREW_API struct crew_init crew_init_zeros(void);
+CREW_API struct crew_init crew_init_ones(void);
 CREW_API struct crew_init crew_init_constant(double value);
 CREW_API struct crew_init crew_init_uniform(double minval, double maxval);
 CREW_API struct crew_init crew_init_normal(double mean, double stddev);
@@ -433,6 +438,9 @@ CREW_API struct crew_init crew_init_truncated_normal(double mean,
 CREW_API struct crew_init crew_init_variance_scaling(double scale,
                                                      enum crew_fan,
                                                      enum crew_distribution);
+CREW_API struct crew_init crew_init_uniform_unit_scaling(double factor);
+CREW_API struct crew_init crew_init_identity(double gain);
+CREW_API struct crew_init crew_init_orthogonal(double gain);
 /* Those with names: variance scaling by 1 (he: 2) over the average (glorot) or
  * the input fan (he, lecun). */
 CREW_API struct crew_init crew_init_glorot_uniform(void);

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "graph/init.h"
 #include "graph/op.h"
 
 #include "base/banned.h"
@@ -369,6 +370,8 @@ struct crew_node *crew_variable(struct crew_graph *g,
                        full);
     } else if (shape_count(&shape, &count, &bad) != CREW_OK) {
         n = graph_fail(g, "variable %s: %s", full, bad.msg);
+    } else if (init_fault(&init, &shape) != NULL) {
+        n = graph_fail(g, "variable %s: %s", full, init_fault(&init, &shape));
     } else {
         n = add_variable(g, name, shape, init, count);
     }

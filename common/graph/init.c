@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/rng.h"
-#include "graph/graph.h"
+#include "graph/init.h"
 
 #include "base/banned.h"
 
@@ -131,6 +131,42 @@ static void fill_scaled(struct source s, const struct graph_var *v, float *data)
     }
 }
 
+/* uniform_unit_scaling's: all dimensions but the last are the input. */
+static double unit_limit(const struct graph_var *v)
+{
+    double in = 1.0;
+
+    for (int i = 0; i + 1 < v->shape.rank; i++) {
+        in *= (double)v->shape.dim[i];
+    }
+    return sqrt(3.0 / (in > 1.0 ? in : 1.0)) * (double)v->init.a;
+}
+
+static void fill_identity(const struct graph_var *v, float *data)
+{
+    int64_t columns = v->shape.dim[1];
+
+    for (int64_t i = 0; i < v->n; i++) {
+        data[i] = i / columns == i % columns ? v->init.a : 0.0f;
+    }
+}
+
+const char *init_fault(const struct crew_init *init,
+                       const struct crew_shape *shape)
+{
+    if (init->kind == CREW_INIT_IDENTITY && shape->rank != 2) {
+        return "Identity matrix initializer can only be used for 2D matrices.";
+    }
+    if (init->kind == CREW_INIT_ORTHOGONAL && shape->rank < 2) {
+        return "The tensor to initialize, specified by argument `shape` must "
+               "be at least two-dimensional.";
+    }
+    if ((unsigned)init->kind > CREW_INIT_ORTHOGONAL) {
+        return "there is no such initializer";
+    }
+    return NULL;
+}
+
 void graph_init_var(const struct graph_var *v, uint64_t seed, float *data)
 {
     struct source s = {seed, hash_name(v->name)};
@@ -148,6 +184,17 @@ void graph_init_var(const struct graph_var *v, uint64_t seed, float *data)
         case CREW_INIT_VARIANCE_SCALING:
             fill_scaled(s, v, data);
             return;
+        case CREW_INIT_UNIT_SCALING:
+            fill_uniform(s, -unit_limit(v), unit_limit(v), v->n, data);
+            return;
+        case CREW_INIT_IDENTITY:
+            fill_identity(v, data);
+            return;
+        case CREW_INIT_ORTHOGONAL:
+            fill_normal(s, 0.0, 1.0, false, v->n, data);
+            init_orthogonal(v->n / v->shape.dim[v->shape.rank - 1],
+                            v->shape.dim[v->shape.rank - 1], a, data);
+            return;
         case CREW_INIT_ZEROS:
         case CREW_INIT_CONSTANT:
             for (int64_t i = 0; i < v->n; i++) {
@@ -158,6 +205,32 @@ void graph_init_var(const struct graph_var *v, uint64_t seed, float *data)
 }
 
 /* ----------------------------------------------------------------- by name */
+
+struct crew_init crew_init_zeros(void)
+{
+    return (struct crew_init){.kind = CREW_INIT_ZEROS};
+}
+
+struct crew_init crew_init_ones(void)
+{
+    return crew_init_constant(1.0);
+}
+
+struct crew_init crew_init_identity(double gain)
+{
+    return (struct crew_init){.kind = CREW_INIT_IDENTITY, .a = (float)gain};
+}
+
+struct crew_init crew_init_orthogonal(double gain)
+{
+    return (struct crew_init){.kind = CREW_INIT_ORTHOGONAL, .a = (float)gain};
+}
+
+struct crew_init crew_init_uniform_unit_scaling(double factor)
+{
+    return (struct crew_init){.kind = CREW_INIT_UNIT_SCALING,
+                              .a = (float)factor};
+}
 
 struct crew_init crew_init_constant(double value)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A job for the test of optimizers: two layers, each by an optimizer of its
- * own,
- * --set first= and second=; the first with everything that an optimizer can
- * have. The input is read in order. */
+ * own, --set first= and second=; the first with everything that an optimizer
+ * can have. With norm=true batch normalisation is between them, and there is a
+ * variable of every initializer. The input is read in order. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +40,32 @@ static int pick(const char *name,
                          name);
 }
 
+/* A variable by every initializer, whose gradient is 0. */
+static void add_initialised(struct crew_graph *g)
+{
+    const struct {
+        const char *name;
+        struct crew_init init;
+    } all[] = {
+        {"init/ones", crew_init_ones()},
+        {"init/uniform", crew_init_uniform(-1, 2)},
+        {"init/normal", crew_init_normal(1, 2)},
+        {"init/truncated_normal", crew_init_truncated_normal(1, 2)},
+        {"init/glorot_normal", crew_init_glorot_normal()},
+        {"init/he_uniform", crew_init_he_uniform()},
+        {"init/unit_scaling", crew_init_uniform_unit_scaling(1)},
+        {"init/identity", crew_init_identity(1)},
+        {"init/orthogonal", crew_init_orthogonal(1)},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct crew_node *v = crew_variable(g, all[i].name,
+                                            crew_shape2(700, 70), all[i].init);
+
+        (void)crew_l2_regularizer(g, v, 0.0);
+    }
+}
+
 static int model_fn(struct crew_graph *g,
                     const struct crew_features *features,
                     struct crew_node *labels,
@@ -50,13 +76,21 @@ static int model_fn(struct crew_graph *g,
 {
     struct crew_node *x = crew_feature(features, "x");
     struct crew_node *hidden = crew_dense(g, "hidden", x, 16, CREW_RELU);
-    struct crew_node *logits = crew_dense(g, "out", hidden, 4, CREW_LINEAR);
     struct crew_optimizer first, second;
+    struct crew_node *logits;
+
+    if (crew_params_bool(params, "norm", false)) {
+        struct crew_batch_norm how = {.momentum = 0.9};
+
+        hidden = crew_batch_normalization(g, NULL, hidden, how, mode);
+        add_initialised(g);
+    }
+    logits = crew_dense(g, "out", hidden, 4, CREW_LINEAR);
 
     crew_spec_prediction(spec, "probabilities", crew_softmax(g, logits));
     if (mode != CREW_PREDICT) {
-        crew_spec_loss(spec,
-                       crew_sparse_softmax_cross_entropy(g, labels, logits));
+        (void)crew_sparse_softmax_cross_entropy(g, labels, logits);
+        crew_spec_loss(spec, crew_total_loss(g, true));
     }
     if (pick(crew_params_str(params, "first", "sgd"), &first, err) != CREW_OK ||
         pick(crew_params_str(params, "second", "sgd"), &second, err) !=

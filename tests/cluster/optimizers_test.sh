@@ -30,10 +30,11 @@ same_files() {
     done
 }
 
+# pair FIRST SECOND OPTIONS...
 pair() {
-    say "$1 and $2"
+    say "$*"
     rm -rf "$WORK/near" "$WORK/far"
-    local set=(--set first="$1" --set second="$2")
+    local set=(--set first="$1" --set second="$2" "${@:3}")
     go near.log near run "${set[@]}" --set max_steps=$WHOLE
     go far1.log far local --ps 2 --workers 0 -- run "${set[@]}" \
         --set max_steps=$HALF
@@ -67,6 +68,32 @@ pair adamw momentum
 pair adadelta proximal
 pair adagrad_da proximal_adagrad
 
+# What no optimizer trains: the moving averages, which the parameter servers keep,
+# and what has begun by each initializer.
+pair sgd adam --set norm=true
+averages() {
+    local name
+    for name in moving_mean moving_variance; do
+        "$BIN/crew" ckpt dump "$WORK/near/model.ckpt-$1" \
+            batch_normalization/$name || fail "no $name at step $1"
+    done
+}
+"$BIN/crew" ckpt ls "$WORK/near/model.ckpt-$WHOLE" >"$WORK/ls" 2>&1
+for name in moving_mean moving_variance gamma beta; do
+    has "$WORK/ls" "batch_normalization/$name"
+done
+if [ "$(averages 0)" = "$(averages $WHOLE)" ]; then
+    fail "the moving averages have not moved"
+fi
+say "initial values with no, one, two and five parameter servers"
+for ps in 1 2 5; do
+    go "first$ps.log" "first$ps" local --ps $ps --workers 0 -- run \
+        --set first=sgd --set second=adam --set norm=true --set max_steps=1
+    cmp "$WORK/near/model.ckpt-0.data-00000-of-00001" \
+        "$WORK/first$ps/model.ckpt-0.data-00000-of-00001" ||
+        fail "$ps parameter servers: other initial values"
+done
+
 say "a schedule that no rule can take"
 rm -rf "$WORK/near"
 timeout 60 "$BIN/crew" run --job "$JOB" --model-dir "$WORK/near" \
@@ -75,4 +102,4 @@ timeout 60 "$BIN/crew" run --job "$JOB" --model-dir "$WORK/near" \
 [ $? -eq 1 ] || fail "it should end with 1" "$WORK/zero.log"
 has "$WORK/zero.log" 'Ftrl optimizer: .* learning rate of 0 at step 1'
 
-[ "$FAILED" -eq 0 ] && echo "ten optimizers have the same bytes everywhere"
+[ "$FAILED" -eq 0 ] && echo "ten optimizers, batch normalisation and initial values have the same bytes everywhere"
