@@ -2,6 +2,8 @@
  * Ops that a job brings along: a row of the op table made at run time, whose
  * functions call the job's. The job is a stranger: what it answers is checked
  * before anything relies on it. */
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,9 @@
 #include "graph/op.h"
 
 #include "base/banned.h"
+
+#define MAX_ELEMENTS ((int64_t)1 << 40) /* of a result's row, or of all of it \
+                                         */
 
 struct custom {
     struct op_def def; /* first: a node's op is this */
@@ -44,6 +49,7 @@ static const char *shape_fault(const struct crew_node *n,
                                const struct crew_shape *shape)
 {
     bool batched = false;
+    int64_t count = 1;
 
     for (int k = 0; k < n->n_in; k++) {
         batched |= n->in[k]->shape.rank > 0 && n->in[k]->shape.dim[0] < 0;
@@ -52,12 +58,18 @@ static const char *shape_fault(const struct crew_node *n,
         return "its rank is not in 0 to 8";
     }
     for (int i = 0; i < shape->rank; i++) {
-        if (shape->dim[i] < (i == 0 && batched ? -1 : 1)) {
+        int64_t dim = shape->dim[i];
+
+        if (dim < (i == 0 && batched ? -1 : 1)) {
             return i > 0 || !batched
                        ? "a dimension is below 1; only the first may be -1, "
                          "where an operand's is"
                        : "a dimension is below -1";
         }
+        if (dim > MAX_ELEMENTS / count) {
+            return "it has more than 2^40 elements";
+        }
+        count *= dim > 0 ? dim : 1;
     }
     return NULL;
 }
@@ -122,6 +134,38 @@ static void make_call(const struct crew_node *n,
     call->kept = run_kept(r, n);
 }
 
+/* The first NaN of n numbers; -1: none. (An infinity may be meant: a mask.) */
+static int64_t find_nan(const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(x[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* NaN out of numbers that are none: without a word the loss would be NaN, and
+ * nobody knew why. What was NaN before is another's fault. */
+static void blame_for_nan(const struct crew_node *n, struct run *r)
+{
+    int64_t at = find_nan(run_out(r, n), node_count(n, r->batch));
+
+    for (int k = 0; at >= 0 && k < n->n_in; k++) {
+        if (n->in[k]->dtype == CREW_FLOAT &&
+            find_nan(run_in(r, n, k), node_count(n->in[k], r->batch)) >= 0) {
+            return;
+        }
+    }
+    if (at >= 0) {
+        crew_err_exit(r->err, CREW_INVALID_ARGUMENT, 1,
+                      "forward wrote NaN as element %" PRId64
+                      " of its result, from operands without one. Fix: write "
+                      "every element, guard log, sqrt and division",
+                      at);
+    }
+}
+
 static void forward_custom(const struct crew_node *n, struct run *r)
 {
     const struct custom *c = custom_of(n);
@@ -132,6 +176,9 @@ static void forward_custom(const struct crew_node *n, struct run *r)
         r->err->code == CREW_OK) {
         crew_err_exit(r->err, CREW_UNKNOWN, 1,
                       "forward failed and did not say why. Fix: crew_err_set");
+    }
+    if (r->err->code == CREW_OK) {
+        blame_for_nan(n, r);
     }
     if (r->err->code != CREW_OK) {
         r->err->exit_code = r->err->exit_code != 0 ? r->err->exit_code : 1;
@@ -193,8 +240,13 @@ static struct custom *custom_new(const struct crew_op *op, void *self)
 }
 
 /* What is wrong with a request; NULL: nothing. */
-static const char *request_fault(const struct crew_op *op, int n)
+static const char *request_fault(const struct crew_op *op,
+                                 struct crew_node *const *in,
+                                 int n)
 {
+    if (op == NULL) {
+        return "the struct crew_op is NULL";
+    }
     if (op->name == NULL || op->name[0] == '\0') {
         return "it has no name";
     }
@@ -203,6 +255,9 @@ static const char *request_fault(const struct crew_op *op, int n)
     }
     if (n < 1 || n > CUSTOM_MAX_INPUTS) {
         return "it must have 1 to 8 operands";
+    }
+    if (in == NULL) {
+        return "the list of its operands is NULL";
     }
     return NULL;
 }
@@ -213,17 +268,19 @@ struct crew_node *crew_custom_op(struct crew_graph *g,
                                  struct crew_node *const *in,
                                  int n)
 {
-    const char *fault = request_fault(op, n);
+    const char *fault = request_fault(op, in, n);
     struct custom *c;
 
     if (graph_broken(g) || fault != NULL) {
-        if (op->free != NULL) {
+        if (op != NULL && op->free != NULL) {
             op->free(self);
         }
         return fault == NULL
                    ? g->poison
-                   : graph_fail(g, "crew_custom_op %s: %s",
-                                op->name != NULL ? op->name : "(NULL)", fault);
+                   : graph_fail(
+                         g, "crew_custom_op %s: %s",
+                         op != NULL && op->name != NULL ? op->name : "(NULL)",
+                         fault);
     }
     c = custom_new(op, self);
     graph_own(g, c, custom_free);

@@ -59,8 +59,8 @@ static void add_initialised(struct crew_graph *g)
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        struct crew_node *v = crew_variable(g, all[i].name,
-                                            crew_shape2(700, 70), all[i].init);
+        struct crew_node *v =
+            crew_variable(g, all[i].name, crew_shape2(700, 70), all[i].init);
 
         (void)crew_l2_regularizer(g, v, 0.0);
     }

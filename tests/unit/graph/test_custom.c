@@ -267,6 +267,8 @@ START_TEST(mistakes_have_one_clear_error)
                                   {.rank = 2, .dim = {-1, 0}},
                                   {.rank = 2, .dim = {3, -1}}};
     struct crew_shape batch = {.rank = 1, .dim = {-1}};
+    struct crew_shape huge = {.rank = 3,
+                              .dim = {-1, INT64_C(1) << 40, INT64_C(1) << 40}};
     struct crew_op op = {.name = "Mine", .free = count_free};
 
     is_refused(&op, NULL, input(-1), 1, "Mine: it has no forward");
@@ -283,9 +285,68 @@ START_TEST(mistakes_have_one_clear_error)
         is_refused(&op, &shapes[i], input(-1), 1, "a shape that cannot be");
     }
     is_refused(&op, &batch, input(2), 1, "a shape that cannot be");
+    is_refused(&op, &huge, input(-1), 1, "more than 2^40 elements");
     op.name = NULL;
     is_refused(&op, NULL, input(-1), 1, "it has no name");
-    ck_assert_int_eq(freed, 11);
+    ck_assert_int_eq(freed, 12);
+}
+END_TEST
+
+START_TEST(nothing_at_all_is_refused)
+{
+    const struct crew_op op = {
+        .name = "Mine", .forward = sum_forward, .free = count_free};
+    struct crew_node *x = input(-1);
+    struct crew_err err = {0};
+
+    (void)crew_custom_op(g, _i == 0 ? NULL : &op, NULL, _i == 0 ? &x : NULL, 1);
+    ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(
+        err.msg, _i == 0 ? "crew_op is NULL" : "list of its operands is NULL"));
+    ck_assert_int_eq(freed, _i);
+}
+END_TEST
+
+/* 1 / x without a guard. */
+static int inverse(void *self,
+                   const struct crew_op_call *c,
+                   struct crew_err *err)
+{
+    const float *x = c->in[0];
+
+    (void)self, (void)err;
+    for (int64_t i = 0; i < count_of(&c->out_shape); i++) {
+        c->out[i] = x[i] * x[i] / x[i];
+    }
+    return CREW_OK;
+}
+
+/* NaN is said where it is made, not where it comes from elsewhere; infinities
+ * may be meant. */
+START_TEST(a_forward_that_makes_nan_is_named)
+{
+    const struct crew_op op = {.name = "Mine", .forward = inverse};
+    const float x[3][3] = {{1, 2, 0}, {1, NAN, 0}, {1, INFINITY, 3}};
+    struct crew_node *in = input(-1);
+    struct crew_node *y = crew_custom_op(g, &op, NULL, &in, 1);
+    struct plan_feed feed = {.input = in, .dtype = CREW_FLOAT, .data = x[_i]};
+    struct crew_err err = {0};
+    struct plan *p = NULL;
+
+    ck_assert_int_eq(plan_new(g, &y, 1, NULL, 1, &p, &err), CREW_OK);
+    (void)plan_forward(p, &feed, 1, 1, 0, 0, &err);
+    if (_i == 0) {
+        ck_assert_msg(strstr(err.msg,
+                             "Mine: op Mine: forward wrote NaN as "
+                             "element 2") != NULL,
+                      "%s", err.msg);
+        ck_assert_int_eq(crew_err_exit_code(&err), 1);
+    } else if (_i == 1) {
+        ck_assert_int_eq(err.code, CREW_OK);
+    } else { /* inf * inf / inf */
+        ck_assert_ptr_nonnull(strstr(err.msg, "element 1"));
+    }
+    plan_free(p);
 }
 END_TEST
 
@@ -388,6 +449,8 @@ int main(void)
     tcase_add_test(tc, gradients_equal_central_differences);
     tcase_add_test(tc, integers_come_as_int64_and_the_batch_is_filled_in);
     tcase_add_test(tc, mistakes_have_one_clear_error);
+    tcase_add_loop_test(tc, nothing_at_all_is_refused, 0, 2);
+    tcase_add_loop_test(tc, a_forward_that_makes_nan_is_named, 0, 3);
     tcase_add_test(tc, a_forward_that_fails_ends_the_run);
     tcase_add_test(tc, is_exported_as_the_op_it_names_or_not_at_all);
     tcase_add_test(tc, gradients_end_where_there_is_no_backward);

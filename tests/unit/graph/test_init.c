@@ -95,8 +95,8 @@ START_TEST(unit_scaling_keeps_the_scale)
         squares += (double)x[i] * (double)x[i];
     }
     ck_assert_double_lt(fabs(sum / 60000), 5 * limit / sqrt(3.0 * 60000));
-    ck_assert_double_lt(
-        fabs(sqrt(squares / 60000) * sqrt(60.0) / 1.3 - 1), 4 / sqrt(60000.0));
+    ck_assert_double_lt(fabs(sqrt(squares / 60000) * sqrt(60.0) / 1.3 - 1),
+                        4 / sqrt(60000.0));
     free(x);
 }
 END_TEST
@@ -106,9 +106,9 @@ START_TEST(shapes_that_do_not_fit_are_refused)
     struct crew_graph *g = graph_new();
     struct crew_err err = {0};
 
-    (void)crew_variable(g, "v", crew_shape1(3),
-                        _i == 0 ? crew_init_identity(1)
-                                : crew_init_orthogonal(1));
+    (void)crew_variable(
+        g, "v", crew_shape1(3),
+        _i == 0 ? crew_init_identity(1) : crew_init_orthogonal(1));
     ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.msg, _i == 0
                                               ? "only be used for 2D matrices"
