@@ -29,6 +29,7 @@ struct bench_row {
 
 /* Tables of rows, one a topic, each ended by a row without a name. */
 extern const struct bench_row bench_compute_rows[];
+extern const struct bench_row bench_kernel_rows[];
 extern const struct bench_row bench_transport_rows[];
 extern const struct bench_row bench_parse_rows[];
 extern const struct bench_row bench_records_rows[];

@@ -16,8 +16,8 @@
 #include "base/banned.h"
 
 static const struct bench_row *const tables[] = {
-    bench_compute_rows, bench_transport_rows, bench_parse_rows,
-    bench_records_rows, bench_ckpt_rows,
+    bench_compute_rows, bench_kernel_rows,  bench_transport_rows,
+    bench_parse_rows,   bench_records_rows, bench_ckpt_rows,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

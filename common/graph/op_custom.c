@@ -12,8 +12,8 @@
 
 #include "base/banned.h"
 
-#define MAX_ELEMENTS ((int64_t)1 << 40) /* of a result's row, or of all of it \
-                                         */
+/* Of a result's row, or of all of it. */
+#define MAX_ELEMENTS ((int64_t)1 << 40)
 
 struct custom {
     struct op_def def; /* first: a node's op is this */

@@ -3,12 +3,12 @@
  * Layer normalisation: each row of the last dimension to mean 0 and variance 1,
  * then gamma and beta. Exported as the ops tf.nn.batch_normalization makes of
  * it. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "graph/expr.h"
 #include "graph/op.h"
+#include "kernels/kernels.h"
 
 #include "base/banned.h"
 
@@ -49,50 +49,9 @@ static void forward(const struct crew_node *n, struct run *r)
     int64_t width = width_of(n), rows = node_count(n, r->batch) / width;
     const float *x = run_in(r, n, 0);
     const float *gamma = run_in(r, n, 1), *beta = run_in(r, n, 2);
-    float *y = run_out(r, n), *kept = run_kept(r, n);
 
-    for (int64_t row = 0; row < rows; row++, x += width, y += width) {
-        double mean = 0.0, variance = 0.0, scale;
-
-        for (int64_t i = 0; i < width; i++) {
-            mean += (double)x[i] / (double)width;
-        }
-        for (int64_t i = 0; i < width; i++) {
-            double d = (double)x[i] - mean;
-            variance += d * d / (double)width;
-        }
-        scale = 1.0 / sqrt(variance + (double)n->attr.factor);
-        for (int64_t i = 0; i < width; i++) {
-            y[i] = (float)(((double)x[i] - mean) * scale) * gamma[i] + beta[i];
-        }
-        kept[2 * row] = (float)mean;
-        kept[2 * row + 1] = (float)scale;
-    }
-}
-
-/* One row's gradient: dx = scale (g - mean(g) - xhat mean(g xhat)), where
- * g = dy gamma. */
-static void backward_row(int64_t width,
-                         const float *kept,
-                         const float *x,
-                         const float *gamma,
-                         const float *dy,
-                         float *dx)
-{
-    double mean_g = 0.0, mean_gx = 0.0;
-
-    for (int64_t i = 0; i < width; i++) {
-        double g = (double)dy[i] * (double)gamma[i];
-
-        mean_g += g / (double)width;
-        mean_gx += g * (double)((x[i] - kept[0]) * kept[1]) / (double)width;
-    }
-    for (int64_t i = 0; i < width; i++) {
-        double xhat = (double)((x[i] - kept[0]) * kept[1]);
-
-        dx[i] += (float)((double)kept[1] * ((double)dy[i] * (double)gamma[i] -
-                                            mean_g - xhat * mean_gx));
-    }
+    k_layer_norm(rows, width, x, gamma, beta, n->attr.factor, run_out(r, n),
+                 run_kept(r, n));
 }
 
 static void backward(const struct crew_node *n, struct run *r)
@@ -104,21 +63,9 @@ static void backward(const struct crew_node *n, struct run *r)
     float *d_gamma = run_d_in_zeroed(r, n, 1);
     float *dx = run_d_in_zeroed(r, n, 0);
 
-    for (int64_t row = 0; row < rows; row++) {
-        const float *xs = x + row * width, *dys = dy + row * width;
-        const float *k = kept + 2 * row;
-
-        for (int64_t i = 0; i < width; i++) {
-            if (d_beta != NULL) {
-                d_beta[i] += dys[i];
-            }
-            if (d_gamma != NULL) {
-                d_gamma[i] += dys[i] * (xs[i] - k[0]) * k[1];
-            }
-        }
-        if (dx != NULL) {
-            backward_row(width, k, xs, gamma, dys, dx + row * width);
-        }
+    k_layer_norm_weights(rows, width, x, kept, dy, d_gamma, d_beta);
+    if (dx != NULL) {
+        k_layer_norm_backward(rows, width, x, kept, gamma, dy, dx);
     }
 }
 

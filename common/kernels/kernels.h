@@ -91,7 +91,7 @@ void k_conv2d_backward(const struct conv2d_dims *,
 
 /* Depthwise convolution: filter (kh, kw, c_in, m), output channel c m + q is
  * channel c through filter (.., c, q); c_out = c_in m. d_filter +=, d_x +=
- * (NULL: not needed). Plain loops. */
+ * (NULL: not needed). */
 void k_depthwise(const struct conv2d_dims *,
                  const float *x,
                  const float *filter,
@@ -170,6 +170,37 @@ void k_column_scale_acc(int64_t rows,
                         const float *y_scale,
                         const float *shift,
                         float *out);
+
+/* Each row of x (rows, n) to mean 0 and variance 1, times gamma (n), plus beta
+ * (n). stats (rows, 2) gets the row's mean and 1 / deviation, for backward. */
+void k_layer_norm(int64_t rows,
+                  int64_t n,
+                  const float *x,
+                  const float *gamma,
+                  const float *beta,
+                  float epsilon,
+                  float *y,
+                  float *stats);
+/* dx +=. */
+void k_layer_norm_backward(int64_t rows,
+                           int64_t n,
+                           const float *x,
+                           const float *stats,
+                           const float *gamma,
+                           const float *dy,
+                           float *dx);
+/* d_gamma +=, d_beta += (NULL: not needed). */
+void k_layer_norm_weights(int64_t rows,
+                          int64_t n,
+                          const float *x,
+                          const float *stats,
+                          const float *dy,
+                          CREW_NULLABLE float *d_gamma,
+                          CREW_NULLABLE float *d_beta);
+/* e = exp(x - max) with the largest x of a row; returns the sum. */
+float k_exp_row(int64_t n, const float *x, float *e, CREW_OUT float *max);
+/* y /= by. */
+void k_divide(int64_t n, float by, float *y);
 
 /* Rows of logits (rows, n): x - log(sum(exp(x))). */
 void k_log_softmax(int64_t rows, int64_t n, const float *logits, float *y);

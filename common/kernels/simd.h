@@ -35,6 +35,15 @@
 #define k_column_products K_JOIN(k_column_products, K_ISA)
 #define k_column_scale K_JOIN(k_column_scale, K_ISA)
 #define k_column_scale_acc K_JOIN(k_column_scale_acc, K_ISA)
+#define k_layer_norm K_JOIN(k_layer_norm, K_ISA)
+#define k_layer_norm_backward K_JOIN(k_layer_norm_backward, K_ISA)
+#define k_layer_norm_weights K_JOIN(k_layer_norm_weights, K_ISA)
+#define k_exp_row K_JOIN(k_exp_row, K_ISA)
+#define k_divide K_JOIN(k_divide, K_ISA)
+#define k_depthwise K_JOIN(k_depthwise, K_ISA)
+#define k_depthwise_backward K_JOIN(k_depthwise_backward, K_ISA)
+#define k_avg_pool2d K_JOIN(k_avg_pool2d, K_ISA)
+#define k_avg_pool2d_backward K_JOIN(k_avg_pool2d_backward, K_ISA)
 #endif
 
 #include "kernels/kernels.h"

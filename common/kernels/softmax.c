@@ -10,29 +10,6 @@
 
 #include "base/banned.h"
 
-/* e = exp(x - max). Returns the sum; *max gets the maximum. */
-static float exp_row(int64_t n, const float *x, float *e, float *max)
-{
-    float top = x[0];
-    for (int64_t i = 1; i < n; i++) {
-        top = x[i] > top ? x[i] : top;
-    }
-    float sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        e[i] = expf(x[i] - top);
-        sum += e[i];
-    }
-    *max = top;
-    return sum;
-}
-
-static void divide_row(int64_t n, float sum, float *y)
-{
-    for (int64_t i = 0; i < n; i++) {
-        y[i] /= sum;
-    }
-}
-
 void k_softmax(int64_t rows, int64_t n, const float *logits, float *y)
 {
     if (n == 0) {
@@ -40,8 +17,8 @@ void k_softmax(int64_t rows, int64_t n, const float *logits, float *y)
     }
     for (int64_t r = 0; r < rows; r++) {
         float max;
-        float sum = exp_row(n, logits + r * n, y + r * n, &max);
-        divide_row(n, sum, y + r * n);
+        float sum = k_exp_row(n, logits + r * n, y + r * n, &max);
+        k_divide(n, sum, y + r * n);
     }
 }
 
@@ -69,7 +46,7 @@ void k_log_softmax(int64_t rows, int64_t n, const float *logits, float *y)
     for (int64_t r = 0; r < rows && n > 0; r++) {
         const float *x = logits + r * n;
         float max;
-        float rest = logf(exp_row(n, x, y + r * n, &max));
+        float rest = logf(k_exp_row(n, x, y + r * n, &max));
         for (int64_t i = 0; i < n; i++) {
             y[r * n + i] = x[i] - max - rest;
         }
@@ -122,8 +99,8 @@ int64_t k_sparse_softmax_xent(int64_t rows,
     for (int64_t r = 0; r < rows; r++) {
         const float *x = logits + r * n;
         float max;
-        float sum = exp_row(n, x, prob + r * n, &max);
-        divide_row(n, sum, prob + r * n);
+        float sum = k_exp_row(n, x, prob + r * n, &max);
+        k_divide(n, sum, prob + r * n);
         loss[r] = logf(sum) - (x[labels[r]] - max);
     }
     return -1;

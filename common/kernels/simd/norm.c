@@ -40,30 +40,58 @@ static void add_columns(int64_t rows,
     }
 }
 
-/* The same of (x - mean) (y - other); y may be x. */
-static void add_products(int64_t rows,
-                         int64_t n,
-                         int64_t cols,
-                         const float *x,
-                         const float *mean,
-                         const float *y,
-                         const float *other,
-                         double *total)
+/* The same of (x - mean)^2. */
+static void add_squares(int64_t rows,
+                        int64_t n,
+                        int64_t cols,
+                        const float *x,
+                        const float *mean,
+                        double *total)
 {
     float sum[COLS];
     for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
         int64_t r1 = smaller(rows, r0 + ROWS);
         memset(sum, 0, sizeof(sum));
         for (int64_t r = r0; r < r1; r++) {
-            const float *a = x + r * n;
-            const float *b = y + r * n;
+            const float *row = x + r * n;
             K_VECTOR
             for (int64_t i = 0; i < cols; i++) {
-                sum[i] += (a[i] - mean[i]) * (b[i] - other[i]);
+                sum[i] += (row[i] - mean[i]) * (row[i] - mean[i]);
             }
         }
         for (int64_t i = 0; i < cols; i++) {
             total[i] += (double)sum[i];
+        }
+    }
+}
+
+/* total += dy, products += (x - mean) dy, column by column. */
+static void add_both(int64_t rows,
+                     int64_t n,
+                     int64_t cols,
+                     const float *x,
+                     const float *mean,
+                     const float *dy,
+                     double *total,
+                     double *products)
+{
+    float sum[COLS], product[COLS];
+    for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
+        int64_t r1 = smaller(rows, r0 + ROWS);
+        memset(sum, 0, sizeof(sum));
+        memset(product, 0, sizeof(product));
+        for (int64_t r = r0; r < r1; r++) {
+            const float *a = x + r * n;
+            const float *b = dy + r * n;
+            K_VECTOR
+            for (int64_t i = 0; i < cols; i++) {
+                sum[i] += b[i];
+                product[i] += (a[i] - mean[i]) * b[i];
+            }
+        }
+        for (int64_t i = 0; i < cols; i++) {
+            total[i] += (double)sum[i];
+            products[i] += (double)product[i];
         }
     }
 }
@@ -82,8 +110,7 @@ void k_column_moments(int64_t rows,
             mean[i0 + i] = (float)(total[i] / (double)rows);
             total[i] = 0;
         }
-        add_products(rows, n, cols, x + i0, mean + i0, x + i0, mean + i0,
-                     total);
+        add_squares(rows, n, cols, x + i0, mean + i0, total);
         for (int64_t i = 0; i < cols; i++) {
             variance[i0 + i] = (float)(total[i] / (double)rows);
         }
@@ -98,13 +125,10 @@ void k_column_products(int64_t rows,
                        float *sum,
                        float *product)
 {
-    static const float zeros[COLS];
     for (int64_t i0 = 0; i0 < n; i0 += COLS) {
         int64_t cols = smaller(n - i0, COLS);
         double total[COLS] = {0}, products[COLS] = {0};
-        add_columns(rows, n, cols, dy + i0, total);
-        add_products(rows, n, cols, x + i0, mean + i0, dy + i0, zeros,
-                     products);
+        add_both(rows, n, cols, x + i0, mean + i0, dy + i0, total, products);
         for (int64_t i = 0; i < cols; i++) {
             sum[i0 + i] = (float)total[i];
             product[i0 + i] = (float)products[i];
