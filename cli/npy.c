@@ -66,15 +66,12 @@ static int read_strings(const char *path,
                         size_t n,
                         size_t width,
                         const struct crew_shape *shape,
+                        int64_t count,
                         struct value *out,
                         struct crew_err *err)
 {
     struct value_string *list;
-    int64_t count = 0;
 
-    if (shape_count(shape, &count, err) != CREW_OK) {
-        return err->code;
-    }
     if (width > 1u << 20 || (uint64_t)count > n / (width > 0 ? width : 1)) {
         return bad(path, "shorter than its header says", err);
     }
@@ -100,29 +97,35 @@ static int read_array(const char *path,
 {
     const char *descr = member(header, "'descr'");
     struct crew_shape shape;
+    int64_t count = 0;
 
-    if (descr == NULL || !parse_shape(member(header, "'shape'"), &shape) ||
+    if (descr == NULL || *descr != '\'' ||
+        !parse_shape(member(header, "'shape'"), &shape) ||
         strstr(header, "'fortran_order': False") == NULL) {
         return bad(path, "not a C-ordered array", err);
     }
+    if (shape_count(&shape, &count, &(struct crew_err){0}) != CREW_OK) {
+        return bad(path, "its header announces too large a shape", err);
+    }
     if (strncmp(descr, "'|S", 3) == 0) {
         return read_strings(path, data, n, strtoul(descr + 3, NULL, 10), &shape,
-                            out, err);
+                            count, out, err);
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t size = value_element_size(kinds[i].dtype);
+
         if (strncmp(descr + 1, kinds[i].descr, 3) != 0) {
             continue;
         }
-        if (value_new(out, kinds[i].dtype, &shape, err) != CREW_OK) {
-            return err->code;
-        }
-        if ((size_t)out->n * value_element_size(out->dtype) > n) {
-            value_release(out);
+        if ((uint64_t)count > n / size) {
             return bad(path, "shorter than its header says", err);
         }
-        memcpy(out->data, data,
-               (size_t)out->n * value_element_size(out->dtype));
-        return CREW_OK;
+        if (value_new(out, kinds[i].dtype, &shape, err) == CREW_OK &&
+            count > 0) {
+            memcpy(out->data, data, (size_t)count * size);
+            value_fix_bools(out);
+        }
+        return err->code;
     }
     return bad(path,
                "an array of a type that is not read here. Fix: float32, "

@@ -35,6 +35,16 @@ static const struct {
 #undef ROW
 };
 
+/* Messages quote what users and files say, which may hold any byte. */
+static void keep_one_line(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
 __attribute__((format(printf, 4, 0))) static void set(struct crew_err *err,
                                                       int code,
                                                       int exit_code,
@@ -47,6 +57,7 @@ __attribute__((format(printf, 4, 0))) static void set(struct crew_err *err,
     err->code = code;
     err->exit_code = exit_code;
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, args);
+    keep_one_line(err->msg);
 }
 
 int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
@@ -85,6 +96,7 @@ int crew_err_wrap(struct crew_err *err, const char *fmt, ...)
     (void)snprintf(inner, sizeof inner, "%s", err->msg);
     (void)snprintf(err->msg, sizeof err->msg, "%.*s: %.*s", 500, text, 500,
                    inner);
+    keep_one_line(err->msg);
     return err->code;
 }
 

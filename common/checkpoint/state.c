@@ -219,14 +219,23 @@ int state_read(struct crew_env *env,
 
 /* ---------------------------------------------------------------- writing */
 
+/* With the escapes that protobuf writes: a path may hold any byte but NUL. */
 static void add_quoted(struct strbuf *b, const char *key, const char *text)
 {
+    static const char special[] = "\n\r\t\"'\\", names[] = "nrt\"'\\";
+
     strbuf_addf(b, "%s: \"", key);
     for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            strbuf_add(b, "\\", 1);
+        const char *at = strchr(special, *text);
+        unsigned char byte = (unsigned char)*text;
+
+        if (at != NULL) {
+            strbuf_addf(b, "\\%c", names[at - special]);
+        } else if (byte < 0x20 || byte >= 0x7f) {
+            strbuf_addf(b, "\\%03o", byte);
+        } else {
+            strbuf_add(b, text, 1);
         }
-        strbuf_add(b, text, 1);
     }
     strbuf_addstr(b, "\"\n");
 }

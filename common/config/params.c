@@ -279,7 +279,9 @@ bool params_value_bool(const struct params_value *v, bool *out)
                  {"false", false}, {"False", false}, {"0", false}};
 
     if (v->text == NULL) {
-        *out = cJSON_IsBool(v->json) ? cJSON_IsTrue(v->json) != 0 : *out;
+        if (cJSON_IsBool(v->json)) {
+            *out = cJSON_IsTrue(v->json) != 0;
+        }
         return cJSON_IsBool(v->json);
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

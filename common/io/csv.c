@@ -89,7 +89,7 @@ static int read_line(struct csv *d, struct crew_err *err)
 
     for (;;) {
         size_t held = s->end - s->begin;
-        const char *at = (const char *)s->window + s->begin;
+        const char *at = held > 0 ? (const char *)s->window + s->begin : NULL;
 
         for (; n < held && (at[n] != '\n' || quoted); n++) {
             quoted ^= at[n] == '"';

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/gz_limit.h"
 
 #include "base/banned.h"
 
@@ -119,6 +120,13 @@ static int bad_file(const char *path, struct crew_err *err, const char *what)
     return crew_err_exit(err, CREW_DATA_LOSS, 65, "%s: %s", path, what);
 }
 
+static int too_short(const char *path, struct crew_err *err)
+{
+    return bad_file(path, err,
+                    "shorter than its header says, or damaged. Fix: get or "
+                    "write the file anew");
+}
+
 static int read_exactly(gzFile file,
                         const char *path,
                         void *to,
@@ -130,9 +138,7 @@ static int read_exactly(gzFile file,
         int got = gzread(file, to, chunk);
 
         if (got <= 0) {
-            return bad_file(path, err,
-                            "shorter than its header says, or damaged. Fix: "
-                            "get or write the file anew");
+            return too_short(path, err);
         }
         to = (char *)to + got;
         n -= (size_t)got;
@@ -243,6 +249,34 @@ static int check_shape(const char *path,
                          shape_text(&c->shape, want, sizeof want), c->name);
 }
 
+/* That integers of a component can hold what is there. */
+static int check_range(const struct array *a,
+                       const struct dataset_component *c,
+                       int64_t n,
+                       struct crew_err *err)
+{
+    bool narrow = c->dtype == CREW_INT32;
+    double most = narrow ? 0x1p31 : 0x1p63;
+    bool fits = true;
+    int64_t i = 0;
+
+    if (c->dtype == CREW_FLOAT || (a->kind == I64 && !narrow)) {
+        return CREW_OK;
+    }
+    for (; fits && i < n; i++) {
+        double v = get_number(a->kind, a->owned, i);
+
+        fits = v >= -most && v < most; /* not so a NaN */
+    }
+    return fits
+               ? CREW_OK
+               : crew_err_exit(
+                     err, CREW_DATA_LOSS, 65,
+                     "%s: element %" PRId64 " is %g, which no %s of '%s' holds",
+                     a->path, i - 1, get_number(a->kind, a->owned, i - 1),
+                     dtype_name(c->dtype), c->name);
+}
+
 static int read_array(gzFile file,
                       struct array *a,
                       const struct dataset_component *c,
@@ -263,18 +297,25 @@ static int read_array(gzFile file,
                        "here. Fix: numpy.ascontiguousarray, float32 or int64");
         goto out;
     }
-    if (check_shape(a->path, c, &shape, err) != CREW_OK ||
-        shape_count(&shape, &n, err) != CREW_OK) {
+    if (check_shape(a->path, c, &shape, err) != CREW_OK) {
         goto out;
     }
-    if ((uint64_t)n > MAX_BYTES / 8) {
+    if (shape_count(&shape, &n, &(struct crew_err){0}) != CREW_OK ||
+        (uint64_t)n > MAX_BYTES / 8) {
         (void)bad_file(a->path, err, "its header announces more than 64 GiB");
         goto out;
     }
+    if (!gz_may_hold(a->path, (uint64_t)n * kind_size(a->kind))) {
+        (void)too_short(a->path, err);
+        goto out;
+    }
+    free(a->owned); /* of a try that failed */
+    a->owned = NULL;
     if (mem_try((size_t)n + 1, kind_size(a->kind), a->path, &a->owned, err) ==
             CREW_OK &&
         read_exactly(file, a->path, a->owned, (size_t)n * kind_size(a->kind),
-                     err) == CREW_OK) {
+                     err) == CREW_OK &&
+        check_range(a, c, n, err) == CREW_OK) {
         a->data = a->owned;
         *rows = shape.dim[0];
     }

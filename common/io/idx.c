@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/gz_limit.h"
 
 #include "base/banned.h"
 
@@ -162,6 +163,10 @@ static int read_file(const char *path,
         goto out;
     }
     size_t size = (size_t)(dims[0] * dims[1] * dims[2]);
+    if (!gz_may_hold(path, size)) {
+        (void)lost(file, path, err);
+        goto out;
+    }
     if (mem_try(size, 1, path, &data, err) != CREW_OK ||
         read_exactly(file, path, data, size, err) != CREW_OK ||
         check_end(file, path, err) != CREW_OK) {

@@ -192,7 +192,7 @@ static int make_room(struct table *t, size_t n, struct crew_err *err)
         t->key_at = key_at;
         t->cap = (int64_t)cap;
     }
-    if (n > t->room - t->used) {
+    if (t->store == NULL || n > t->room - t->used) {
         size_t room = 2 * (t->used + n);
 
         if (grow(&store, t->used, room, err) != CREW_OK) {

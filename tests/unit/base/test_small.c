@@ -56,6 +56,18 @@ START_TEST(long_messages_are_cut)
 }
 END_TEST
 
+/* Whatever is quoted. */
+START_TEST(messages_are_one_line)
+{
+    struct crew_err err = {0};
+
+    (void)crew_err_set(&err, CREW_INTERNAL, "no key '%s'", "a\nb\x7f\tc");
+    ck_assert_str_eq(err.msg, "no key 'a b  c'");
+    (void)crew_err_wrap(&err, "%s", "x\r\ny");
+    ck_assert_str_eq(err.msg, "x  y: no key 'a b  c'");
+}
+END_TEST
+
 START_TEST(mem_try_refuses_what_overflows)
 {
     struct crew_err err = {0};
@@ -246,6 +258,7 @@ int main(void)
     tcase_add_test(tc, the_first_error_is_kept);
     tcase_add_test(tc, codes_have_names_and_exit_codes);
     tcase_add_test(tc, long_messages_are_cut);
+    tcase_add_test(tc, messages_are_one_line);
     tcase_add_test(tc, mem_try_refuses_what_overflows);
     tcase_add_test(tc, mem_try_is_zeroed_and_aligned);
     tcase_add_test(tc, the_nth_mem_try_fails);

@@ -608,6 +608,32 @@ START_TEST(done_is_written_read_and_removed)
 }
 END_TEST
 
+/* As protobuf writes them, and read as they were. */
+START_TEST(paths_of_any_bytes_are_kept)
+{
+    static const char path[] = "a\n\t\x01\x7f\xc3\xa9\"'\\b";
+    struct ckpt_state s = {0}, again = {0};
+    struct crew_err err = {0};
+    char *text = NULL;
+    size_t n = 0;
+
+    ck_assert_int_eq(fs_make_dirs(env, DIR, &err), CREW_OK);
+    state_append(&s, path, 1);
+    ck_assert_int_eq(state_write(env, DIR, &s, &err), CREW_OK);
+    ck_assert_int_eq(
+        fs_read_file(env, DIR "/checkpoint", 1000, &text, &n, &err), CREW_OK);
+    ck_assert_ptr_nonnull(
+        strstr(text,
+               "model_checkpoint_path: "
+               "\"a\\n\\t\\001\\177\\303\\251\\\"\\'\\\\b\"\n"));
+    ck_assert_int_eq(state_read(env, DIR, &again, &err), CREW_OK);
+    ck_assert_str_eq(again.newest, path);
+    free(text);
+    state_release(&s);
+    state_release(&again);
+}
+END_TEST
+
 START_TEST(steps_of_prefixes)
 {
     ck_assert_int_eq(ckpt_step("a-b/model.ckpt-0"), 0);
@@ -644,6 +670,7 @@ int main(void)
     tcase_add_test(tc, the_same_checkpoint_is_not_written_again);
     tcase_add_test(tc, a_chief_whose_epoch_is_over_writes_nothing);
     tcase_add_test(tc, done_is_written_read_and_removed);
+    tcase_add_test(tc, paths_of_any_bytes_are_kept);
     tcase_add_test(tc, steps_of_prefixes);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

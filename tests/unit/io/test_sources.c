@@ -149,6 +149,8 @@ static const struct {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': "
      "(4000000000000000000, 2), }",
      16, CREW_DATA_LOSS, "more than 64 GiB"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 2), }", 16,
+     CREW_DATA_LOSS, "shorter than its header says"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", 8,
      CREW_DATA_LOSS, "has 1 rows"},
 };
@@ -172,6 +174,47 @@ START_TEST(bad_npy_files_are_named)
     ck_assert_int_eq(crew_err_exit_code(&err), 65);
     free(paths[0]);
     free(paths[1]);
+}
+END_TEST
+
+/* Integers do not become others silently, whatever the file's type. */
+START_TEST(npy_numbers_that_do_not_fit_are_named)
+{
+    static const float zeros[4], ys[] = {1, 3e20f};
+    static const struct crew_column narrow = {
+        .name = "y", .dtype = CREW_INT32, .is_label = true};
+    static const int64_t wide[] = {1, 1ll << 40};
+    char *paths[] = {
+        write_npy("x.npy",
+                  "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }",
+                  zeros, sizeof zeros),
+        write_npy("y.npy",
+                  "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }",
+                  ys, sizeof ys),
+        write_npy("w.npy",
+                  "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }",
+                  wide, sizeof wide)};
+    struct crew_err err = {0};
+    float x[4];
+    int64_t y[2];
+
+    ck_assert_int_eq(
+        drain(crew_dataset_npy(xy, (const char *const *)paths, 2), x, y, &err),
+        0);
+    ck_assert_ptr_nonnull(
+        strstr(err.msg, "element 1 is 3e+20, which no int64"));
+    struct crew_dataset *d =
+        crew_dataset_npy(&narrow, (const char *const *)&paths[2], 1);
+    void *out = y;
+    int64_t rows;
+
+    err = (struct crew_err){0};
+    ck_assert_int_eq(d->ops->next(d, &out, &rows, &err), CREW_DATA_LOSS);
+    ck_assert_ptr_nonnull(strstr(err.msg, "element 1 is 1.09951e+12"));
+    dataset_free(d);
+    for (int i = 0; i < 3; i++) {
+        free(paths[i]);
+    }
 }
 END_TEST
 
@@ -448,6 +491,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, arrays_are_read_in_order_and_from_the_start);
     tcase_add_test(tc, npy_files_are_converted);
+    tcase_add_test(tc, npy_numbers_that_do_not_fit_are_named);
     tcase_add_loop_test(tc, bad_npy_files_are_named, 0,
                         (int)(sizeof bad_npy / sizeof bad_npy[0]));
     tcase_add_test(tc, csv_fields_quotes_defaults);
