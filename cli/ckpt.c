@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/save.h"
 #include "cli/commands.h"
 #include "base/banned.h"
@@ -14,8 +15,8 @@
 static const char usage[] =
     "usage: crew ckpt ls [--format text|json] PREFIX|DIR\n"
     "       crew ckpt dump [--format text|json] PREFIX|DIR [NAME]\n"
-    "       crew ckpt verify PREFIX|DIR\n"
-    "       crew ckpt diff PREFIX|DIR PREFIX|DIR\n\n"
+    "       crew ckpt verify [--format text|json] PREFIX|DIR\n"
+    "       crew ckpt diff [--format text|json] PREFIX|DIR PREFIX|DIR\n\n"
     "PREFIX is a checkpoint without its suffix (runs/mnist/model.ckpt-500), "
     "DIR "
     "a\nmodel_dir: the checkpoint that its file `checkpoint` names.\n\n"
@@ -23,7 +24,8 @@ static const char usage[] =
     "  dump    the values, of all tensors or of NAME. json: of each tensor "
     "sha256 and\n"
     "          the first eight values, of NAME all values; strings are base64\n"
-    "  verify  read everything and check every CRC\n"
+    "  verify  read everything and check every CRC, and each byte where "
+    "there is\n          a manifest of ours (DIR/.crew/)\n"
     "  diff    what differs; exit code 1 when anything does\n\n"
     "Exit codes: 0; 1 they differ; 65 damaged; 66 not found; 64 usage.\n"
     "Next: crew events dump MODEL_DIR\n";
@@ -103,9 +105,7 @@ static void list_json(const struct bundle_reader *r, const char *prefix)
     struct strbuf out;
 
     strbuf_init(&out);
-    strbuf_addstr(&out, "{\"prefix\": ");
-    ckpt_add_text(&out, ckpt_base_name(prefix), strlen(ckpt_base_name(prefix)));
-    strbuf_addf(&out, ", \"shards\": %d, \"tensors\": [", bundle_num_shards(r));
+    ckpt_add_start(&out, r, prefix);
     for (int i = 0; i < bundle_num_tensors(r); i++) {
         const struct bundle_tensor *t = bundle_tensor(r, i);
 
@@ -157,17 +157,16 @@ static void list_text(const struct bundle_reader *r, const char *prefix)
            total);
 }
 
-static int do_diff(const char *given_a,
-                   const char *given_b,
-                   struct crew_err *err)
+static int do_diff(const struct arguments *args, struct crew_err *err)
 {
     struct bundle_reader *a = NULL, *b = NULL;
     char *pa = NULL, *pb = NULL;
     bool same = false;
 
-    if (open_given(given_a, &pa, &a, err) == CREW_OK &&
-        open_given(given_b, &pb, &b, err) == CREW_OK &&
-        ckpt_diff(a, b, &same, err) == CREW_OK && same) {
+    if (open_given(args->rest[0], &pa, &a, err) == CREW_OK &&
+        open_given(args->rest[1], &pb, &b, err) == CREW_OK &&
+        ckpt_diff(a, b, args->json, &same, err) == CREW_OK && same &&
+        !args->json) {
         printf("%s and %s hold the same\n", pa, pb);
     }
     bundle_reader_free(a);
@@ -175,6 +174,27 @@ static int do_diff(const char *given_a,
     free(pa);
     free(pb);
     return same ? 0 : 1;
+}
+
+/* Damage to a tensor is told before damage to the file, which says less. */
+static void verify(struct bundle_reader *r,
+                   const char *prefix,
+                   bool json,
+                   struct crew_err *err)
+{
+    bool found = false;
+
+    if (bundle_verify(r, err) == CREW_OK &&
+        manifest_check(env_posix(), prefix, &found, err) == CREW_OK) {
+        if (json) {
+            printf("{\"tensors\": %d, \"manifest\": %s, \"ok\": true}\n",
+                   bundle_num_tensors(r), found ? "true" : "false");
+            return;
+        }
+        printf("%s: %d tensors, all CRCs are right%s\n", prefix,
+               bundle_num_tensors(r),
+               found ? ", each byte is as it was saved" : "");
+    }
 }
 
 static int do_one(const char *command,
@@ -195,9 +215,8 @@ static int do_one(const char *command,
         }
     } else if (strcmp(command, "dump") == 0) {
         (void)ckpt_dump(r, prefix, a->rest[1], a->json, err);
-    } else if (bundle_verify(r, err) == CREW_OK) {
-        printf("%s: %d tensors, all CRCs are right\n", prefix,
-               bundle_num_tensors(r));
+    } else {
+        verify(r, prefix, a->json, err);
     }
     bundle_reader_free(r);
     free(prefix);
@@ -233,7 +252,7 @@ int cmd_ckpt(int argc, char **argv)
             break;
         }
         rc = a.n == 2 && strcmp(command, "diff") == 0
-                 ? do_diff(a.rest[0], a.rest[1], &err)
+                 ? do_diff(&a, &err)
                  : do_one(command, &a, &err);
         if (err.code != CREW_OK) {
             (void)fflush(stdout);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "checkpoint/sha256.h"
 #include "cli/base64.h"
@@ -24,8 +25,9 @@ static void add_sha256(struct strbuf *out, const struct tfrecord_view *record)
     strbuf_addstr(out, sum);
 }
 
-/* An Example that has a feature; of other bytes that happen to be a message
- * without any nothing is known. */
+/* An Example that has a feature, or is empty as one is written: nothing, or
+ * empty Features. Of other bytes that happen to be a message without any
+ * nothing is known. */
 static bool read_example(const struct tfrecord_view *record,
                          struct example_map *map)
 {
@@ -35,10 +37,12 @@ static bool read_example(const struct tfrecord_view *record,
     if (example_map_read(record->data, record->len, map, &none) != CREW_OK) {
         return false;
     }
-    if (map->n == 0) {
+    if (map->n == 0 && record->len > 0 &&
+        (record->len != 2 || memcmp(record->data, "\x0a\x00", 2) != 0)) {
         example_map_release(map);
+        return false;
     }
-    return map->n > 0;
+    return true;
 }
 
 static const char *kind_name(enum example_kind kind)

@@ -14,6 +14,7 @@
 static const char usage[] =
     "usage: crew saved-model show --dir DIR [--all] [--tag_set TAGS]\n"
     "                             [--signature_def KEY] [--list_ops]\n"
+    "                             [--format text|json]\n"
     "       crew saved-model run --dir DIR [--tag_set serve|eval]\n"
     "                            [--signature_def KEY]\n"
     "                            [--inputs 'x=file.npy;...']\n"
@@ -24,7 +25,7 @@ static const char usage[] =
     "                            [--format text|json]\n\n"
     "The options and texts are saved_model_cli's. DIR is an export, or the\n"
     "folder of its versions: then the newest is taken, and said on stderr.\n\n"
-    "  show  tag sets, signatures, ops (sorted)\n"
+    "  show  tag sets, signatures, ops (sorted); json: all of one tag set\n"
     "  run   computes a signature's outputs (KEY: serving_default; of the\n"
     "        tags eval: eval); with\n"
     "        --outdir each is written to <key>.npy, strings as bytes ('S')\n\n"
@@ -99,6 +100,14 @@ static bool parse(int argc, char **argv, struct saved_model_args *a)
 
 /* -------------------------------------------------------------------- show */
 
+static int no_meta_graph(const char *tags, struct crew_err *err)
+{
+    return crew_err_exit(err, CREW_NOT_FOUND, 65,
+                         "MetaGraphDef associated with tag-set %s could not be "
+                         "found in SavedModel",
+                         tags);
+}
+
 static int show_one(const struct saved_model_args *a,
                     const Tensorflow__SavedModel *m,
                     struct strbuf *out,
@@ -107,10 +116,7 @@ static int show_one(const struct saved_model_args *a,
     const Tensorflow__MetaGraphDef *meta = show_find(m, a->tag_set);
 
     if (meta == NULL) {
-        return crew_err_exit(err, CREW_NOT_FOUND, 65,
-                             "MetaGraphDef associated with tag-set %s could "
-                             "not be found in SavedModel",
-                             a->tag_set);
+        return no_meta_graph(a->tag_set, err);
     }
     if (a->list_ops) {
         show_ops(meta, out);
@@ -133,6 +139,29 @@ static int show_one(const struct saved_model_args *a,
                          a->signature, a->dir);
 }
 
+/* The MetaGraph of --tag_set; without it the one to be served, or the first. */
+static int show_json(const struct saved_model_args *a,
+                     const Tensorflow__SavedModel *m,
+                     const char *dir,
+                     struct strbuf *out,
+                     struct crew_err *err)
+{
+    const char *tags = a->tag_set != NULL ? a->tag_set : "serve";
+    const Tensorflow__MetaGraphDef *meta = show_find(m, tags);
+    char *text;
+
+    if (meta == NULL && a->tag_set == NULL && m->n_meta_graphs > 0) {
+        meta = m->meta_graphs[0];
+    }
+    if (meta == NULL) {
+        return no_meta_graph(tags, err);
+    }
+    text = saved_model_json(m, meta, dir);
+    strbuf_addf(out, "%s\n", text);
+    free(text);
+    return CREW_OK;
+}
+
 static int show(const struct saved_model_args *a, const char *dir)
 {
     Tensorflow__SavedModel *m = NULL;
@@ -143,7 +172,9 @@ static int show(const struct saved_model_args *a, const char *dir)
         return fail(&err);
     }
     strbuf_init(&out);
-    if (a->all) {
+    if (a->format != NULL && strcmp(a->format, "json") == 0) {
+        (void)show_json(a, m, dir, &out, &err);
+    } else if (a->all) {
         show_all(m, &out);
     } else if (a->tag_set == NULL) {
         show_tag_sets(m, &out);

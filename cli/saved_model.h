@@ -4,6 +4,7 @@
 #define CLI_SAVED_MODEL_H
 
 #include "crew.h"
+#include "proto/tensorflow.pb-c.h"
 
 /* saved_model_cli's options; NULL: not given. */
 struct saved_model_args {
@@ -16,5 +17,10 @@ struct saved_model_args {
 CREW_MUST_CHECK int saved_model_run(const struct saved_model_args *,
                                     const char *dir,
                                     struct crew_err *);
+/* `show --format json`: {"version", "meta_graph", "signatures"} of one
+ * MetaGraph. Owner: caller, free(). */
+char *saved_model_json(const Tensorflow__SavedModel *,
+                       const Tensorflow__MetaGraphDef *,
+                       const char *dir);
 
 #endif

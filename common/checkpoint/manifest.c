@@ -131,3 +131,24 @@ bool manifest_fits(struct crew_env *env,
     free(data);
     return fits;
 }
+
+int manifest_check(struct crew_env *env,
+                   const char *prefix,
+                   bool *found,
+                   struct crew_err *err)
+{
+    const char *slash = strrchr(prefix, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - prefix);
+    char *path =
+        xasprintf("%.*s.crew/%s.manifest", folder, prefix, prefix + folder);
+    struct manifest m;
+
+    if (manifest_read(env, path, found, &m, err) == CREW_OK && *found &&
+        !manifest_fits(env, prefix, &m)) {
+        crew_err_exit(err, CREW_DATA_LOSS, 65,
+                      "%s is not byte for byte what was saved, says %s", prefix,
+                      path);
+    }
+    free(path);
+    return err->code;
+}

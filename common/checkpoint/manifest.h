@@ -30,5 +30,12 @@ CREW_MUST_CHECK int manifest_read(struct crew_env *,
 bool manifest_fits(struct crew_env *,
                    const char *prefix,
                    const struct manifest *);
+/* That the files of <prefix> are those of the manifest in .crew/ beside them;
+ * *found false when there is none. Errors: DATA_LOSS (exit 65), they are not,
+ * or it is damaged itself. */
+CREW_MUST_CHECK int manifest_check(struct crew_env *,
+                                   const char *prefix,
+                                   CREW_OUT bool *found,
+                                   struct crew_err *);
 
 #endif

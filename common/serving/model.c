@@ -398,12 +398,35 @@ const char *serving_asset_path(const struct serving_model *m, const char *name)
     return NULL;
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* Where files are the machine's own, a link must not lead out either (one that
+ * leads nowhere is told by who opens it). */
+static bool links_stay(const struct serving_model *m, const char *path)
+{
+    char *dir, *file;
+    bool inside;
+
+    if (m->env != env_posix()) {
+        return true;
+    }
+    dir = realpath(m->dir, NULL);
+    file = realpath(path, NULL);
+    inside = dir == NULL || file == NULL || is_below(file, dir);
+    free(dir);
+    free(file);
+    return inside;
+}
+
 bool serving_path_inside(const struct serving_model *m, const char *path)
 {
-    size_t n = strlen(m->dir);
-
-    return strncmp(path, m->dir, n) == 0 && path[n] == '/' &&
-           strstr(path + n, "/../") == NULL;
+    return is_below(path, m->dir) &&
+           strstr(path + strlen(m->dir), "/../") == NULL && links_stay(m, path);
 }
 
 struct crew_env *serving_env(const struct serving_model *m)

@@ -529,26 +529,6 @@ static void compare_states(struct golden_report *report, const cJSON *file)
 
 /* ------------------------------------------------------------------ family */
 
-/* expected.json shows keys of slices, in which TensorFlow has NULs: no string
- * of ours can hold them, and nothing here reads them. */
-static cJSON *load_expected(const char *folder)
-{
-    size_t n = 0;
-    char *text = golden_bytes(folder, "expected.json", &n);
-    cJSON *tree;
-
-    if (text == NULL) {
-        return NULL;
-    }
-    for (char *nul = strstr(text, "\\u0000"); nul != NULL;
-         nul = strstr(nul, "\\u0000")) {
-        nul[5] = '1';
-    }
-    tree = golden_parse(text, n, folder);
-    free(text);
-    return tree;
-}
-
 /* <dir>/<name> if it has an expected.json. */
 static int compare_folder(struct golden_report *report,
                           const char *dir,
@@ -560,7 +540,7 @@ static int compare_folder(struct golden_report *report,
     int rc = 0;
 
     if (fs_exists(env_posix(), path)) {
-        file = load_expected(folder);
+        file = golden_load_expected(folder);
         rc = file == NULL ? 65 : 0;
     }
     if (json_get(file, "cases") != NULL) {

@@ -50,6 +50,10 @@ int golden_trouble(int exit_code, const char *fmt, ...)
  * Integers of more than 15 digits come as strings: read them with golden_int.
  * Owner: caller, cJSON_Delete(). */
 cJSON *golden_load(const char *dir, const char *file);
+/* <folder>/expected.json. That of checkpoints shows keys of slices, in which
+ * TensorFlow has NULs: no string of ours can hold them, and nothing here reads
+ * them, so they are others. Owner: caller. */
+cJSON *golden_load_expected(const char *folder);
 /* The same of a text; `what` begins the message. Owner: caller. */
 cJSON *golden_parse(const char *text, size_t n, const char *what);
 /* Is there a file of that name? */
