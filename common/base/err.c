@@ -40,7 +40,7 @@ static void keep_one_line(char *text)
 {
     for (; *text != '\0'; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = ' ';
+            *text = '?';
         }
     }
 }
