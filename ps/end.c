@@ -52,6 +52,28 @@ static void look_for_chief(struct end_state *e,
     end_tell(e, 138, -1, reason, now);
 }
 
+void end_ask(struct end_state *e,
+             int exit_code,
+             const char *reason,
+             uint64_t now)
+{
+    if (!e->asked) {
+        e->asked = true;
+        e->asked_code = exit_code;
+        e->asked_ms = now;
+        (void)snprintf(e->asked_reason, sizeof(e->asked_reason), "%s", reason);
+    }
+}
+
+static void look_at_asked(struct end_state *e,
+                          const struct end_view *v,
+                          uint64_t now)
+{
+    if (v->chief_connections == 0 || now - e->asked_ms >= END_ASK_MS) {
+        end_tell(e, e->asked_code, -1, e->asked_reason, now);
+    }
+}
+
 /* Whether nobody is left who is to be waited for. */
 static bool all_left(struct end_state *e,
                      const struct end_view *v,
@@ -81,6 +103,9 @@ enum end_phase end_step(struct end_state *e,
 {
     if (e->phase == END_RUNNING) {
         look_for_chief(e, v, now);
+    }
+    if (e->phase == END_RUNNING && e->asked) {
+        look_at_asked(e, v, now);
     }
     if (e->phase == END_ENDED && all_left(e, v, now)) {
         e->phase = END_GONE;

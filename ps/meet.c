@@ -15,9 +15,11 @@
 void meet_end(const struct ps *ps, Crew__End *end)
 {
     crew__end__init(end);
-    end->exit_code = ps->end.exit_code;
-    end->step = ps->end.step;
-    end->reason = (char *)(uintptr_t)ps->end.reason;
+    bool to_come = ps->end.phase == END_RUNNING && ps->end.asked;
+    end->exit_code = to_come ? ps->end.asked_code : ps->end.exit_code;
+    end->step = to_come ? ps->steps.global_step : ps->end.step;
+    end->reason =
+        (char *)(uintptr_t)(to_come ? ps->end.asked_reason : ps->end.reason);
 }
 
 bool meet_evaluator_awaited(const struct ps *ps)
@@ -413,6 +415,8 @@ void meet_heartbeat(struct link *l,
     reply.global_step = ps->steps.global_step;
     if (ps->end.phase != END_RUNNING) {
         reply.phase = CREW__PHASE__ENDED;
+    }
+    if (ps->end.phase != END_RUNNING || ps->end.asked) {
         reply.end = &end;
     }
     rpc_reply(l->session, RPC_HEARTBEAT, call_id, &reply.base);

@@ -61,7 +61,8 @@ CREW_MUST_CHECK int ps_open(const struct ps_options *,
                             CREW_OUT struct ps **,
                             CREW_OUT int *port,
                             struct crew_err *);
-/* The job ends here (a signal): tells everybody who asks; on_over follows. */
+/* A signal. The chief, if there is one, is asked to save and to stop the job;
+ * else everybody who asks is told. on_over follows, within 25 s. */
 void ps_stop(struct ps *, int exit_code, const char *reason);
 /* Everything is gone when on_closed is called, from the loop. */
 void ps_close(struct ps *, void (*on_closed)(void *self), void *self);

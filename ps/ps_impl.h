@@ -55,6 +55,7 @@ struct link {
     struct declaration declaration; /* under way, by this trainer */
     uint64_t push_call;    /* the PUSH_PULL that parts are answered to */
     uint64_t refused_call; /* the call whose error has been sent */
+    bool alone; /* nobody else trains: its values are answered part by part */
     uint64_t load_call;
     void *buffer; /* gradients land here, one granule at a time */
     size_t buffer_size;

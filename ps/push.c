@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PUSH_PULL. Each part is judged and applied alone, as soon as it is in, and
- * answered at once with the granule's new values, whose bytes go out of the
- * variable's own memory. So a push cut in the middle and sent again applies
- * every granule once, and no push is ever kept here.
+ * PUSH_PULL. Each part is judged and applied alone, as soon as it is in; the
+ * new values go out of the variables' own memory. So a push cut in the middle
+ * and sent again applies every granule once, and no push is ever kept here.
  *
- * Happy path: request -> (part: buffer, apply, ValuePart)* -> last part: the
- * reply, on ps 0 with a ticket.
+ * Happy path: request -> (part: buffer, apply)* -> last part: a ValuePart a
+ * granule, lowest layers first, and the reply, on ps 0 with a ticket.
+ *
+ * The values wait for the last part so that they are as new as they can be:
+ * those of the top layers, whose gradients come first, would otherwise be older
+ * than the whole backward pass, and lack what other trainers do meanwhile:
+ * with two, each gradient would meet a change of the other's. A trainer that
+ * is alone is answered part by part: its values come down while it computes.
  *
  * In synchronous training a part waits here for the decision of ps 0 (stage.c)
  * and is not answered; the reply says how many granules wait.
@@ -59,6 +64,16 @@ static void refuse_call(struct link *l,
     }
 }
 
+static int trainers_alive(const struct ps *ps)
+{
+    int n = 0;
+    for (int i = 0; i < ps->members.num; i++) {
+        const struct member *m = &ps->members.all[i];
+        n += m->alive && m->role != MEMBER_EVALUATOR;
+    }
+    return n;
+}
+
 void push_request(struct link *l,
                   uint64_t call_id,
                   const Crew__PushPullRequest *q)
@@ -70,6 +85,7 @@ void push_request(struct link *l,
         return; /* a double */
     }
     l->push_call = call_id;
+    l->alone = trainers_alive(ps) <= 1;
     if (!judge_state(ps, q->self, false, &member, &r)) {
         refuse_call(l, call_id, &r);
         return;
@@ -111,6 +127,31 @@ void *push_dest(struct link *l, const struct rpc_in *in)
     return link_buffer(l, in->head.payload_len);
 }
 
+static void answer_value(struct link *l,
+                         uint64_t call_id,
+                         const struct shard_granule *g)
+{
+    Crew__ValuePart value = CREW__VALUE_PART__INIT;
+    value.granule = g->id;
+    rpc_reply_part(l->session, RPC_PUSH_PULL, call_id, &value.base, g->value,
+                   (size_t)g->count * sizeof(float), false);
+}
+
+/* Of the step's granules: what has got lost on the way is not answered, so that
+ * it is sent again. */
+static void answer_all_values(struct link *l,
+                              uint64_t call_id,
+                              int member,
+                              uint64_t seq)
+{
+    const struct shard *s = l->ps->shard;
+    for (uint32_t i = 0; i < s->num_granules; i++) {
+        if (shard_has(s, &s->granules[i], member, seq)) {
+            answer_value(l, call_id, &s->granules[i]);
+        }
+    }
+}
+
 /* The ticket for the step after the one just pushed. */
 static void answer_end(struct link *l,
                        uint64_t call_id,
@@ -131,7 +172,7 @@ static void answer_end(struct link *l,
     rpc_reply(l->session, RPC_PUSH_PULL, call_id, &reply.base);
 }
 
-static bool apply(struct link *l,
+static void apply(struct link *l,
                   int member,
                   struct shard_granule *g,
                   const Crew__PushPart *part,
@@ -145,7 +186,6 @@ static bool apply(struct link *l,
         ps->o.probe.applied(ps->o.probe.self, (int)who->role, who->index,
                             who->incarnation, who->seq, g->id);
     }
-    return fresh;
 }
 
 /* Synchronous: how much of the step waits here. */
@@ -216,15 +256,15 @@ void push_part(struct link *l, const struct rpc_in *in, void *payload)
     struct shard_granule *g =
         payload != NULL ? shard_find(ps->shard, part->granule) : NULL;
     if (g != NULL) {
-        Crew__ValuePart value = CREW__VALUE_PART__INIT;
-        value.granule = g->id;
-        value.duplicate = !apply(l, member, g, part, payload);
-        if (answer) {
-            rpc_reply_part(l->session, RPC_PUSH_PULL, call_id, &value.base,
-                           g->value, (size_t)g->count * sizeof(float), false);
+        apply(l, member, g, part, payload);
+        if (answer && l->alone) {
+            answer_value(l, call_id, g);
         }
     }
     if (answer && (in->head.flags & RPC_FLAG_END) != 0) {
+        if (!l->alone) {
+            answer_all_values(l, call_id, member, part->self->seq);
+        }
         answer_end(l, call_id, member, part->self->seq);
     }
 }

@@ -461,7 +461,12 @@ int ps_open(const struct ps_options *o,
 
 void ps_stop(struct ps *ps, int exit_code, const char *reason)
 {
-    ps_told(ps, exit_code, ps->steps.global_step, reason);
+    if (ps->phase == CREW__PHASE__READY && ps->members.all[0].alive &&
+        ps->members.all[0].connections > 0) {
+        end_ask(&ps->end, exit_code, reason, ps_now(ps));
+    } else {
+        ps_told(ps, exit_code, ps->steps.global_step, reason);
+    }
 }
 
 static void on_server_closed(void *self)

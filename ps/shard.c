@@ -244,6 +244,16 @@ bool shard_first_time(struct shard *s,
     return true;
 }
 
+bool shard_has(const struct shard *s,
+               const struct shard_granule *g,
+               int member,
+               uint64_t seq)
+{
+    PRE(member >= 0 && member < s->num_members);
+    size_t place = (size_t)(g - s->granules);
+    return s->last_seq[(size_t)member * s->num_granules + place] >= seq;
+}
+
 bool shard_apply(struct shard *s,
                  struct shard_granule *g,
                  int member,

@@ -79,6 +79,11 @@ bool shard_apply(struct shard *,
                  float learning_rate,
                  int64_t global_step,
                  const float *grad);
+/* Whether the member's gradient of step `seq` has been taken in. */
+bool shard_has(const struct shard *,
+               const struct shard_granule *,
+               int member,
+               uint64_t seq);
 /* Remember that the member has pushed step `seq` to the granule; false when it
  * is not newer than the last one. shard_apply asks it. */
 bool shard_first_time(struct shard *,

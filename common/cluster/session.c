@@ -111,6 +111,13 @@ void session_fail(struct session *s,
     atomic_store(&s->heard_step, INT64_MAX); /* nobody need wait for more */
 }
 
+static void keep_end(struct session *s, const Crew__End *end)
+{
+    s->end.exit_code = end->exit_code;
+    s->end.step = end->step;
+    (void)snprintf(s->end.reason, sizeof(s->end.reason), "%s", end->reason);
+}
+
 void session_ended(struct session *s, const Crew__End *end)
 {
     if (s->ended || end == NULL) {
@@ -118,10 +125,16 @@ void session_ended(struct session *s, const Crew__End *end)
     }
     s->ended = true;
     atomic_store(&s->heard_step, INT64_MAX);
-    s->end.exit_code = end->exit_code;
-    s->end.step = end->step;
-    (void)snprintf(s->end.reason, sizeof(s->end.reason), "%s", end->reason);
+    keep_end(s, end);
     session_tick(s);
+}
+
+void session_asked(struct session *s, const Crew__End *end)
+{
+    if (!s->ended && !s->over) {
+        s->over = true;
+        keep_end(s, end);
+    }
 }
 
 void session_rejoin(struct session *s)

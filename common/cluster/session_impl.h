@@ -120,7 +120,7 @@ struct session {
     enum session_stage stage;
     bool begun; /* it has been JOINED once */
     bool ended; /* the job has: see end */
-    bool over;  /* max_steps is reached; the job ends when the chief says so */
+    bool over;  /* no further step; the job ends when the chief says so */
     struct trainer_end end;
     struct crew_err failed; /* code 0: not */
 
@@ -205,6 +205,8 @@ void session_fail(struct session *,
                   const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));
 void session_ended(struct session *, const Crew__End *);
+/* The chief: a ps has to go. No further step: save, and stop the job so. */
+void session_asked(struct session *, const Crew__End *);
 void session_self(const struct session *, Crew__Identity *, uint64_t seq);
 /* What a server's refusal means for us. True: nothing more to do; false: try
  * again. */

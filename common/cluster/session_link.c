@@ -200,6 +200,8 @@ static void beat_done(struct rpc_call *call,
         }
         if (r->phase == CREW__PHASE__ENDED) {
             session_ended(s, r->end);
+        } else if (r->end != NULL && s->o.role == ROLE_CHIEF) {
+            session_asked(s, r->end);
         }
     } else if (error != NULL) {
         (void)session_refused(s, l, error, err);

@@ -64,6 +64,24 @@ ends worker 0 25 143
 ends chief 0 40 0
 ends ps 0 20 0
 
+say "SIGTERM at a ps: the chief saves first; at all at once: the same"
+for who in ps all; do
+    fresh
+    start_all 2 1 --set max_steps=100000 --set step_ms=5
+    until_line "$(log_of worker 0)" 'loss = .*, step = 20 ' 20
+    if [ "$who" = ps ]; then
+        kill_task ps 1 TERM
+    else
+        kill -TERM "${PIDS[@]}"
+    fi
+    for task in 'chief 0' 'worker 0' 'ps 0' 'ps 1'; do
+        # shellcheck disable=SC2086
+        ends $task 25 143
+    done
+    has_not "$(log_of chief 0)" 'ERROR'
+    [ "$(last_step)" -ge 20 ] || fail "saved is step $(last_step)" "$(log_of chief 0)"
+done
+
 say "NaN at the chief: 1 everywhere"
 fresh
 start_all 1 1 --set max_steps=400 --set learning_rate=1e38

@@ -52,6 +52,29 @@ START_TEST(test_told)
 }
 END_TEST
 
+/* To go by a signal: the chief saves first, and its word is the end. */
+START_TEST(test_asked)
+{
+    struct end_state e;
+    end_init(&e, 7200, 0);
+    end_ask(&e, 143, "a ps was told to stop", 1000);
+    end_ask(&e, 130, "a ps was interrupted", 1100);
+    ck_assert_int_eq(end_step(&e, &training, 1000 + END_ASK_MS - 1),
+                     END_RUNNING);
+    if (_i == 0) { /* it stops the job */
+        end_tell(&e, 143, 70, "saved", 9000);
+        ck_assert_str_eq(e.reason, "saved");
+    } else if (_i == 1) { /* it does not */
+        ck_assert_int_eq(end_step(&e, &training, 1000 + END_ASK_MS), END_ENDED);
+        ck_assert_str_eq(e.reason, "a ps was told to stop");
+    } else { /* it goes */
+        ck_assert_int_eq(end_step(&e, &nobody, 1000 + END_ASK_MS - 1),
+                         END_ENDED);
+    }
+    ck_assert_int_eq(e.exit_code, 143);
+}
+END_TEST
+
 /* Told, and somebody does not leave: 10 s. */
 START_TEST(test_linger)
 {
@@ -132,6 +155,7 @@ int main(void)
     TCase *t = tcase_create("end");
     tcase_add_test(t, test_runs);
     tcase_add_test(t, test_told);
+    tcase_add_loop_test(t, test_asked, 0, 3);
     tcase_add_test(t, test_linger);
     tcase_add_test(t, test_first_ps_last);
     tcase_add_test(t, test_first_ps_limit);
