@@ -149,7 +149,10 @@ enum member_answer members_hello(struct members *ms,
     struct member *m = &ms->all[member];
     const struct member_fenced *f = find_fenced(ms, m, incarnation);
     if (f != NULL) {
-        (void)snprintf(text, size, "%s/%u", role_word(m->role), m->index);
+        (void)snprintf(text, size,
+                       "%s/%u is claimed by two processes; both are refused. "
+                       "Check task.index in their TF_CONFIG",
+                       role_word(m->role), m->index);
         return f->why;
     }
     if (m->incarnation == incarnation) {
@@ -160,7 +163,8 @@ enum member_answer members_hello(struct members *ms,
         admit(m, incarnation, host, pid, now);
         return MEMBER_NEW;
     }
-    if (count_takeover(m, now) > MEMBERS_FLAP_COUNT) {
+    /* One that is gone, if not for as long as a lease, fights for nothing. */
+    if (m->connections > 0 && count_takeover(m, now) > MEMBERS_FLAP_COUNT) {
         return refuse_flapping(ms, m, incarnation, host, pid, text, size);
     }
     fence(ms, m, m->incarnation, MEMBER_REPLACED);

@@ -6,7 +6,7 @@
  * - The newest HELLO of a task wins; the incarnation before is fenced at once.
  * - A member's lease lasts 10 s from its last HELLO or heartbeat. When it ends,
  *   the incarnation is fenced too: it may come back, but as a new one.
- * - More than 3 takeovers of a living member within a minute: two processes
+ * - More than 3 takeovers of a connected member within a minute: two processes
  * have been given the same task. Both are refused. Fenced incarnations are
  * remembered (the last 64), with the reason. Threads: one. */
 #ifndef PS_MEMBERS_H

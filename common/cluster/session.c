@@ -103,6 +103,9 @@ void session_fail(struct session *s,
 {
     char text[900];
     va_list args;
+    if (s->failed.code != 0) {
+        return; /* what came first is the cause */
+    }
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);

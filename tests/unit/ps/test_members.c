@@ -97,14 +97,29 @@ END_TEST
 START_TEST(test_flapping)
 {
     ck_assert_int_eq(hello(1, 31, 0), MEMBER_NEW);
-    ck_assert_int_eq(hello(1, 32, 1000), MEMBER_TAKEOVER);
-    ck_assert_int_eq(hello(1, 33, 2000), MEMBER_TAKEOVER);
-    ck_assert_int_eq(hello(1, 34, 3000), MEMBER_TAKEOVER);
+    for (uint64_t i = 1; i <= 3; i++) {
+        ms.all[1].connections = 2;
+        ck_assert_int_eq(hello(1, 31 + i, i * 1000), MEMBER_TAKEOVER);
+    }
+    ms.all[1].connections = 2;
     ck_assert_int_eq(hello(1, 35, 4000), MEMBER_FLAPPING);
     ck_assert_msg(strstr(text, "worker/0 is claimed by two processes") != NULL,
                   "got: %s", text);
     ck_assert_int_eq(members_judge(&ms, 1, 34), MEMBER_FLAPPING);
     ck_assert_int_eq(hello(1, 34, 4500), MEMBER_FLAPPING);
+    ck_assert_msg(strstr(text, "worker/0 is claimed by two processes") != NULL,
+                  "got: %s", text);
+}
+END_TEST
+
+/* A process that dies again and again fights with nobody. */
+START_TEST(test_dies_often)
+{
+    ck_assert_int_eq(hello(1, 31, 0), MEMBER_NEW);
+    for (uint64_t i = 1; i <= 20; i++) {
+        ms.all[1].connections = 0; /* as when it was killed */
+        ck_assert_int_eq(hello(1, 31 + i, i * 1000), MEMBER_TAKEOVER);
+    }
 }
 END_TEST
 
@@ -150,6 +165,7 @@ int main(void)
     tcase_add_test(t, test_heartbeats_renew);
     tcase_add_test(t, test_own_sleep);
     tcase_add_test(t, test_flapping);
+    tcase_add_test(t, test_dies_often);
     tcase_add_test(t, test_slow_takeovers);
     tcase_add_test(t, test_fence);
     tcase_add_test(t, test_nobody);
