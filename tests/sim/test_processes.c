@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "allocations.h"
 #include "base/mem.h"
 #include "cluster/trainer.h"
 #include "config/tf_config.h"
@@ -101,6 +102,8 @@ struct worker {
     int rc;
     struct crew_err err;
     bool saved;
+    bool counts; /* no saves; what steps 50 to 150 of its own allocate: */
+    uint64_t before, after;
 };
 
 static const struct {
@@ -217,8 +220,13 @@ static int train(struct worker *w)
     while (rc == CREW_OK) {
         rc = one_step(w, &step);
         w->steps += rc == CREW_OK;
-        if (rc == CREW_OK && w->tf != NULL && w->tf->role == ROLE_CHIEF &&
-            w->steps % 7 == 0) {
+        if (w->counts && w->steps == 50) {
+            w->before = allocations();
+        } else if (w->counts && w->steps == 150) {
+            w->after = allocations();
+        }
+        if (rc == CREW_OK && !w->counts && w->tf != NULL &&
+            w->tf->role == ROLE_CHIEF && w->steps % 7 == 0) {
             rc = save(w, &step);
             rc = rc ? rc : ops->release(w->trainer, &w->err);
             rc = rc ? rc : ops->saved(w->trainer, step, &w->err);
@@ -597,6 +605,49 @@ START_TEST(test_sync_mean)
 }
 END_TEST
 
+/* Three trainers on two ps, in one process: nobody allocates in a step, neither
+ * the trainers nor the ps, asynchronously or synchronously. */
+START_TEST(test_no_allocation)
+{
+    struct cluster_test c = {.cluster = ""};
+    struct worker w[3] = {{.rc = 0}};
+    char json[700];
+    open_servers(&c);
+    for (int i = 0; i < 3; i++) {
+        json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
+                sizeof(json));
+        w[i].optimizer = crew_adam(0.01);
+        if (_i == 1) {
+            w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
+        }
+        w[i].who = i;
+        w[i].counts = true;
+        open_trainer(&w[i], json, _i == 1 ? 200 : 900);
+    }
+    for (int i = 1; i < 3; i++) {
+        ck_assert_int_eq(pthread_create(&w[i].thread, NULL, run_worker, &w[i]),
+                         0);
+    }
+    initialise(&w[0]);
+    ck_assert_msg(train(&w[0]) == CREW_OUT_OF_RANGE, "%s", w[0].err.msg);
+    w[0].err = (struct crew_err){0};
+    stop_and_close(&w[0], _i == 1 ? 200 : 900);
+    for (int i = 1; i < 3; i++) {
+        (void)pthread_join(w[i].thread, NULL);
+    }
+    ck_assert_int_ge(w[0].steps, 150);
+    if (allocations_counted()) {
+        ck_assert_uint_eq(w[0].after - w[0].before, 0);
+        ck_assert_uint_gt(w[0].before, 0);
+    }
+    join_servers(&c, 0);
+    for (int i = 0; i < 3; i++) {
+        free_vars(&w[i]);
+        tf_config_free(w[i].tf);
+    }
+}
+END_TEST
+
 static void *interrupt(void *arg)
 {
     (void)usleep(100000);
@@ -645,6 +696,7 @@ int main(void)
     tcase_add_loop_test(t, test_same_bits, 0, (NUM_OPTIMIZERS + 1) / 2);
     tcase_add_loop_test(t, test_sync_of_one, 0, 3);
     tcase_add_loop_test(t, test_sync_mean, 0, NUM_RULES + 3);
+    tcase_add_loop_test(t, test_no_allocation, 0, 2);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How often this process has called malloc, calloc, realloc or
+ * aligned_alloc. Threads: any. */
+#ifndef SIM_ALLOCATIONS_H
+#define SIM_ALLOCATIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A sanitizer has the allocator for itself: then nothing is counted. */
+bool allocations_counted(void);
+uint64_t allocations(void);
+
+#endif
