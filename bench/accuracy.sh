@@ -120,15 +120,16 @@ awk -v steps="$steps" -v seeds="$seeds" -v modes="$modes" '
         square[key] += $5 * $5
         all[key] = all[key] " " $5
     }
-    function row(system, mode, key, mean) {
-        key = system " " mode
+    function row(who, mode, key, mean, spread) {
+        key = who " " mode
         if (n[key] == 0) {
             return
         }
         mean = sum[key] / n[key]
-        printf "%-10s %-6s mean %.4f  sd %.4f  of%s\n", system, mode, mean,
-            n[key] > 1 ? sqrt((square[key] - n[key] * mean * mean) / (n[key] - 1)) : 0,
-            all[key]
+        spread = square[key] - n[key] * mean * mean
+        spread = n[key] > 1 && spread > 0 ? sqrt(spread / (n[key] - 1)) : 0
+        printf "%-10s %-6s mean %.4f  sd %.4f  of%s\n", who, mode, mean,
+            spread, all[key]
     }
     END {
         count = split(modes, list, " ")
