@@ -68,7 +68,7 @@ say "SIGTERM at a ps: the chief saves first; at all at once: the same"
 for who in ps all; do
     fresh
     start_all 2 1 --set max_steps=100000 --set step_ms=5
-    until_line "$(log_of worker 0)" 'loss = .*, step = 20 ' 20
+    until_line "$(log_of worker 0)" 'loss = .*, step = [2-9][0-9] ' 20
     if [ "$who" = ps ]; then
         kill_task ps 1 TERM
     else
