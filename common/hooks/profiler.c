@@ -5,6 +5,7 @@
  * process's monotonic clock, in microseconds; thread 0 is the one that
  * computes. A file that cannot be written is a warning. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,23 +72,57 @@ static double micros(uint64_t ns)
     return (double)ns / 1000.0;
 }
 
+/* "key": "<prefix><name><suffix>". A node may be called anything. */
+static void add_name(struct strbuf *t,
+                     const char *key,
+                     const char *prefix,
+                     const char *name,
+                     const char *suffix)
+{
+    char *whole = xasprintf("%s%s%s", prefix, name, suffix);
+
+    strbuf_addf(t, "\"%s\": ", key);
+    strbuf_add_json(t, whole, strlen(whole));
+    free(whole);
+}
+
 static void add_op(struct profiler *h, const struct plan_event *e)
 {
     struct strbuf *t = &h->text;
 
-    strbuf_addf(
-        t,
-        ",\n{\"ph\": \"X\", \"cat\": \"Op\", \"name\": \"%s\", \"pid\": "
-        "1, \"tid\": 0, \"ts\": %.3f, \"dur\": %.3f, \"args\": "
-        "{\"name\": \"%s%s\", \"op\": \"%s%s\"",
-        node_op(e->node), micros(e->begin_ns), micros(e->end_ns - e->begin_ns),
-        e->backward ? "gradients/" : "", node_name(e->node), node_op(e->node),
-        e->backward ? "Grad" : "");
+    strbuf_addf(t,
+                ",\n{\"ph\": \"X\", \"cat\": \"Op\", \"pid\": 1, \"tid\": 0, "
+                "\"ts\": %.3f, \"dur\": %.3f, ",
+                micros(e->begin_ns), micros(e->end_ns - e->begin_ns));
+    add_name(t, "name", "", node_op(e->node), "");
+    strbuf_addstr(t, ", \"args\": {");
+    add_name(t, "name", e->backward ? "gradients/" : "", node_name(e->node),
+             "");
+    strbuf_addstr(t, ", ");
+    add_name(t, "op", "", node_op(e->node), e->backward ? "Grad" : "");
     for (int i = 0; i < node_num_inputs(e->node); i++) {
-        strbuf_addf(t, ", \"input%d\": \"%s\"", i,
-                    node_name(node_input(e->node, i)));
+        char key[32];
+
+        (void)snprintf(key, sizeof key, "input%d", i);
+        strbuf_addstr(t, ", ");
+        add_name(t, key, "", node_name(node_input(e->node, i)), "");
     }
     strbuf_addstr(t, "}}");
+}
+
+/* One end of an arrow; phase: "s" where it starts, "t" where it ends. */
+static void add_arrow(struct strbuf *t,
+                      const char *phase,
+                      const struct crew_node *node,
+                      int id,
+                      uint64_t ns)
+{
+    strbuf_addstr(t, ",\n{");
+    add_name(t, "name", "", node_name(node), "");
+    strbuf_addf(t,
+                ", \"cat\": \"DataFlow\", \"ph\": \"%s\", \"id\": %d, "
+                "\"pid\": 1, \"tid\": 0, \"ts\": %.3f}",
+                phase, id, micros(ns));
 }
 
 /* Arrows from who makes a tensor to who reads it. */
@@ -102,14 +137,8 @@ static void add_flow(struct profiler *h, int reader, int *id)
             if (from->backward || from->node != node_input(to->node, k)) {
                 continue;
             }
-            strbuf_addf(&h->text,
-                        ",\n{\"name\": \"%s\", \"cat\": \"DataFlow\", \"ph\": "
-                        "\"s\", \"id\": %d, \"pid\": 1, \"tid\": 0, \"ts\": "
-                        "%.3f},\n{\"name\": \"%s\", \"cat\": \"DataFlow\", "
-                        "\"ph\": \"t\", \"id\": %d, \"pid\": 1, \"tid\": 0, "
-                        "\"ts\": %.3f}",
-                        node_name(from->node), *id, micros(from->end_ns),
-                        node_name(from->node), *id, micros(to->begin_ns));
+            add_arrow(&h->text, "s", from->node, *id, from->end_ns);
+            add_arrow(&h->text, "t", from->node, *id, to->begin_ns);
             (*id)++;
         }
     }

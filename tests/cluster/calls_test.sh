@@ -29,6 +29,12 @@ run 64 keys "$BIN/crew" predict "${TINY_ARGS[@]}" --model-dir "$MODEL" \
     --predict-keys logits
 has "$WORK/keys.log" "Expected to run at least one output from dict_keys"
 
+say "predict: the model's prediction hooks run"
+run 0 hooked "$BIN/crew" predict "${TINY_ARGS[@]}" --model-dir "$MODEL" \
+    --set log_classes=true
+has "$WORK/hooked.log" 'INFO +[^ ]+ classes = \[[0-3] '
+has_not "$WORK/lines.log" 'INFO +[^ ]+ classes = '
+
 say "export"
 run 0 export "$BIN/crew" export "${TINY_ARGS[@]}" --model-dir "$MODEL" \
     --dir "$WORK/served"

@@ -89,6 +89,18 @@ ends chief 0 30 1
 ends ps 0 30 1
 has "$(log_of chief 0)" '(NaN|Infinite) loss during training|[Nn]ot finite|nan|inf'
 
+say "NaN with fail_on_nan_loss False: a stop, 0 everywhere, the state before it is saved"
+fresh
+start_all 2 1 --set max_steps=4000 --set learning_rate=1e38 --set soft_nan=true
+for task in 'chief 0' 'worker 0' 'ps 0' 'ps 1'; do
+    # shellcheck disable=SC2086
+    ends $task 30 0
+done
+has "$(log_of chief 0)" 'WARN +chief/0 Model diverged with loss = NaN\.'
+has_not "$(log_of chief 0)" ' ERROR '
+has "$MODEL/.crew/DONE" 'NaN loss'
+run 0 verify "$BIN/crew" ckpt verify "$MODEL/model.ckpt-$(last_step)"
+
 say "two processes in one role: the job still ends"
 fresh
 start_all 1 0 --set max_steps=300 --set step_ms=10

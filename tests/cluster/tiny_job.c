@@ -54,6 +54,9 @@ static int model_fn(struct crew_graph *g,
             crew_sparse_softmax_cross_entropy(g, labels, logits);
 
         /* Overflows to infinity, and then to NaN, once weights have grown. */
+        if (crew_params_bool(params, "soft_nan", false)) {
+            loss = crew_add(g, loss, crew_sub(g, loss, loss));
+        }
         crew_spec_loss(spec, loss);
         crew_spec_metric(spec, "accuracy",
                          crew_metric_accuracy(g, labels, classes));
@@ -63,6 +66,13 @@ static int model_fn(struct crew_graph *g,
         crew_spec_minimize(spec, crew_adam(rate));
     } else {
         crew_spec_minimize(spec, crew_momentum(rate, 0.9, false));
+    }
+    if (mode == CREW_PREDICT && crew_params_bool(params, "log_classes", false)) {
+        struct crew_logged logged = {.tag = "classes", .node = classes};
+        struct crew_logging o = {
+            .tensors = &logged, .num_tensors = 1, .every_n_iter = 2};
+
+        crew_spec_prediction_hook(spec, crew_logging_tensor_hook(&o));
     }
     if (mode == CREW_TRAIN && step_ms > 0) {
         crew_spec_hook(spec, &slow_ops, (void *)(intptr_t)step_ms, false);
@@ -108,6 +118,9 @@ static int configure(const struct crew_params *params,
         crew_train_spec_add_hook(
             train,
             crew_global_step_waiter_hook(crew_params_int(params, "wait", 0)));
+    }
+    if (crew_params_bool(params, "soft_nan", false)) {
+        crew_train_spec_add_hook(train, crew_nan_tensor_hook(NULL, false));
     }
     rc->save_checkpoints_steps = 50;
     rc->log_step_count_steps = 20;

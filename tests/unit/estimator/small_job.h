@@ -32,6 +32,7 @@ static struct {
     int64_t max_steps;
     int64_t save_steps;
     int64_t epochs; /* of training's input, 4 batches each; 0: without end */
+    void (*tune)(struct crew_run_config *);
     void (*add)(struct crew_train_spec *, struct crew_eval_spec *);
     void (*add_to_model)(struct crew_graph *,
                          struct crew_spec *,
@@ -96,6 +97,9 @@ static int configure(const struct crew_params *params,
     es->input_fn = input_fn;
     es->steps = 2;
     es->throttle_secs = 0;
+    if (wanted.tune != NULL) {
+        wanted.tune(rc);
+    }
     if (wanted.add != NULL) {
         wanted.add(ts, es);
     }
