@@ -1223,6 +1223,20 @@ CREW_API void crew_spec_minimize_scope(struct crew_spec *,
 CREW_API void crew_spec_metric(struct crew_spec *,
                                const char *key,
                                struct crew_metric *);
+/* eval_metric_ops whose value is a tf.summary: written beside the metrics of an
+ * evaluation, as <key>/0, <key>/1, ...; not among its results. An image is of
+ * the last batch, its first max_outputs, a histogram of that too. Without
+ * meaning but in CREW_EVAL. Keys are copied. */
+CREW_API void crew_spec_metric_image(struct crew_spec *,
+                                     const char *key,
+                                     struct crew_node *,
+                                     int64_t max_outputs);
+CREW_API void crew_spec_metric_histogram(struct crew_spec *,
+                                         const char *key,
+                                         struct crew_node *);
+CREW_API void crew_spec_metric_text(struct crew_spec *,
+                                    const char *key,
+                                    const char *text);
 /* tf's export_outputs: what the exported model offers, by the signatures'
  * names. Without any: the predictions, as "serving_default". One alone is
  * offered as "serving_default" too; of several one must have that name. Used in

@@ -78,27 +78,39 @@ static void session_release(struct session *s)
     model_free(s->model);
 }
 
+static void add_fetch(struct crew_node **fetches,
+                      int *n,
+                      struct crew_node *node)
+{
+    for (int i = 0; i < *n; i++) {
+        if (fetches[i] == node) {
+            return;
+        }
+    }
+    fetches[(*n)++] = node;
+}
+
 /* The loss and what the metrics want, each once. Owner: caller, free(). */
 static struct crew_node **collect_fetches(const struct crew_spec *spec, int *n)
 {
-    struct crew_node **fetches = xcalloc(
-        (size_t)spec->num_metrics * METRIC_MAX_INPUTS + 1, sizeof *fetches);
+    struct crew_node **fetches =
+        xcalloc((size_t)spec->num_metrics * METRIC_MAX_INPUTS +
+                    (size_t)spec->num_pictures + 1,
+                sizeof *fetches);
 
-    fetches[0] = spec->loss;
-    *n = 1;
+    *n = 0;
+    add_fetch(fetches, n, spec->loss);
     for (int i = 0; i < spec->num_metrics; i++) {
         struct crew_node *inputs[METRIC_MAX_INPUTS];
         int k = metric_inputs(spec->metrics[i].metric, inputs);
 
         for (int j = 0; j < k; j++) {
-            bool known = false;
-
-            for (int f = 0; f < *n; f++) {
-                known = known || fetches[f] == inputs[j];
-            }
-            if (!known) {
-                fetches[(*n)++] = inputs[j];
-            }
+            add_fetch(fetches, n, inputs[j]);
+        }
+    }
+    for (int i = 0; i < spec->num_pictures; i++) {
+        if (spec->pictures[i].node != NULL) {
+            add_fetch(fetches, n, spec->pictures[i].node);
         }
     }
     return fetches;
@@ -416,17 +428,43 @@ static void result_line(const struct item *items,
     strbuf_release(&text);
 }
 
-static void write_events(struct evaluator *e,
-                         const struct session *s,
-                         const struct item *items,
-                         int n,
-                         const char *prefix)
+static int by_tag(const void *a, const void *b)
 {
-    struct event_scalar *scalars = xcalloc((size_t)n, sizeof *scalars);
+    return strcmp(((const struct event_scalar *)a)->tag,
+                  ((const struct event_scalar *)b)->tag);
+}
+
+/* The metrics that are summaries, of the last batch; without one there is
+ * nothing to show. Their number. */
+static int add_pictures(const struct session *s,
+                        struct hook_summary *pictures,
+                        struct event_scalar *scalars)
+{
+    const struct crew_spec *spec = s->model->spec;
+    int n = s->batches > 0 ? spec->num_pictures : 0;
+
+    for (int i = 0; i < n; i++) {
+        pictures[i] = spec_summary_value(&spec->pictures[i], s->plan);
+        scalars[i] = (struct event_scalar){.tag = spec->pictures[i].tag,
+                                           .picture = &pictures[i]};
+    }
+    return n;
+}
+
+static int write_events(struct evaluator *e,
+                        const struct session *s,
+                        const struct item *items,
+                        int n,
+                        const char *prefix,
+                        struct crew_err *err)
+{
+    size_t more = (size_t)s->model->spec->num_pictures;
+    struct event_scalar *scalars = xcalloc((size_t)n + more, sizeof *scalars);
+    struct hook_summary *pictures = xcalloc(more + 1, sizeof *pictures);
 
     for (int i = 0; i < n; i++) {
         scalars[i] = (struct event_scalar){items[i].key, items[i].values[0],
-                                           items[i].n, items[i].values};
+                                           items[i].n, items[i].values, NULL};
         if (items[i].n > 1) {
             env_log(e->run->env, LOG_INFO,
                     "Summary for np.ndarray is not visible in Tensorboard by "
@@ -436,9 +474,14 @@ static void write_events(struct evaluator *e,
                     "blob/master/README.md for more information).");
         }
     }
+    n += add_pictures(s, pictures, scalars + n);
+    qsort(scalars, (size_t)n, sizeof *scalars, by_tag);
     open_events(e, s);
-    hook_event_evaluation(e->events, s->global_step, scalars, n, prefix);
+    (void)hook_event_evaluation(e->events, s->global_step, scalars, n, prefix,
+                                err);
+    free(pictures);
     free(scalars);
+    return err->code;
 }
 
 /* All of it, for who asked. */
@@ -484,10 +527,11 @@ static void keep_result(struct evaluator *e,
     free(values);
 }
 
-static void report(struct evaluator *e,
-                   const struct session *s,
-                   const char *prefix,
-                   struct eval_result *result)
+static int report(struct evaluator *e,
+                  const struct session *s,
+                  const char *prefix,
+                  struct eval_result *result,
+                  struct crew_err *err)
 {
     struct crew_env *env = e->run->env;
     int n;
@@ -500,13 +544,14 @@ static void report(struct evaluator *e,
     results_set_text(e->run->results, result->line);
     env_log(env, LOG_INFO, "Saving dict for global step %lld: %s",
             (long long)s->global_step, result->line);
-    write_events(e, s, items, n, prefix);
-    if (prefix != NULL) {
+    if (write_events(e, s, items, n, prefix, err) == CREW_OK &&
+        prefix != NULL) {
         env_log(env, LOG_INFO,
                 "Saving 'checkpoint_path' summary for global step %lld: %s",
                 (long long)s->global_step, prefix);
     }
     free_items(items, n);
+    return err->code;
 }
 
 int evaluator_run(struct evaluator *e,
@@ -518,8 +563,8 @@ int evaluator_run(struct evaluator *e,
     struct session s = {.evaluator = e, .run = e->run};
 
     if (open_session(&s, prefix, err) == CREW_OK &&
-        run_batches(&s, err) == CREW_OK) {
-        report(e, &s, prefix, result);
+        run_batches(&s, err) == CREW_OK &&
+        report(e, &s, prefix, result, err) == CREW_OK) {
         e->last_step = s.global_step;
         (void)snprintf(e->run->evaluation, sizeof e->run->evaluation, "%s",
                        result->line);
@@ -569,7 +614,7 @@ int evaluate_weights(struct run *run,
     what->state = k;
     if (open_session(&s, NULL, err) == CREW_OK &&
         run_batches(&s, err) == CREW_OK) {
-        report(&k->evaluator, &s, NULL, &result);
+        (void)report(&k->evaluator, &s, NULL, &result, err);
     }
     session_release(&s);
     return err->code;

@@ -32,6 +32,10 @@ void spec_free(struct crew_spec *spec)
     for (int i = 0; i < spec->num_summaries; i++) {
         free(spec->summaries[i].tag);
     }
+    for (int i = 0; i < spec->num_pictures; i++) {
+        free(spec->pictures[i].tag);
+    }
+    free(spec->pictures);
     strbuf_release(&spec->notes);
     free(spec->exports);
     free(spec->predictions);
@@ -104,21 +108,32 @@ void crew_spec_minimize_scope(struct crew_spec *spec,
     all->n = i == all->n ? i + 1 : all->n;
 }
 
-void crew_spec_metric(struct crew_spec *spec,
-                      const char *key,
-                      struct crew_metric *metric)
+static bool has_key(const struct crew_spec *spec, const char *key)
+{
+    for (int i = 0; i < spec->num_metrics; i++) {
+        if (strcmp(spec->metrics[i].key, key) == 0) {
+            return true;
+        }
+    }
+    for (int i = 0; i < spec->num_pictures; i++) {
+        if (strcmp(spec->pictures[i].tag, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool spec_take_key(struct crew_spec *spec, const char *key)
 {
     if (key == NULL) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "a metric's key is NULL");
-        return;
+        return false;
     }
-    for (int i = 0; i < spec->num_metrics; i++) {
-        if (strcmp(spec->metrics[i].key, key) == 0) {
-            (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
-                                "metric '%s' is given twice", key);
-            return;
-        }
+    if (has_key(spec, key)) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "metric '%s' is given twice", key);
+        return false;
     }
     if (strcmp(key, "loss") == 0 || strcmp(key, "global_step") == 0) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
@@ -126,6 +141,16 @@ void crew_spec_metric(struct crew_spec *spec,
                             "Estimator already defines a default metric with "
                             "the same name.",
                             key);
+        return false;
+    }
+    return true;
+}
+
+void crew_spec_metric(struct crew_spec *spec,
+                      const char *key,
+                      struct crew_metric *metric)
+{
+    if (!spec_take_key(spec, key)) {
         return;
     }
     spec->metrics =

@@ -50,6 +50,9 @@ struct crew_spec {
     int num_metrics;
     struct spec_summary *summaries;
     int num_summaries;
+    struct spec_summary
+        *pictures; /* metrics that are summaries; tag: the key */
+    int num_pictures;
     struct spec_hook *hooks;
     int num_hooks;
     struct crew_node *loss;
@@ -66,6 +69,8 @@ struct crew_spec {
 struct crew_spec *spec_new(CREW_NULLABLE const struct crew_graph *graph);
 void spec_free(CREW_NULLABLE struct crew_spec *);
 
+/* May a metric have this key? False: the misuse is noted. */
+bool spec_take_key(struct crew_spec *, CREW_NULLABLE const char *key);
 /* What the calls of the model function are to say in the log. */
 void spec_log_notes(const struct crew_spec *, struct crew_env *);
 

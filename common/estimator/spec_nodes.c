@@ -42,20 +42,22 @@ static int check_predictions(const struct crew_spec *spec,
     return CREW_OK;
 }
 
-static int check_summaries(const struct crew_spec *spec,
+static int check_summaries(const struct spec_summary *all,
+                           int n,
+                           const char *what,
                            const struct crew_graph *graph,
                            struct crew_err *err)
 {
-    for (int i = 0; i < spec->num_summaries; i++) {
-        const struct spec_summary *s = &spec->summaries[i];
+    for (int i = 0; i < n; i++) {
+        const struct spec_summary *s = &all[i];
 
         if (s->kind == HOOK_TEXT ? s->text == NULL : s->node == NULL) {
             return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
-                                 "summary '%s' is of a Tensor, given: None",
+                                 "%s '%s' is of a Tensor, given: None", what,
                                  s->tag);
         }
         if (s->kind != HOOK_TEXT && !graph_owns(graph, s->node)) {
-            return not_of_graph("summaries", s->tag, err);
+            return not_of_graph(what, s->tag, err);
         }
     }
     return CREW_OK;
@@ -90,7 +92,10 @@ int spec_check_nodes(const struct crew_spec *spec,
         }
     }
     if (check_predictions(spec, graph, err) != CREW_OK ||
-        check_summaries(spec, graph, err) != CREW_OK) {
+        check_summaries(spec->summaries, spec->num_summaries, "summary", graph,
+                        err) != CREW_OK ||
+        check_summaries(spec->pictures, spec->num_pictures, "metric", graph,
+                        err) != CREW_OK) {
         return err->code;
     }
     return check_hooks(spec, err);

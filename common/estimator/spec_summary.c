@@ -173,6 +173,46 @@ void crew_spec_summary_text(struct crew_spec *spec,
                   .kind = HOOK_TEXT, .tag = make_tag(spec, tag), .text = text});
 }
 
+static void add_picture(struct crew_spec *spec, struct spec_summary picture)
+{
+    size_t n = (size_t)spec->num_pictures + 1;
+
+    if (spec_take_key(spec, picture.tag)) {
+        picture.tag = xstrdup(picture.tag);
+        spec->pictures = xrealloc(spec->pictures, n * sizeof *spec->pictures);
+        spec->pictures[spec->num_pictures++] = picture;
+    }
+}
+
+void crew_spec_metric_image(struct crew_spec *spec,
+                            const char *key,
+                            struct crew_node *node,
+                            int64_t max_outputs)
+{
+    add_picture(spec, (struct spec_summary){.kind = HOOK_IMAGE,
+                                            .tag = (char *)(uintptr_t)key,
+                                            .node = node,
+                                            .max_outputs = max_outputs});
+}
+
+void crew_spec_metric_histogram(struct crew_spec *spec,
+                                const char *key,
+                                struct crew_node *node)
+{
+    add_picture(spec, (struct spec_summary){.kind = HOOK_HISTOGRAM,
+                                            .tag = (char *)(uintptr_t)key,
+                                            .node = node});
+}
+
+void crew_spec_metric_text(struct crew_spec *spec,
+                           const char *key,
+                           const char *text)
+{
+    add_picture(spec, (struct spec_summary){.kind = HOOK_TEXT,
+                                            .tag = (char *)(uintptr_t)key,
+                                            .text = text});
+}
+
 /* The variables' own names, which make_tag would number. */
 void crew_spec_summary_variables(struct crew_spec *spec,
                                  const struct crew_graph *graph)
@@ -228,19 +268,28 @@ static int check_image(const struct spec_summary *s, struct crew_err *err)
     return CREW_OK;
 }
 
-int spec_check_summaries(const struct crew_spec *spec, struct crew_err *err)
+static int check_all(const struct spec_summary *all,
+                     int n,
+                     const char *what,
+                     struct crew_err *err)
 {
-    for (int i = 0; i < spec->num_summaries; i++) {
-        const struct spec_summary *s = &spec->summaries[i];
-
-        if (s->kind == HOOK_SCALAR) {
-            (void)spec_check_scalar(s->node, "A summary", err);
-        } else if (s->kind == HOOK_IMAGE) {
-            (void)check_image(s, err);
+    for (int i = 0; i < n; i++) {
+        if (all[i].kind == HOOK_SCALAR) {
+            (void)spec_check_scalar(all[i].node, "A summary", err);
+        } else if (all[i].kind == HOOK_IMAGE) {
+            (void)check_image(&all[i], err);
         }
         if (err->code != CREW_OK) {
-            return crew_err_wrap(err, "summary '%s'", s->tag);
+            return crew_err_wrap(err, "%s '%s'", what, all[i].tag);
         }
     }
     return CREW_OK;
+}
+
+int spec_check_summaries(const struct crew_spec *spec, struct crew_err *err)
+{
+    return check_all(spec->summaries, spec->num_summaries, "summary", err) ==
+                   CREW_OK
+               ? check_all(spec->pictures, spec->num_pictures, "metric", err)
+               : err->code;
 }

@@ -31,13 +31,16 @@ struct event_scalar {
     float value;
     int n; /* more than 1: the array `values` */
     const float *values;
+    CREW_NULLABLE const struct hook_summary
+        *picture; /* instead: <tag>/0, ... */
 };
 /* One evaluation: its scalars as one event, then checkpoint_path (NULL: none).
- */
-void hook_event_evaluation(CREW_NULLABLE struct event_writer *,
-                           int64_t step,
-                           const struct event_scalar *,
-                           int n,
-                           const char *checkpoint_path);
+ * Errors: hook_summary_add()'s; nothing is written then. */
+CREW_MUST_CHECK int hook_event_evaluation(CREW_NULLABLE struct event_writer *,
+                                          int64_t step,
+                                          const struct event_scalar *,
+                                          int n,
+                                          const char *checkpoint_path,
+                                          struct crew_err *);
 
 #endif

@@ -115,6 +115,13 @@ struct hook_summaries {
     struct crew_node *(*node)(void *self, int i);
     void *self;
 };
+/* Its values, under its tag; a text when `first`. Errors: a histogram of what
+ * is not finite; an image that is none. */
+struct event_summary;
+CREW_MUST_CHECK int hook_summary_add(struct event_summary *,
+                                     const struct hook_summary *,
+                                     bool first,
+                                     struct crew_err *);
 void hook_add_summary(struct hook_list *,
                       struct crew_env *,
                       int64_t every_n,

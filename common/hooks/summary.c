@@ -97,10 +97,10 @@ static int64_t count(const struct crew_shape *shape)
     return n;
 }
 
-static int add_one(struct event_summary *to,
-                   const struct hook_summary *s,
-                   bool first,
-                   struct crew_err *err)
+int hook_summary_add(struct event_summary *to,
+                     const struct hook_summary *s,
+                     bool first,
+                     struct crew_err *err)
 {
     const struct crew_shape scalar = {0};
 
@@ -135,7 +135,7 @@ static int add_all(struct summary *h,
         struct hook_summary s = h->summaries.get(h->summaries.self, i);
 
         has_loss |= s.kind == HOOK_SCALAR && strcmp(s.tag, "loss") == 0;
-        if (add_one(to, &s, first, err) != CREW_OK) {
+        if (hook_summary_add(to, &s, first, err) != CREW_OK) {
             return err->code;
         }
     }

@@ -67,7 +67,8 @@ static int model_fn(struct crew_graph *g,
     } else {
         crew_spec_minimize(spec, crew_momentum(rate, 0.9, false));
     }
-    if (mode == CREW_PREDICT && crew_params_bool(params, "log_classes", false)) {
+    if (mode == CREW_PREDICT &&
+        crew_params_bool(params, "log_classes", false)) {
         struct crew_logged logged = {.tag = "classes", .node = classes};
         struct crew_logging o = {
             .tensors = &logged, .num_tensors = 1, .every_n_iter = 2};

@@ -80,8 +80,8 @@ static void all_of_tensorflows(struct crew_train_spec *ts,
                                struct crew_eval_spec *es)
 {
     static const char *const names[] = {"softmax_tensor", "loss"};
-    static const struct crew_logged logged[] = {
-        {"p", "softmax_tensor", NULL}, {"loss", NULL, NULL}};
+    static const struct crew_logged logged[] = {{"p", "softmax_tensor", NULL},
+                                                {"loss", NULL, NULL}};
     struct crew_logging lines = {
         .tensors = logged, .num_tensors = 2, .every_n_iter = 1};
     struct crew_early_stopping often = {.run_every_steps = 1};

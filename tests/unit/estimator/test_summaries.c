@@ -164,7 +164,7 @@ START_TEST(nodes_that_are_none)
     ck_assert_int_eq(spec_check_nodes(spec, g, &err), CREW_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(
         strstr(err.msg, _i == 1 ? "summary 's' is of a Tensor, given: None"
-                                : "summaries with \"s\" must be from the "
+                                : "summary with \"s\" must be from the "
                                   "default graph."));
 }
 END_TEST

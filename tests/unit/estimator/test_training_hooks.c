@@ -408,8 +408,7 @@ static void check_events(const cJSON *trace)
     ck_assert(cJSON_IsArray(events));
     cJSON_ArrayForEach(e, events)
     {
-        const char *ph =
-            cJSON_GetStringValue(cJSON_GetObjectItem(e, "ph"));
+        const char *ph = cJSON_GetStringValue(cJSON_GetObjectItem(e, "ph"));
         const cJSON *args = cJSON_GetObjectItem(e, "args");
         const char *name =
             cJSON_GetStringValue(cJSON_GetObjectItem(args, "name"));
@@ -451,9 +450,9 @@ START_TEST(a_profile_is_a_chrome_trace)
     wanted.max_steps = 3;
     ck_assert_int_eq(train(), 0);
     text = read_in_model_dir("timeline-2.json");
-    ck_assert_msg(json_parse(text, strlen(text), "trace", &trace, &err) ==
-                      CREW_OK,
-                  "%s", err.msg);
+    ck_assert_msg(
+        json_parse(text, strlen(text), "trace", &trace, &err) == CREW_OK, "%s",
+        err.msg);
     check_events(trace);
     cJSON_Delete(trace);
     ck_assert_ptr_nonnull(strstr(text, "\"traceEvents\": ["));
@@ -603,19 +602,16 @@ static void note_event(const Tensorflow__Event *e)
     strbuf_addstr(&calls, "\n");
 }
 
-/* What TensorFlow 2.15 writes for the same hook and summaries (numbers: fields
- * of Summary.Value). */
-START_TEST(an_evaluation_writes_its_summaries)
+/* All events of the one file in a folder of model_dir. */
+static void note_events(const char *folder)
 {
-    char *dir = path_join(model_dir, "eval");
+    char *dir = path_join(model_dir, folder);
     struct event_reader *r = NULL;
     Tensorflow__Event *e;
     struct crew_err err = {0};
     char **files;
     int n;
 
-    wanted.add_to_model = summaries;
-    ck_assert_int_eq(train(), 0);
     ck_assert_int_eq(event_files(env_posix(), dir, &files, &n, &err), CREW_OK);
     ck_assert_int_eq(n, 1);
     ck_assert_int_eq(event_reader_open(env_posix(), files[0], &r, &err),
@@ -624,15 +620,92 @@ START_TEST(an_evaluation_writes_its_summaries)
         note_event(e);
         tensorflow__event__free_unpacked(e, NULL);
     }
+    event_reader_close(r);
+    event_files_free(files, n);
+    free(dir);
+}
+
+/* What TensorFlow 2.15 writes for the same hook and summaries (numbers: fields
+ * of Summary.Value). */
+START_TEST(an_evaluation_writes_its_summaries)
+{
+    wanted.add_to_model = summaries;
+    ck_assert_int_eq(train(), 0);
+    note_events("eval");
     ck_assert_str_eq(calls.data,
                      "2 start\n"
                      "2 half:2 logits:5 pic/image/0:4 pic/image/1:4\n"
                      "2 half:2 logits:5 pic/image/0:4 pic/image/1:4\n"
                      "2 loss:2\n"
                      "2 checkpoint_path:8\n");
-    event_reader_close(r);
-    event_files_free(files, n);
-    free(dir);
+}
+END_TEST
+
+static void pictures(struct crew_graph *g,
+                     struct crew_spec *spec,
+                     enum crew_mode mode)
+{
+    if (mode == CREW_EVAL) {
+        crew_spec_metric_image(
+            spec, "pic",
+            crew_reshape(g, probabilities, crew_shape4(-1, 1, 2, 1)), 2);
+        crew_spec_metric_text(spec, "a note", "*text*");
+        crew_spec_metric_histogram(spec, "scores", probabilities);
+        crew_spec_metric(spec, "mean", crew_metric_mean(g, spec->loss));
+    }
+}
+
+/* Beside the numbers, by key, with TensorFlow's tags; not in the log's line. */
+START_TEST(metrics_may_be_pictures)
+{
+    wanted.add_to_model = pictures;
+    ck_assert_int_eq(train(), 0);
+    note_events("eval");
+    ck_assert_str_eq(calls.data,
+                     "2 a note/0:8 loss:2 mean:2 pic/0:4 pic/1:4 scores/0:5\n"
+                     "2 checkpoint_path:8\n");
+}
+END_TEST
+
+static void bad_picture(struct crew_graph *g,
+                        struct crew_spec *spec,
+                        enum crew_mode mode)
+{
+    (void)g;
+    if (mode == CREW_EVAL) {
+        crew_spec_metric_image(spec, "pic", probabilities, 2);
+    }
+}
+
+static void same_key(struct crew_graph *g,
+                     struct crew_spec *spec,
+                     enum crew_mode mode)
+{
+    if (mode == CREW_EVAL) {
+        crew_spec_metric(spec, "k", crew_metric_mean(g, spec->loss));
+        crew_spec_metric_text(spec, "k", "text");
+    }
+}
+
+static void no_text(struct crew_graph *g,
+                    struct crew_spec *spec,
+                    enum crew_mode mode)
+{
+    (void)g;
+    if (mode == CREW_EVAL) {
+        crew_spec_metric_text(spec, "k", NULL);
+    }
+}
+
+START_TEST(pictures_that_are_none)
+{
+    static void (*const bad[])(struct crew_graph *, struct crew_spec *,
+                               enum crew_mode) = {bad_picture, same_key,
+                                                  no_text};
+
+    wanted.add_to_model = bad[_i];
+    ck_assert_int_eq(train(), 1);
+    ck_assert(!has_checkpoint(0));
 }
 END_TEST
 
@@ -656,6 +729,8 @@ int main(void)
     tcase_add_test(t, a_nan_is_an_error_and_never_saved);
     tcase_add_test(t, a_saver_of_ones_own);
     tcase_add_test(t, an_evaluation_writes_its_summaries);
+    tcase_add_test(t, metrics_may_be_pictures);
+    tcase_add_loop_test(t, pictures_that_are_none, 0, 3);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }

@@ -218,10 +218,13 @@ static void write_evaluations(const float *loss, int n, int64_t every)
 
     hook_events_open(env, "/m/eval", false, &events);
     for (int i = 0; i < n; i++) {
-        struct event_scalar s[] = {{"accuracy", 0.5f, 1, NULL},
-                                   {"loss", loss[i], 1, NULL}};
+        struct event_scalar s[] = {{.tag = "accuracy", .value = 0.5f, .n = 1},
+                                   {.tag = "loss", .value = loss[i], .n = 1}};
+        struct crew_err err = {0};
 
-        hook_event_evaluation(events, (i + 1) * every, s, 2, "/m/x");
+        ck_assert_int_eq(
+            hook_event_evaluation(events, (i + 1) * every, s, 2, "/m/x", &err),
+            CREW_OK);
     }
     event_writer_close(events);
 }

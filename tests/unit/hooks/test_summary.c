@@ -192,6 +192,7 @@ END_TEST
 START_TEST(a_folder_that_cannot_be_written_is_one_warning)
 {
     struct event_writer *none = NULL;
+    struct crew_err err = {0};
 
     warnings = 0;
     env_mem_on_log(env, count_warning, NULL);
@@ -203,7 +204,9 @@ START_TEST(a_folder_that_cannot_be_written_is_one_warning)
     hook_event_scalar(none, 1, "x", 1); /* and all of these do nothing */
     hook_event_start(none, 1);
     hook_event_checkpoint(none, 1, "/m");
-    hook_event_evaluation(none, 1, NULL, 0, "/m/model.ckpt-1");
+    ck_assert_int_eq(
+        hook_event_evaluation(none, 1, NULL, 0, "/m/model.ckpt-1", &err),
+        CREW_OK);
 }
 END_TEST
 
