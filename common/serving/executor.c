@@ -341,6 +341,17 @@ static int make_outputs(struct run *r, struct node *n, struct op_call *call)
     return CREW_OK;
 }
 
+/* A node fails by what the export, its files or the feeds are, whatever the
+ * code below says of itself; not so where the disk or memory does. */
+static void node_failed(const struct node *n, struct crew_err *err)
+{
+    (void)crew_err_wrap(err, "node '%s' (%s)", n->def->name, n->def->op);
+    if (err->code != CREW_RESOURCE_EXHAUSTED && err->code != CREW_UNAVAILABLE &&
+        err->code != CREW_PERMISSION_DENIED) {
+        err->exit_code = 65;
+    }
+}
+
 static int run_node(struct run *r, struct node *n)
 {
     struct op_call call = {.node = n->def, .model = r->x->model, .err = r->err};
@@ -356,7 +367,7 @@ static int run_node(struct run *r, struct node *n)
     in = xcalloc((size_t)n->n_in + 1, sizeof *in);
     call.in = in;
     if (gather(r, n, in, &call.n_in) == CREW_OK && n->op->run(&call) != 0) {
-        (void)crew_err_wrap(r->err, "node '%s' (%s)", n->def->name, n->def->op);
+        node_failed(n, r->err);
     }
     free(in);
     for (int i = 0; i < n->n_out; i++) {

@@ -309,7 +309,7 @@ static int read_tensor(struct op_call *call,
     }
     if (call->err->code != CREW_OK) {
         value_release(out);
-        return crew_err_wrap(call->err, "%s", name);
+        return call->err->code;
     }
     value_fix_bools(out);
     return CREW_OK;

@@ -48,6 +48,33 @@ has "$WORK/missing.log" 'Feature: age \(data type: float\) is required'
 run 65 unfed "$BIN/crew" saved-model run --dir "$REGRESSOR"
 has "$WORK/unfed.log" 'You must feed a value for placeholder'
 
+say "a stranger's export: links that lead out of it, files that are not there"
+COMBINED=$GOLDEN/dnn_linear_combined_classifier/saved_model
+hostile() {
+    rm -rf "$WORK/hostile"
+    cp -r "$COMBINED"/* "$WORK/hostile"
+}
+EXAMPLE='examples=[""]'
+hostile
+VOCABULARY=$(compgen -G "$WORK/hostile/assets/*" | head -n 1)
+ln -sf /etc/passwd "$VOCABULARY"
+run 65 link "$BIN/crew" saved-model run --dir "$WORK/hostile" \
+    --input_examples "$EXAMPLE"
+has "$WORK/link.log" 'is no asset of the model$'
+hostile
+mv "$WORK/hostile/assets" "$WORK/elsewhere"
+ln -s "$WORK/elsewhere" "$WORK/hostile/assets"
+run 65 folder "$BIN/crew" saved-model run --dir "$WORK/hostile" \
+    --input_examples "$EXAMPLE"
+has "$WORK/folder.log" 'is no asset of the model$'
+hostile
+rm "$WORK"/hostile/variables/*.data-*
+run 65 variables "$BIN/crew" saved-model run --dir "$WORK/hostile" \
+    --input_examples "$EXAMPLE"
+has "$WORK/variables.log" 'RestoreV2.*No such file or directory$'
+run 0 shape "$BIN/crew" saved-model show --dir "$COMBINED" --format json
+has "$WORK/shape.log" '"method_name":"tensorflow/serving/classify"'
+
 say "an export of our own: show, run, predict"
 run 0 train "$BIN/crew" run "${TINY_ARGS[@]}" --model-dir "$MODEL" \
     --set max_steps=20 --set step_ms=0

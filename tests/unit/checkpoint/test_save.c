@@ -10,6 +10,7 @@
 #include "base/mem_fs.h"
 #include "base/strbuf.h"
 #include "checkpoint/crewdir.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/save.h"
 #include "checkpoint/state.h"
 #include "run_suite.h"
@@ -300,6 +301,45 @@ START_TEST(every_flipped_byte_is_told)
     strbuf_reset(&logged);
     ck_assert_int_eq(latest(&value, &err), 2);
     ck_assert_str_eq(logged.data, "");
+    ckpt_history_free(h);
+}
+END_TEST
+
+/* Where there is a manifest, each byte of each file counts, also those that no
+ * CRC of TensorFlow's covers. */
+START_TEST(manifests_find_every_flipped_byte)
+{
+    static const char *const files[] = {DIR "/model.ckpt-1.index",
+                                        DIR "/model.ckpt-1.data-00000-of-00001",
+                                        DIR "/.crew/model.ckpt-1.manifest"};
+    struct ckpt_history *h = open_history(5, 10000);
+    struct crew_err err = {0};
+    char *bytes = NULL;
+    bool found = false;
+    size_t n = 0;
+
+    must_save(h, 1, 10);
+    ck_assert_int_eq(manifest_check(env, DIR "/model.ckpt-1", &found, &err),
+                     CREW_OK);
+    ck_assert(found);
+    ck_assert_int_eq(manifest_check(env, DIR "/model.ckpt-2", &found, &err),
+                     CREW_OK);
+    ck_assert(!found);
+    ck_assert_int_eq(fs_read_file(env, files[_i], 100000, &bytes, &n, &err),
+                     CREW_OK);
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        struct crew_err bad = {0};
+
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        ck_assert_int_eq(fs_replace_file(env, files[_i], bytes, n, &err),
+                         CREW_OK);
+        ck_assert_msg(manifest_check(env, DIR "/model.ckpt-1", &found, &bad) ==
+                              CREW_DATA_LOSS &&
+                          bad.exit_code == 65,
+                      "bit %zu of %s", bit, files[_i]);
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    free(bytes);
     ckpt_history_free(h);
 }
 END_TEST
@@ -656,6 +696,7 @@ int main(void)
     suite_add_tcase(suite, own);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_disk_error_is_no_damage);
+    tcase_add_loop_test(tc, manifests_find_every_flipped_byte, 0, 3);
     tcase_add_test(tc, every_flipped_byte_is_told);
     tcase_add_loop_test(tc, files_of_every_shorter_length, 0, 2);
     tcase_add_loop_test(tc, no_good_checkpoint_is_an_error, 0, 3);
