@@ -34,6 +34,7 @@ extern const struct bench_row bench_transport_rows[];
 extern const struct bench_row bench_parse_rows[];
 extern const struct bench_row bench_records_rows[];
 extern const struct bench_row bench_ckpt_rows[];
+extern const struct bench_row bench_serving_rows[];
 
 /* Seconds on the monotonic clock. */
 double bench_now(void);

@@ -18,6 +18,7 @@
 static const struct bench_row *const tables[] = {
     bench_compute_rows, bench_kernel_rows,  bench_transport_rows,
     bench_parse_rows,   bench_records_rows, bench_ckpt_rows,
+    bench_serving_rows,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -465,10 +465,26 @@ UNARY(sign, f_sign, g_sign)
 UNARY(erf, erf, NULL)
 UNARY(softplus, f_softplus, NULL)
 UNARY(softsign, f_softsign, NULL)
-UNARY(relu, f_relu, g_relu)
 UNARY(relu6, f_relu6, g_relu6)
 UNARY(elu, f_elu, NULL)
 UNARY(selu, f_selu, NULL)
+
+/* The one that stands behind most matrices: without a call an element. */
+static int run_relu(struct op_call *call)
+{
+    const struct value *x = &call->in[0];
+
+    if (x->dtype != CREW_FLOAT) {
+        return unary(call, f_relu, g_relu);
+    }
+    if (value_new(&call->out[0], CREW_FLOAT, &x->shape, call->err) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < x->n; i++) {
+        call->out[0].f32[i] = x->f32[i] <= 0.0f ? 0.0f : x->f32[i];
+    }
+    return CREW_OK;
+}
 
 static int run_leaky_relu(struct op_call *call)
 {
