@@ -136,7 +136,7 @@ static void read_idx(const uint8_t *data, size_t n)
 static void check_same(const struct value *a, const struct value *b)
 {
     INVARIANT(a->dtype == b->dtype && a->n == b->n);
-    INVARIANT(memcmp(&a->shape, &b->shape, sizeof a->shape) == 0);
+    INVARIANT(shape_equal(&a->shape, &b->shape));
     if (a->dtype != CREW_STRING) {
         INVARIANT(a->n == 0 ||
                   memcmp(a->data, b->data,

@@ -52,6 +52,7 @@ static struct golden_report report = {.family = "cli-json"};
 static cJSON *run(const char *arguments)
 {
     char *command = xasprintf("'%s' %s", tool, arguments), piece[65536];
+    /* Words and folders of the tests alone. NOLINTNEXTLINE(cert-env33-c) */
     FILE *pipe = popen(command, "r");
     struct strbuf text;
     cJSON *json = NULL;
