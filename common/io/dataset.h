@@ -120,13 +120,22 @@ void dataset_shard_by_default(struct crew_dataset *,
                               int64_t num,
                               int64_t index);
 
-/* crew_dataset_csv with a file of another environment, borrowed. */
+/* Datasets of files with files of another environment, borrowed. */
+struct crew_dataset *dataset_idx(struct crew_env *,
+                                 const char *images_path,
+                                 const char *labels_path,
+                                 const char *feature,
+                                 int64_t rows,
+                                 int64_t cols);
+struct crew_dataset *dataset_npy(struct crew_env *,
+                                 const struct crew_column *,
+                                 const char *const *paths,
+                                 int n);
 struct crew_dataset *dataset_csv(struct crew_env *,
                                  const char *path,
                                  const struct crew_csv_column *,
                                  int n,
                                  struct crew_csv);
-/* crew_dataset_tfrecord with files of another environment, borrowed. */
 struct crew_dataset *dataset_tfrecord(struct crew_env *,
                                       const struct crew_tfrecord *,
                                       const struct crew_record_feature *,

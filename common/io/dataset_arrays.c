@@ -14,12 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "io/gz_limit.h"
+#include "io/input_file.h"
 
 #include "base/banned.h"
 
@@ -38,6 +37,7 @@ struct array {
 
 struct arrays {
     struct crew_dataset base;
+    struct crew_env *env; /* borrowed; NULL: the caller's arrays */
     struct array array[DATASET_MAX_COMPONENTS];
     int64_t n, next; /* rows; -1: the files are not open */
 };
@@ -120,32 +120,6 @@ static int bad_file(const char *path, struct crew_err *err, const char *what)
     return crew_err_exit(err, CREW_DATA_LOSS, 65, "%s: %s", path, what);
 }
 
-static int too_short(const char *path, struct crew_err *err)
-{
-    return bad_file(path, err,
-                    "shorter than its header says, or damaged. Fix: get or "
-                    "write the file anew");
-}
-
-static int read_exactly(gzFile file,
-                        const char *path,
-                        void *to,
-                        size_t n,
-                        struct crew_err *err)
-{
-    while (n > 0) {
-        unsigned chunk = n > (1u << 30) ? 1u << 30 : (unsigned)n;
-        int got = gzread(file, to, chunk);
-
-        if (got <= 0) {
-            return too_short(path, err);
-        }
-        to = (char *)to + got;
-        n -= (size_t)got;
-    }
-    return CREW_OK;
-}
-
 static bool parse_kind(const char *header, enum kind *kind)
 {
     static const struct {
@@ -198,33 +172,32 @@ static bool parse_shape(const char *header, struct crew_shape *shape)
     return true;
 }
 
-static int read_header(gzFile file,
-                       const char *path,
+static int read_header(struct input_file *file,
                        char header[MAX_HEADER + 1],
                        struct crew_err *err)
 {
     uint8_t head[12];
     size_t n;
 
-    if (read_exactly(file, path, head, 10, err) != CREW_OK) {
+    if (input_file_read(file, head, 10, err) != CREW_OK) {
         return err->code;
     }
     if (memcmp(head, "\x93NUMPY", 6) != 0) {
-        return bad_file(path, err,
+        return bad_file(file->path, err,
                         "not a .npy file: its magic is not \\x93NUMPY");
     }
     n = (size_t)head[8] | (size_t)head[9] << 8;
     if (head[6] > 1) { /* version 2 and 3: four bytes */
-        if (read_exactly(file, path, head + 10, 2, err) != CREW_OK) {
+        if (input_file_read(file, head + 10, 2, err) != CREW_OK) {
             return err->code;
         }
         n |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
     }
     if (n > MAX_HEADER) {
-        return bad_file(path, err, "its header is longer than 64 KiB");
+        return bad_file(file->path, err, "its header is longer than 64 KiB");
     }
     header[n] = '\0';
-    return read_exactly(file, path, header, n, err);
+    return input_file_read(file, header, n, err);
 }
 
 /* Rows of the file, whose other dimensions must be those of the component. */
@@ -277,7 +250,7 @@ static int check_range(const struct array *a,
                      dtype_name(c->dtype), c->name);
 }
 
-static int read_array(gzFile file,
+static int read_array(struct input_file *file,
                       struct array *a,
                       const struct dataset_component *c,
                       int64_t *rows,
@@ -287,7 +260,7 @@ static int read_array(gzFile file,
     struct crew_shape shape;
     int64_t n = 0;
 
-    if (read_header(file, a->path, header, err) != CREW_OK) {
+    if (read_header(file, header, err) != CREW_OK) {
         goto out;
     }
     if (!parse_kind(header, &a->kind) || !parse_shape(header, &shape) ||
@@ -305,16 +278,18 @@ static int read_array(gzFile file,
         (void)bad_file(a->path, err, "its header announces more than 64 GiB");
         goto out;
     }
-    if (!gz_may_hold(a->path, (uint64_t)n * kind_size(a->kind))) {
-        (void)too_short(a->path, err);
+    if (!input_file_may_hold(file, (uint64_t)n * kind_size(a->kind))) {
+        (void)bad_file(a->path, err,
+                       "shorter than its header says. Fix: get or write the "
+                       "file anew");
         goto out;
     }
     free(a->owned); /* of a try that failed */
     a->owned = NULL;
     if (mem_try((size_t)n + 1, kind_size(a->kind), a->path, &a->owned, err) ==
             CREW_OK &&
-        read_exactly(file, a->path, a->owned, (size_t)n * kind_size(a->kind),
-                     err) == CREW_OK &&
+        input_file_read(file, a->owned, (size_t)n * kind_size(a->kind), err) ==
+            CREW_OK &&
         check_range(a, c, n, err) == CREW_OK) {
         a->data = a->owned;
         *rows = shape.dim[0];
@@ -324,21 +299,20 @@ out:
     return err->code;
 }
 
-static int open_array(struct array *a,
+static int open_array(struct crew_env *env,
+                      struct array *a,
                       const struct dataset_component *c,
                       int64_t *rows,
                       struct crew_err *err)
 {
-    gzFile file = gzopen(a->path, "rb");
+    struct input_file file;
 
-    if (file == NULL) {
-        return crew_err_exit(
-            err, errno == ENOENT ? CREW_NOT_FOUND : CREW_UNAVAILABLE, 66,
-            "%s: %s. Fix: check the path", a->path, strerror(errno));
+    if (input_file_open(&file, env, a->path, "check the path", err) !=
+        CREW_OK) {
+        return err->code;
     }
-    (void)gzbuffer(file, 256 * 1024);
-    (void)read_array(file, a, c, rows, err);
-    (void)gzclose(file);
+    (void)read_array(&file, a, c, rows, err);
+    input_file_close(&file);
     return err->code;
 }
 
@@ -349,8 +323,8 @@ static int open_files(struct arrays *d, struct crew_err *err)
     for (int k = 0; d->n < 0 && k < d->base.spec.n; k++) {
         int64_t rows = 0;
 
-        if (open_array(&d->array[k], &d->base.spec.component[k], &rows, err) !=
-            CREW_OK) {
+        if (open_array(d->env, &d->array[k], &d->base.spec.component[k], &rows,
+                       err) != CREW_OK) {
             return err->code;
         }
         if (k > 0 && rows != n) {
@@ -497,11 +471,14 @@ struct crew_dataset *crew_dataset_arrays(const struct crew_column *columns,
     return &d->base;
 }
 
-struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,
-                                      const char *const *paths,
-                                      int n)
+struct crew_dataset *dataset_npy(struct crew_env *env,
+                                 const struct crew_column *columns,
+                                 const char *const *paths,
+                                 int n)
 {
     struct arrays *d = dataset_new(sizeof *d, &arrays_ops, NULL);
+
+    d->env = env;
 
     d->n = -1;
     for (int i = 0; i < n; i++) {
@@ -512,4 +489,11 @@ struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,
         }
     }
     return &d->base;
+}
+
+struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,
+                                      const char *const *paths,
+                                      int n)
+{
+    return dataset_npy(env_posix(), columns, paths, n);
 }

@@ -14,14 +14,12 @@
  * numbers. */
 #include "io/dataset.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "io/gz_limit.h"
+#include "io/input_file.h"
 
 #include "base/banned.h"
 
@@ -29,6 +27,7 @@
 
 struct idx {
     struct crew_dataset base;
+    struct crew_env *env; /* borrowed */
     char *images_path, *labels_path;
     int64_t rows, cols, n, next;
     uint8_t *pixels; /* (n, rows * cols); NULL until opened */
@@ -42,61 +41,8 @@ static uint32_t get_be32(const uint8_t *p)
            p[3];
 }
 
-static int lost(gzFile file, const char *path, struct crew_err *err)
-{
-    int number = Z_OK;
-    const char *text = gzerror(file, &number);
-
-    if (number == Z_OK || number == Z_BUF_ERROR) {
-        return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                             "%s: truncated. Fix: get the file anew", path);
-    }
-    return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                         "%s: corrupt (%s). Fix: get the file anew", path,
-                         number == Z_ERRNO ? strerror(errno) : text);
-}
-
-static int read_exactly(gzFile file,
-                        const char *path,
-                        uint8_t *to,
-                        size_t n,
-                        struct crew_err *err)
-{
-    while (n > 0) {
-        unsigned chunk = n > (1u << 30) ? 1u << 30 : (unsigned)n;
-        int got = gzread(file, to, chunk);
-
-        if (got <= 0) {
-            return lost(file, path, err);
-        }
-        to += got;
-        n -= (size_t)got;
-    }
-    return CREW_OK;
-}
-
-/* Nothing may follow; reading the end is also what checks gzip's CRC. */
-static int check_end(gzFile file, const char *path, struct crew_err *err)
-{
-    uint8_t byte;
-    int got = gzread(file, &byte, 1), number = Z_OK;
-
-    (void)gzerror(file, &number);
-    if (got < 0 || (got == 0 && number != Z_OK)) { /* 0: cut in the CRC */
-        return lost(file, path, err);
-    }
-    if (got > 0) {
-        return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                             "%s: more bytes than its header announces. Fix: "
-                             "get the file anew",
-                             path);
-    }
-    return CREW_OK;
-}
-
 /* The header: checks magic and rank, fills the sizes. */
-static int read_header(gzFile file,
-                       const char *path,
+static int read_header(struct input_file *file,
                        int rank,
                        int64_t dims[3],
                        struct crew_err *err)
@@ -104,17 +50,17 @@ static int read_header(gzFile file,
     uint8_t head[16];
     uint32_t want = 0x0800u | (uint32_t)rank;
 
-    if (read_exactly(file, path, head, 4, err) != CREW_OK) {
+    if (input_file_read(file, head, 4, err) != CREW_OK) {
         return err->code;
     }
     if (get_be32(head) != want) {
         return crew_err_exit(err, CREW_DATA_LOSS, 65,
                              "%s: not an idx file of %s: its magic number is "
                              "0x%08x, not 0x%08x",
-                             path, rank == 3 ? "images" : "labels",
+                             file->path, rank == 3 ? "images" : "labels",
                              get_be32(head), want);
     }
-    if (read_exactly(file, path, head + 4, 4 * (size_t)rank, err) != CREW_OK) {
+    if (input_file_read(file, head + 4, 4 * (size_t)rank, err) != CREW_OK) {
         return err->code;
     }
     for (int i = 0; i < rank; i++) {
@@ -125,7 +71,8 @@ static int read_header(gzFile file,
 
 /* The whole file of rank `rank`; images must be rows x cols. *n gets the number
  * of images or labels. */
-static int read_file(const char *path,
+static int read_file(struct crew_env *env,
+                     const char *path,
                      int rank,
                      int64_t rows,
                      int64_t cols,
@@ -135,17 +82,15 @@ static int read_file(const char *path,
 {
     int64_t dims[3] = {0, 1, 1};
     void *data = NULL;
-    gzFile file = gzopen(path, "rb");
+    struct input_file file;
 
-    if (file == NULL) {
-        int code = errno == ENOENT ? CREW_NOT_FOUND : CREW_UNAVAILABLE;
-        return crew_err_exit(err, code, 66,
-                             "%s: %s. Fix: check the path, or install the data "
-                             "(Debian: dataset-fashion-mnist)",
-                             path, strerror(errno));
+    if (input_file_open(&file, env, path,
+                        "check the path, or install the data (Debian: "
+                        "dataset-fashion-mnist)",
+                        err) != CREW_OK) {
+        return err->code;
     }
-    (void)gzbuffer(file, 256 * 1024);
-    if (read_header(file, path, rank, dims, err) != CREW_OK) {
+    if (read_header(&file, rank, dims, err) != CREW_OK) {
         goto out;
     }
     if (rank == 3 && (dims[1] != rows || dims[2] != cols)) {
@@ -163,13 +108,16 @@ static int read_file(const char *path,
         goto out;
     }
     size_t size = (size_t)(dims[0] * dims[1] * dims[2]);
-    if (!gz_may_hold(path, size)) {
-        (void)lost(file, path, err);
+    if (!input_file_may_hold(&file, size)) {
+        crew_err_exit(err, CREW_DATA_LOSS, 65,
+                      "%s: truncated: it cannot hold the %zu bytes that its "
+                      "header announces. Fix: get the file anew",
+                      path, size);
         goto out;
     }
     if (mem_try(size, 1, path, &data, err) != CREW_OK ||
-        read_exactly(file, path, data, size, err) != CREW_OK ||
-        check_end(file, path, err) != CREW_OK) {
+        input_file_read(&file, data, size, err) != CREW_OK ||
+        input_file_end(&file, err) != CREW_OK) {
         goto out;
     }
     *bytes = data;
@@ -177,7 +125,7 @@ static int read_file(const char *path,
     data = NULL;
 out:
     free(data);
-    (void)gzclose(file);
+    input_file_close(&file);
     return err->code;
 }
 
@@ -189,9 +137,9 @@ static int open_files(struct idx *d, struct crew_err *err)
     if (d->pixels != NULL) {
         return CREW_OK;
     }
-    if (read_file(d->images_path, 3, d->rows, d->cols, &pixels, &n, err) !=
-            CREW_OK ||
-        read_file(d->labels_path, 1, 1, 1, &labels, &num_labels, err) !=
+    if (read_file(d->env, d->images_path, 3, d->rows, d->cols, &pixels, &n,
+                  err) != CREW_OK ||
+        read_file(d->env, d->labels_path, 1, 1, 1, &labels, &num_labels, err) !=
             CREW_OK) {
         goto fail;
     }
@@ -300,13 +248,16 @@ static const struct dataset_ops idx_ops = {
     .at = idx_at,
 };
 
-struct crew_dataset *crew_dataset_idx(const char *images_path,
-                                      const char *labels_path,
-                                      const char *feature,
-                                      int64_t rows,
-                                      int64_t cols)
+struct crew_dataset *dataset_idx(struct crew_env *env,
+                                 const char *images_path,
+                                 const char *labels_path,
+                                 const char *feature,
+                                 int64_t rows,
+                                 int64_t cols)
 {
     struct idx *d = dataset_new(sizeof *d, &idx_ops, NULL);
+
+    d->env = env;
 
     if (rows < 1 || cols < 1 || rows > 65536 || cols > 65536) {
         crew_err_set(
@@ -328,4 +279,14 @@ struct crew_dataset *crew_dataset_idx(const char *images_path,
     dataset_add_component(&d->base, "label", CREW_INT32, crew_scalar_shape(),
                           true);
     return &d->base;
+}
+
+struct crew_dataset *crew_dataset_idx(const char *images_path,
+                                      const char *labels_path,
+                                      const char *feature,
+                                      int64_t rows,
+                                      int64_t cols)
+{
+    return dataset_idx(env_posix(), images_path, labels_path, feature, rows,
+                       cols);
 }

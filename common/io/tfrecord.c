@@ -244,10 +244,13 @@ int tfrecord_next(struct tfrecord_reader *r, struct crew_err *err)
     while (!ok) {
         int rc = next(r, &ok, err);
 
-        if (rc != CREW_OK) {
-            return rc == CREW_DATA_LOSS && r->path != NULL
-                       ? crew_err_wrap(err, "%s", r->path)
-                       : rc;
+        if (rc == CREW_DATA_LOSS && r->path != NULL) {
+            return crew_err_wrap(err, "%s", r->path);
+        }
+        if (rc != CREW_OK) { /* the file system names the path itself */
+            return rc == CREW_OUT_OF_RANGE || rc == CREW_DATA_LOSS
+                       ? rc
+                       : crew_err_wrap(err, "record at %" PRIu64, r->offset);
         }
     }
     return CREW_OK;

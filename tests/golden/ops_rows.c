@@ -14,7 +14,7 @@
 /* --------------------------------------------------------------------- rows */
 
 static const struct op_def *const table[] = {
-#define ROW(symbol) &symbol,
+#define ROW(symbol) &(symbol),
 #include "graph/op_list.h"
 #undef ROW
 };

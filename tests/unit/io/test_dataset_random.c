@@ -63,12 +63,13 @@ static void write_files(void)
     char npy[128 + sizeof ids] = "\x93NUMPY\x01", csv[256];
     const char *head =
         "{'descr': '<i8', 'fortran_order': False, 'shape': (17,), }\n";
-    size_t n = 0;
+    size_t n = strlen(head);
 
-    npy[8] = (char)strlen(head);
-    memcpy(npy + 10, head, strlen(head));
-    memcpy(npy + 10 + strlen(head), ids, sizeof ids);
-    write_text(npy_path, npy, 10 + strlen(head) + sizeof ids);
+    npy[8] = (char)n;
+    memcpy(npy + 10, head, n + 1);
+    memcpy(npy + 10 + n, ids, sizeof ids);
+    write_text(npy_path, npy, 10 + n + sizeof ids);
+    n = 0;
     for (int i = 0; i < ROWS; i++) {
         n += (size_t)snprintf(csv + n, sizeof csv - n, "%d\n", i);
     }
