@@ -206,7 +206,12 @@ struct crew_node *crew_cosine_distance(struct crew_graph *g,
     }
     crew_scope_push(g, "cosine_distance_loss");
     labels = as_floats(g, labels);
-    if (!graph_broken(g) && !shape_equal(&labels->shape, &predictions->shape)) {
+    if (predictions == NULL) {
+        x = graph_fail(g,
+                       "cosine_distance_loss: Argument `predictions` must "
+                       "not be None.");
+    } else if (!graph_broken(g) &&
+               !shape_equal(&labels->shape, &predictions->shape)) {
         char a[128], b[128];
 
         x = graph_fail(
