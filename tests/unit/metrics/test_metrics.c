@@ -150,6 +150,108 @@ START_TEST(no_labels_stick_in_the_graph)
 }
 END_TEST
 
+static void top_k_of_too_many(struct crew_graph *g,
+                              struct crew_node *ids,
+                              struct crew_node *x)
+{
+    (void)crew_metric_precision_at_k(g, ids, x, 4);
+}
+
+static void top_k_of_scores(struct crew_graph *g,
+                            struct crew_node *ids,
+                            struct crew_node *x)
+{
+    (void)crew_metric_recall_at_top_k(g, ids, x);
+}
+
+static void one_class_of_a_mean(struct crew_graph *g,
+                                struct crew_node *ids,
+                                struct crew_node *x)
+{
+    (void)ids;
+    (void)crew_metric_only_class(crew_metric_mean(g, x), 1);
+}
+
+static void tensor_of_a_batch(struct crew_graph *g,
+                              struct crew_node *ids,
+                              struct crew_node *x)
+{
+    (void)ids;
+    (void)crew_metric_mean_tensor(g, x);
+}
+
+static void specificity_of_two(struct crew_graph *g,
+                               struct crew_node *ids,
+                               struct crew_node *x)
+{
+    (void)ids;
+    (void)crew_metric_sensitivity_at_specificity(g, x, x, 2, 200);
+}
+
+static void no_classes(struct crew_graph *g,
+                       struct crew_node *ids,
+                       struct crew_node *x)
+{
+    (void)x;
+    (void)crew_metric_mean_iou(g, ids, ids, 0);
+}
+
+static const struct {
+    void (*build)(struct crew_graph *, struct crew_node *, struct crew_node *);
+    const char *words;
+} wrong[] = {
+    {top_k_of_too_many, "input must have at least k columns; k is 4"},
+    {top_k_of_scores, "predictions must be integers"},
+    {one_class_of_a_mean, "crew_metric_mean has no class_id"},
+    {tensor_of_a_batch, "x has the batch in front"},
+    {specificity_of_two,
+     "`specificity` must be in the range [0, 1]. Currently, 2"},
+    {no_classes, "num_classes is 0, must be 1 to 10000"},
+};
+
+START_TEST(misuse_is_named)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_node *ids = graph_input(g, "ids", CREW_INT64, crew_shape1(-1));
+    struct crew_node *x = graph_input(g, "x", CREW_FLOAT, crew_shape2(-1, 3));
+    struct crew_err err = {0};
+
+    wrong[_i].build(g, ids, x);
+    ck_assert_int_eq(crew_graph_status(g, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(err.msg, wrong[_i].words) != NULL, "got %s", err.msg);
+    graph_free(g);
+}
+END_TEST
+
+/* A mean an element, through a plan; the weights are one an element. */
+START_TEST(mean_tensor_has_a_value_an_element)
+{
+    struct crew_graph *g = graph_new();
+    struct crew_node *x = graph_input(g, "x", CREW_FLOAT, crew_shape2(-1, 2));
+    struct crew_node *sums =
+        crew_reduce(g, CREW_REDUCE_SUM, x, (const int[]){0}, 1, false);
+    struct crew_metric *m = crew_metric_mean_tensor(g, sums);
+    double *state = metric_state_new(m);
+    const float batch[] = {1, 2, 3, 4};
+    struct plan_feed feed = {x, CREW_FLOAT, batch};
+    struct crew_err err = {0};
+    struct plan *p = NULL;
+    float values[2];
+
+    ck_assert_int_eq(plan_new(g, &sums, 1, NULL, 2, &p, &err), CREW_OK);
+    for (int64_t rows = 1; rows <= 2; rows++) {
+        ck_assert_int_eq(plan_forward(p, &feed, 1, rows, 0, 0, &err), CREW_OK);
+        ck_assert_int_eq(metric_update(m, state, p, &err), CREW_OK);
+    }
+    ck_assert_int_eq(metric_num_values(m), 2);
+    metric_values(m, state, values);
+    ck_assert(values[0] == 2.5f && values[1] == 4.0f);
+    free(state);
+    plan_free(p);
+    graph_free(g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metrics");
@@ -160,6 +262,9 @@ int main(void)
     tcase_add_test(tc, a_label_that_is_no_class_is_named);
     tcase_add_test(tc, wrong_operands_stick_in_the_graph);
     tcase_add_test(tc, no_labels_stick_in_the_graph);
+    tcase_add_loop_test(tc, misuse_is_named, 0,
+                        (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_test(tc, mean_tensor_has_a_value_an_element);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
