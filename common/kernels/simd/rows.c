@@ -220,7 +220,7 @@ static float max_of(int64_t n, const float *x)
 
 float k_exp_row(int64_t n, const float *x, float *e, float *max)
 {
-    float lanes[LANES] = {0}, top = max_of(n, x);
+    float lanes[LANES] = {0}, top = max_of(n, x), rest = 0;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         K_VECTOR
@@ -230,12 +230,13 @@ float k_exp_row(int64_t n, const float *x, float *e, float *max)
             lanes[k] += y;
         }
     }
-    for (int k = 0; i < n; i++, k++) {
+    /* Few classes are added up in their order, as a plain loop would. */
+    for (; i < n; i++) {
         e[i] = exp_of(x[i] - top);
-        lanes[k] += e[i];
+        rest += e[i];
     }
     *max = top;
-    return (float)add_lanes(lanes);
+    return n < LANES ? rest : (float)(add_lanes(lanes) + (double)rest);
 }
 
 void k_divide(int64_t n, float by, float *y)
