@@ -139,7 +139,7 @@ static const struct {
     const char *part; /* of the message */
 } bad_npy[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 15,
-     CREW_DATA_LOSS, "shorter than its header says"},
+     CREW_DATA_LOSS, "truncated at byte"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 24,
      CREW_DATA_LOSS, "the job expects rows of (2)"},
     {"{'descr': '<c8', 'fortran_order': False, 'shape': (2, 2), }", 32,
