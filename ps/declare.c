@@ -74,7 +74,8 @@ static int add_var(struct declaration *d,
                             "dimensions with a name",
                             v->name != NULL ? v->name : "", CREW_MAX_RANK);
     }
-    struct declare_var out = {.dtype = v->dtype, .optimizer = v->optimizer};
+    struct declare_var out = {
+        .dtype = v->dtype, .optimizer = v->optimizer, .table = v->table != 0};
     out.shape.rank = (int)v->n_dims;
     for (size_t i = 0; i < v->n_dims; i++) {
         out.shape.dim[i] = v->dims[i];
@@ -82,6 +83,10 @@ static int add_var(struct declaration *d,
     int rc = shape_count(&out.shape, &out.n, err);
     if (rc != CREW_OK) {
         return crew_err_wrap(err, "variable %s", v->name);
+    }
+    if (out.table && (out.shape.rank < 1 || out.n < 1)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "variable %s: a table has rows", v->name);
     }
     out.name = xstrdup(v->name);
     d->vars[d->num_vars++] = out;
@@ -99,12 +104,21 @@ static int add_place(struct declaration *d,
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
                             "granule %u does not lie in a variable", g->id);
     }
+    const struct declare_var *v = &d->vars[g->variable];
+    int64_t width = v->table ? v->n / v->shape.dim[0] : 0;
+    if (width > 0 &&
+        (g->offset % (uint64_t)width != 0 || g->count % (uint64_t)width != 0)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "granule %u does not hold whole rows of %s", g->id,
+                            v->name);
+    }
     d->places[d->num_places++] =
         (struct shard_place){.id = g->id,
                              .variable = g->variable,
                              .optimizer = d->vars[g->variable].optimizer,
                              .offset = (int64_t)g->offset,
-                             .count = (int64_t)g->count};
+                             .count = (int64_t)g->count,
+                             .width = width};
     return CREW_OK;
 }
 
@@ -198,6 +212,11 @@ int declare_add(struct declaration *d,
     crew_err_exit(err, CREW_FAILED_PRECONDITION, 78, \
                   "model differs from the chief's: " __VA_ARGS__)
 
+static const char *gradient_kind(const struct declare_var *v)
+{
+    return v->table ? "single rows" : "the whole";
+}
+
 static int compare_vars(const struct declaration *a,
                         const struct declaration *b,
                         struct crew_err *err)
@@ -214,6 +233,13 @@ static int compare_vars(const struct declaration *a,
                            b->vars[i].name,
                            shape_text(&b->vars[i].shape, here, sizeof(here)),
                            shape_text(&a->vars[i].shape, there, sizeof(there)));
+        }
+        if (a->vars[i].table != b->vars[i].table) {
+            return DIFFERS(
+                "variable %s has gradients of %s here, of %s at the "
+                "chief",
+                b->vars[i].name, gradient_kind(&b->vars[i]),
+                gradient_kind(&a->vars[i]));
         }
         if (a->vars[i].optimizer != b->vars[i].optimizer) {
             return DIFFERS(

@@ -15,6 +15,7 @@ struct declare_var {
     struct crew_shape shape;
     int64_t n;
     uint32_t optimizer; /* which of the declaration's */
+    bool table;         /* its gradients are of rows */
 };
 
 struct declaration {

@@ -6,6 +6,7 @@
 
 #include "ps.h"
 
+#include "answer.h"
 #include "declare.h"
 #include "end.h"
 #include "members.h"
@@ -59,6 +60,7 @@ struct link {
     uint64_t load_call;
     void *buffer; /* gradients land here, one granule at a time */
     size_t buffer_size;
+    struct answer_room answers;
     struct grave *grave;
     Crew__AwaitReply told; /* what AWAIT has last answered */
     bool told_once;

@@ -24,6 +24,8 @@
  * doubled a frame): judged as any other, but not answered.
  * - Synchronous, and the update has been made already: not taken in; the
  * answer says that it is late.
+ * - Rows of a table that do not ascend or are not there: an error for the call;
+ * nothing of that part is applied.
  * - Wrong CRC, wrong size, no such granule, a rate that is no number: the
  * connection is closed; the
  * trainer comes back and sends the step again. */
@@ -37,7 +39,7 @@
 void *link_buffer(struct link *l, uint64_t size)
 {
     const struct shard *s = l->ps->shard;
-    uint64_t most = s != NULL ? (uint64_t)s->max_count * sizeof(float) : 0;
+    uint64_t most = s != NULL ? s->max_bytes : 0;
     if (size > most) {
         return NULL;
     }
@@ -86,6 +88,7 @@ void push_request(struct link *l,
     }
     l->push_call = call_id;
     l->alone = trainers_alive(ps) <= 1;
+    answer_begin(&l->answers, ps->shard);
     if (!judge_state(ps, q->self, false, &member, &r)) {
         refuse_call(l, call_id, &r);
         return;
@@ -120,21 +123,19 @@ void *push_dest(struct link *l, const struct rpc_in *in)
         return NULL;
     }
     const struct shard_granule *g = shard_find(l->ps->shard, part->granule);
-    if (g == NULL || !sound(g, part) ||
-        in->head.payload_len != (uint64_t)g->count * sizeof(float)) {
+    if (g == NULL || !sound(g, part) || !shard_fits(g, in->head.payload_len)) {
         return NULL;
     }
     return link_buffer(l, in->head.payload_len);
 }
 
-static void answer_value(struct link *l,
-                         uint64_t call_id,
-                         const struct shard_granule *g)
+static void answer_granule(struct link *l,
+                           uint64_t call_id,
+                           const struct shard_granule *g)
 {
     Crew__ValuePart value = CREW__VALUE_PART__INIT;
-    value.granule = g->id;
-    rpc_reply_part(l->session, RPC_PUSH_PULL, call_id, &value.base, g->value,
-                   (size_t)g->count * sizeof(float), false);
+    answer_value(&l->answers, l->session, RPC_PUSH_PULL, call_id, g,
+                 answer_noted(&l->answers, l->ps->shard, g), &value, false);
 }
 
 /* Of the step's granules: what has got lost on the way is not answered, so that
@@ -147,7 +148,7 @@ static void answer_all_values(struct link *l,
     const struct shard *s = l->ps->shard;
     for (uint32_t i = 0; i < s->num_granules; i++) {
         if (shard_has(s, &s->granules[i], member, seq)) {
-            answer_value(l, call_id, &s->granules[i]);
+            answer_granule(l, call_id, &s->granules[i]);
         }
     }
 }
@@ -172,16 +173,60 @@ static void answer_end(struct link *l,
     rpc_reply(l->session, RPC_PUSH_PULL, call_id, &reply.base);
 }
 
+/* A gradient as it has arrived: of a table, or whole. */
+struct arrived {
+    struct shard_granule *g;
+    const float *whole;
+    struct optim_rows rows;
+};
+
+/* False: the part is of no granule, or its rows are not sound, which is said.
+ */
+static bool read_gradient(struct link *l,
+                          const struct rpc_in *in,
+                          const Crew__PushPart *part,
+                          const void *payload,
+                          struct arrived *out)
+{
+    struct crew_err err = {0};
+    struct refusal r;
+    out->g = shard_find(l->ps->shard, part->granule);
+    out->whole = payload;
+    if (out->g == NULL) {
+        return false;
+    }
+    if (out->g->width == 0) {
+        return payload != NULL;
+    }
+    if (in->head.payload_len > 0 && payload == NULL) {
+        return false;
+    }
+    if (!sound(out->g, part) || !shard_fits(out->g, in->head.payload_len)) {
+        return false;
+    }
+    if (shard_read_rows(out->g, payload, in->head.payload_len, &out->rows,
+                        &err) != CREW_OK) {
+        refuse_err(&r, &err);
+        refuse_call(l, in->head.call_id, &r);
+        return false;
+    }
+    return true;
+}
+
 static void apply(struct link *l,
                   int member,
-                  struct shard_granule *g,
-                  const Crew__PushPart *part,
-                  const float *grad)
+                  const struct arrived *a,
+                  const Crew__PushPart *part)
 {
     struct ps *ps = l->ps;
+    struct shard_granule *g = a->g;
     const Crew__Identity *who = part->self;
-    bool fresh = shard_apply(ps->shard, g, member, who->seq,
-                             part->learning_rate, part->global_step, grad);
+    bool fresh =
+        g->width > 0
+            ? shard_apply_rows(ps->shard, g, member, who->seq,
+                               part->learning_rate, part->global_step, &a->rows)
+            : shard_apply(ps->shard, g, member, who->seq, part->learning_rate,
+                          part->global_step, a->whole);
     if (fresh && ps->o.probe.applied != NULL) {
         ps->o.probe.applied(ps->o.probe.self, (int)who->role, who->index,
                             who->incarnation, who->seq, g->id);
@@ -206,18 +251,21 @@ static void stage_part(struct link *l,
                        uint64_t call_id,
                        int member,
                        const Crew__PushPart *part,
-                       const float *grad)
+                       const struct arrived *a)
 {
     struct stage *s = l->ps->stage;
-    struct shard_granule *g =
-        grad != NULL ? shard_find(l->ps->shard, part->granule) : NULL;
     struct stage_tag tag = {.incarnation = part->self->incarnation,
                             .seq = part->self->seq,
                             .step = part->global_step,
                             .batches = part->batch + 1,
                             .learning_rate = part->learning_rate};
-    if (g == NULL || s->sums[member] == NULL ||
-        stage_add(s, g, member, &tag, grad) != STAGE_WRONG) {
+    if (s->sums[member] == NULL) {
+        return;
+    }
+    enum stage_answer answer =
+        a->g->width > 0 ? stage_add_rows(s, a->g, member, &tag, &a->rows)
+                        : stage_add(s, a->g, member, &tag, a->whole);
+    if (answer != STAGE_WRONG) {
         return;
     }
     struct refusal r;
@@ -227,13 +275,20 @@ static void stage_part(struct link *l,
     refuse_call(l, call_id, &r);
 }
 
+static bool is_answered(const struct link *l, uint64_t call_id)
+{
+    return call_id == l->push_call && call_id != l->refused_call;
+}
+
 void push_part(struct link *l, const struct rpc_in *in, void *payload)
 {
     struct ps *ps = l->ps;
     uint64_t call_id = in->head.call_id;
+    bool last = (in->head.flags & RPC_FLAG_END) != 0;
     const Crew__PushPart *part = (const Crew__PushPart *)rpc_session_unpack(
         l->session, &crew__push_part__descriptor, in->header,
         in->head.header_len);
+    struct arrived a;
     struct refusal r;
     int member = -1;
     if (part == NULL || !link_speaks(l, part->self)) {
@@ -243,25 +298,25 @@ void push_part(struct link *l, const struct rpc_in *in, void *payload)
         refuse_call(l, call_id, &r);
         return;
     }
-    if (ps->stage != NULL) {
-        stage_part(l, call_id, member, part, payload);
-    }
-    bool answer = call_id == l->push_call && call_id != l->refused_call;
-    if (ps->stage != NULL) {
-        if (answer && (in->head.flags & RPC_FLAG_END) != 0) {
-            answer_staged(l, call_id, member, part);
+    bool have = read_gradient(l, in, part, payload, &a);
+    bool answer = is_answered(l, call_id);
+    if (have && ps->stage != NULL) {
+        stage_part(l, call_id, member, part, &a);
+    } else if (have) {
+        apply(l, member, &a, part);
+        if (answer) {
+            answer_note(&l->answers, ps->shard, a.g, part->version);
         }
+        if (answer && l->alone) {
+            answer_granule(l, call_id, a.g);
+        }
+    }
+    if (!last || !is_answered(l, call_id)) {
         return;
     }
-    struct shard_granule *g =
-        payload != NULL ? shard_find(ps->shard, part->granule) : NULL;
-    if (g != NULL) {
-        apply(l, member, g, part, payload);
-        if (answer && l->alone) {
-            answer_value(l, call_id, g);
-        }
-    }
-    if (answer && (in->head.flags & RPC_FLAG_END) != 0) {
+    if (ps->stage != NULL) {
+        answer_staged(l, call_id, member, part);
+    } else {
         if (!l->alone) {
             answer_all_values(l, call_id, member, part->self->seq);
         }

@@ -197,6 +197,7 @@ static void on_gone(void *self,
     grave_leave(l);
     declare_release(&l->declaration);
     free(l->buffer);
+    answer_release(&l->answers);
     l->magic = 0;
     free(l);
     meet_flush(ps);

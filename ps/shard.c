@@ -17,7 +17,7 @@ static int64_t padded(int64_t count)
     return (count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
-/* Sets id_limit and max_count; no sum of elements overflows. */
+/* Sets id_limit and max_bytes; no sum of elements overflows. */
 static int measure(struct shard *s,
                    const struct shard_place *places,
                    struct crew_err *err)
@@ -26,14 +26,18 @@ static int measure(struct shard *s,
     for (uint32_t i = 0; i < s->num_granules; i++) {
         const struct shard_place *p = &places[i];
         if (p->id >= MAX_ID || p->count <= 0 ||
-            p->count > INT64_MAX / 8 - ALIGN_FLOATS - sum) {
+            p->count > INT64_MAX / 8 - ALIGN_FLOATS - sum || p->width < 0 ||
+            (p->width > 0 &&
+             (p->count % p->width != 0 || p->count / p->width > UINT32_MAX))) {
             return crew_err_set(err, CREW_INVALID_ARGUMENT,
                                 "granule %u has %lld elements", p->id,
                                 (long long)p->count);
         }
         sum += padded(p->count);
         s->id_limit = p->id >= s->id_limit ? p->id + 1 : s->id_limit;
-        s->max_count = p->count > s->max_count ? p->count : s->max_count;
+        int64_t ids = p->width > 0 ? p->count / p->width : 0;
+        size_t bytes = (size_t)(p->count + ids) * sizeof(float);
+        s->max_bytes = bytes > s->max_bytes ? bytes : s->max_bytes;
     }
     return CREW_OK;
 }
@@ -52,6 +56,37 @@ static int allocate_blocks(struct shard *s, struct crew_err *err)
         if (total > 0 || k == 0) {
             rc = mem_try((size_t)total, sizeof(float), "variables",
                          &s->block[k], err);
+        }
+    }
+    return rc;
+}
+
+/* Does the granule keep a log? Not when an update moves all of its rows. */
+static bool is_logged(const struct shard_granule *g)
+{
+    return g->width > 0 && optim_moves_rows_only(g->optimizer);
+}
+
+static int allocate_logs(struct shard *s, struct crew_err *err)
+{
+    size_t total = 0, at = 0;
+    for (uint32_t i = 0; i < s->num_granules; i++) {
+        const struct shard_granule *g = &s->granules[i];
+        total += is_logged(g) ? (size_t)g->rows + row_log_cap(g->rows) : 0;
+    }
+    if (total == 0) {
+        return CREW_OK;
+    }
+    int rc = mem_try(total, sizeof(uint32_t), "logs of rows", &s->logs, err);
+    for (uint32_t i = 0; rc == CREW_OK && i < s->num_granules; i++) {
+        struct shard_granule *g = &s->granules[i];
+        if (is_logged(g)) {
+            uint32_t *place = (uint32_t *)s->logs + at;
+            g->log = (struct row_log){.version = 1,
+                                      .cap = row_log_cap(g->rows),
+                                      .last = place,
+                                      .ring = place + g->rows};
+            at += (size_t)g->rows + g->log.cap;
         }
     }
     return rc;
@@ -94,13 +129,15 @@ static int describe_granules(struct shard *s,
         }
         s->by_id[p->id] = i + 1;
         const struct crew_optimizer *o = &s->optimizers[p->optimizer];
-        s->granules[i] =
-            (struct shard_granule){.id = p->id,
-                                   .variable = p->variable,
-                                   .optimizer = o,
-                                   .offset = p->offset,
-                                   .count = p->count,
-                                   .powers = optim_powers_initial(o)};
+        s->granules[i] = (struct shard_granule){
+            .id = p->id,
+            .variable = p->variable,
+            .optimizer = o,
+            .offset = p->offset,
+            .count = p->count,
+            .width = p->width,
+            .rows = p->width > 0 ? (uint32_t)(p->count / p->width) : 0,
+            .powers = optim_powers_initial(o)};
     }
     return CREW_OK;
 }
@@ -147,6 +184,7 @@ int shard_new(const struct crew_optimizer *optimizers,
     rc = rc ? rc : allocate(s, err);
     rc = rc ? rc : describe_granules(s, places, num_optimizers, err);
     rc = rc ? rc : allocate_blocks(s, err);
+    rc = rc ? rc : allocate_logs(s, err);
     if (rc != CREW_OK) {
         shard_free(s);
         return rc;
@@ -164,6 +202,7 @@ void shard_free(struct shard *s)
     for (int k = 0; k <= OPTIM_MAX_SLOTS; k++) {
         free(s->block[k]);
     }
+    free(s->logs);
     free(s->granules);
     free(s->by_id);
     free(s->last_seq);
@@ -210,6 +249,7 @@ void shard_restart(struct shard *s)
 {
     for (uint32_t i = 0; i < s->num_granules; i++) {
         s->granules[i].loaded = 0;
+        row_log_all(&s->granules[i].log);
     }
     for (int m = 0; m < s->num_members; m++) {
         shard_forget(s, m);
@@ -267,6 +307,74 @@ bool shard_apply(struct shard *s,
     }
     shard_update(g, learning_rate, global_step, grad);
     return true;
+}
+
+bool shard_apply_rows(struct shard *s,
+                      struct shard_granule *g,
+                      int member,
+                      uint64_t seq,
+                      float learning_rate,
+                      int64_t global_step,
+                      const struct optim_rows *rows)
+{
+    if (!shard_first_time(s, g, member, seq)) {
+        return false;
+    }
+    shard_update_rows(g, learning_rate, global_step, rows);
+    return true;
+}
+
+size_t shard_row_bytes(const struct shard_granule *g)
+{
+    return sizeof(uint32_t) + (size_t)g->width * sizeof(float);
+}
+
+bool shard_fits(const struct shard_granule *g, uint64_t bytes)
+{
+    if (g->width == 0) {
+        return bytes == (uint64_t)g->count * sizeof(float);
+    }
+    return bytes % shard_row_bytes(g) == 0 &&
+           bytes / shard_row_bytes(g) <= g->rows;
+}
+
+int shard_read_rows(const struct shard_granule *g,
+                    const void *payload,
+                    uint64_t bytes,
+                    struct optim_rows *out,
+                    struct crew_err *err)
+{
+    const uint32_t *rows = payload;
+    int64_t n = (int64_t)(bytes / shard_row_bytes(g));
+    PRE(g->width > 0 && shard_fits(g, bytes));
+    for (int64_t i = 0; i < n; i++) {
+        if (rows[i] >= g->rows || (i > 0 && rows[i] <= rows[i - 1])) {
+            return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                                "granule %u: row %u in place %lld of a "
+                                "gradient: rows must ascend and be below %u",
+                                g->id, rows[i], (long long)i, g->rows);
+        }
+    }
+    *out = (struct optim_rows){.n = n,
+                               .width = g->width,
+                               .rows = rows,
+                               .values = (const float *)payload + n};
+    return CREW_OK;
+}
+
+void shard_update_rows(struct shard_granule *g,
+                       float learning_rate,
+                       int64_t global_step,
+                       const struct optim_rows *rows)
+{
+    struct optim_step step = {.powers = g->powers,
+                              .learning_rate = learning_rate,
+                              .global_step = global_step};
+    optim_apply_rows(g->optimizer, &step, g->rows, g->value, g->slot, rows);
+    optim_powers_advance(g->optimizer, &g->powers);
+    for (int64_t i = 0; i < rows->n; i++) {
+        row_log_add(&g->log, rows->rows[i]);
+    }
 }
 
 void shard_update(struct shard_granule *g,

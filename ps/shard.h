@@ -7,19 +7,24 @@
  * Exactly once: a gradient carries the number of its step, which only rises
  * while its trainer lives; shard_apply applies it if the number is above the
  * last one that this trainer has pushed to this granule, else it says that it
- * was a duplicate. Memory: one block for all values and one a slot, and 8 bytes
- * a granule and trainer. Threads: one. */
+ * was a duplicate. A table's gradients are of rows, numbered within the
+ * granule. Memory: one block for all values and one a slot, 8 bytes a granule
+ * and trainer, and 6 bytes a row of a table. Threads: one. */
 #ifndef PS_SHARD_H
 #define PS_SHARD_H
 
 #include "optim/optim.h"
+#include "row_log.h"
 
 struct shard_granule {
     uint32_t id; /* of the placement */
     uint32_t variable;
     const struct crew_optimizer *optimizer; /* one of the shard's */
     int64_t offset, count;                  /* elements of the variable */
-    float *value;                           /* in the shard's block */
+    int64_t width; /* of a table: elements of a row; else 0 */
+    uint32_t rows; /* of a table */
+    struct row_log log;
+    float *value; /* in the shard's block */
     float *slot[OPTIM_MAX_SLOTS];
     struct optim_powers powers;
     uint32_t loaded; /* bit 0: the value, bit k: slot k - 1 */
@@ -30,18 +35,20 @@ struct shard {
     uint32_t num_granules;
     struct shard_granule *granules;
     uint32_t id_limit;
-    uint32_t *by_id;   /* id -> place + 1; 0: not here */
-    int64_t max_count; /* elements of the largest granule */
-    int64_t total;     /* elements of the block of values */
+    uint32_t *by_id;  /* id -> place + 1; 0: not here */
+    size_t max_bytes; /* of the largest gradient of a granule */
+    int64_t total;    /* elements of the block of values */
     int num_members;
     uint64_t *last_seq; /* [member][granule] */
     void *block[1 + OPTIM_MAX_SLOTS];
+    void *logs; /* uint32_t, of all granules */
 };
 
 /* Where granules lie, before there is memory for them. */
 struct shard_place {
     uint32_t id, variable, optimizer;
     int64_t offset, count;
+    int64_t width; /* of a table's rows, count is a multiple; else 0 */
 };
 
 /* Values are undefined until loaded. Errors: RESOURCE_EXHAUSTED;
@@ -79,11 +86,31 @@ bool shard_apply(struct shard *,
                  float learning_rate,
                  int64_t global_step,
                  const float *grad);
+/* The same of a table's rows. */
+bool shard_apply_rows(struct shard *,
+                      struct shard_granule *,
+                      int member,
+                      uint64_t seq,
+                      float learning_rate,
+                      int64_t global_step,
+                      const struct optim_rows *);
 /* Whether the member's gradient of step `seq` has been taken in. */
 bool shard_has(const struct shard *,
                const struct shard_granule *,
                int member,
                uint64_t seq);
+/* Bytes of a payload for each row of a table: its number and its values. */
+size_t shard_row_bytes(const struct shard_granule *);
+/* Can a gradient of so many bytes be of this granule? */
+bool shard_fits(const struct shard_granule *, uint64_t bytes);
+/* A table's gradient as it lies in a payload that fits: first the rows' numbers
+ * (uint32), then their values. Errors: INVALID_ARGUMENT for rows that do not
+ * ascend or are not there. */
+CREW_MUST_CHECK int shard_read_rows(const struct shard_granule *,
+                                    const void *payload,
+                                    uint64_t bytes,
+                                    CREW_OUT struct optim_rows *,
+                                    struct crew_err *);
 /* Remember that the member has pushed step `seq` to the granule; false when it
  * is not newer than the last one. shard_apply asks it. */
 bool shard_first_time(struct shard *,
@@ -95,5 +122,9 @@ void shard_update(struct shard_granule *,
                   float learning_rate,
                   int64_t global_step,
                   const float *grad);
+void shard_update_rows(struct shard_granule *,
+                       float learning_rate,
+                       int64_t global_step,
+                       const struct optim_rows *);
 
 #endif

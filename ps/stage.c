@@ -26,12 +26,22 @@ static float *sum_of(const struct stage *s,
     return s->sums[member] + (g->value - (const float *)s->shard->block[0]);
 }
 
+static struct replicas_rows *table_of(const struct stage *s,
+                                      const struct shard_granule *g,
+                                      int member)
+{
+    return &s->tables[member][place_of(s, g)];
+}
+
 int stage_new(struct shard *shard, struct stage **out, struct crew_err *err)
 {
     struct stage *s = xcalloc(1, sizeof(*s));
     void *p = NULL;
     s->shard = shard;
-    s->sums = xcalloc((size_t)shard->num_members, sizeof(s->sums[0]));
+    size_t members = (size_t)shard->num_members;
+    s->sums = xcalloc(members, sizeof(s->sums[0]));
+    s->tables = xcalloc(members, sizeof(s->tables[0]));
+    s->numbers = xcalloc(members, sizeof(s->numbers[0]));
     int rc =
         mem_try(((size_t)shard->num_granules + 1) * (size_t)shard->num_members,
                 sizeof(s->tags[0]), "gradients that wait", &p, err);
@@ -51,8 +61,12 @@ void stage_free(struct stage *s)
     }
     for (int i = 0; i < s->shard->num_members; i++) {
         free(s->sums[i]);
+        free(s->tables[i]);
+        free(s->numbers[i]);
     }
     free(s->sums);
+    free(s->tables);
+    free(s->numbers);
     free(s->tags);
     free(s);
 }
@@ -66,17 +80,49 @@ void stage_begin(struct stage *s, int64_t global_step)
     }
 }
 
+/* For each row of a table: that it is in the sum, and how often. */
+static void place_tables(struct stage *s, int member)
+{
+    uint32_t *at = s->numbers[member];
+    for (uint32_t i = 0; i < s->shard->num_granules; i++) {
+        const struct shard_granule *g = &s->shard->granules[i];
+        s->tables[member][i] =
+            (struct replicas_rows){.width = g->width,
+                                   .sum = sum_of(s, g, member),
+                                   .rows = at,
+                                   .count = at + g->rows};
+        at += 2 * (size_t)g->rows;
+    }
+}
+
 int stage_room(struct stage *s, int member, struct crew_err *err)
 {
-    PRE(member >= 0 && member < s->shard->num_members);
+    const char *what = "a trainer's gradients";
+    const struct shard *shard = s->shard;
+    size_t rows = 0;
+    void *sums = NULL, *tables = NULL, *numbers = NULL;
+    PRE(member >= 0 && member < shard->num_members);
     if (s->sums[member] != NULL) {
         return CREW_OK;
     }
-    void *p = NULL;
-    int rc = mem_try((size_t)s->shard->total + 1, sizeof(float),
-                     "a trainer's gradients", &p, err);
-    s->sums[member] = rc == CREW_OK ? p : NULL;
-    return rc;
+    for (uint32_t i = 0; i < shard->num_granules; i++) {
+        rows += shard->granules[i].rows;
+    }
+    int rc = mem_try((size_t)shard->total + 1, sizeof(float), what, &sums, err);
+    rc = rc ? rc
+            : mem_try((size_t)shard->num_granules + 1,
+                      sizeof(struct replicas_rows), what, &tables, err);
+    rc = rc ? rc : mem_try(2 * rows + 1, sizeof(uint32_t), what, &numbers, err);
+    if (rc != CREW_OK) {
+        free(sums);
+        free(tables);
+        return rc;
+    }
+    s->sums[member] = sums;
+    s->tables[member] = tables;
+    s->numbers[member] = numbers;
+    place_tables(s, member);
+    return CREW_OK;
 }
 
 static bool same_batch(const struct stage_tag *t,
@@ -97,14 +143,13 @@ static bool fits(const struct stage *s,
              here->batches + 1 == tag->batches));
 }
 
-enum stage_answer stage_add(struct stage *s,
-                            struct shard_granule *g,
-                            int member,
-                            const struct stage_tag *tag,
-                            const float *grad)
+/* May it be taken in? If so, it is known from now on. */
+static enum stage_answer admit(struct stage *s,
+                               const struct shard_granule *g,
+                               int member,
+                               const struct stage_tag *tag)
 {
     struct stage_tag *here = tag_of(s, place_of(s, g), member);
-    float *sum = sum_of(s, g, member);
     if (!shard_first_time(s->shard, g, member, tag->seq)) {
         return STAGE_DUPLICATE;
     }
@@ -114,9 +159,37 @@ enum stage_answer stage_add(struct stage *s,
     if (!fits(s, here, tag)) {
         return STAGE_WRONG;
     }
-    replicas_add(g->count, sum, grad, tag->batches == 1);
     *here = *tag;
     return STAGE_TAKEN;
+}
+
+enum stage_answer stage_add(struct stage *s,
+                            struct shard_granule *g,
+                            int member,
+                            const struct stage_tag *tag,
+                            const float *grad)
+{
+    enum stage_answer answer = admit(s, g, member, tag);
+    if (answer == STAGE_TAKEN) {
+        replicas_add(g->count, sum_of(s, g, member), grad, tag->batches == 1);
+    }
+    return answer;
+}
+
+enum stage_answer stage_add_rows(struct stage *s,
+                                 struct shard_granule *g,
+                                 int member,
+                                 const struct stage_tag *tag,
+                                 const struct optim_rows *rows)
+{
+    enum stage_answer answer = admit(s, g, member, tag);
+    if (answer == STAGE_TAKEN && tag->batches == 1) {
+        replicas_rows_clear(table_of(s, g, member));
+    }
+    if (answer == STAGE_TAKEN) {
+        replicas_rows_add(table_of(s, g, member), rows);
+    }
+    return answer;
 }
 
 uint32_t stage_count(const struct stage *s,
@@ -148,6 +221,21 @@ static bool all_here(const struct stage *s, const struct sync_update *u)
         }
     }
     return u->n > 0;
+}
+
+/* Each row's mean is that of the gradients that have it. */
+static void update_table(struct stage *s,
+                         struct shard_granule *g,
+                         const struct sync_update *u)
+{
+    int first = u->parts[0].member;
+    struct replicas_rows *sum = table_of(s, g, first);
+    for (int k = 1; k < u->n; k++) {
+        replicas_rows_merge(sum, table_of(s, g, u->parts[k].member));
+    }
+    struct optim_rows mean = replicas_rows_mean(sum);
+    shard_update_rows(g, tag_of(s, place_of(s, g), first)->learning_rate,
+                      u->step, &mean);
 }
 
 /* The sum grows in the place of the first. */
@@ -185,7 +273,12 @@ int stage_commit(struct stage *s,
                              (long long)u->step, (long long)s->step);
     }
     for (uint32_t i = 0; i < s->shard->num_granules; i++) {
-        update(s, &s->shard->granules[i], u);
+        struct shard_granule *g = &s->shard->granules[i];
+        if (g->width > 0) {
+            update_table(s, g, u);
+        } else {
+            update(s, g, u);
+        }
     }
     s->step++;
     *made = true;

@@ -10,11 +10,13 @@
  *
  * Memory: for each trainer that has pushed, once, as much as the values here
  * take: whether a gradient counts is known only when it has arrived everywhere,
- * so none can be added to another's before. Nothing is allocated in a step.
+ * so none can be added to another's before; and 8 bytes a row of a table.
+ * Nothing is allocated in a step.
  * Threads: one. */
 #ifndef PS_STAGE_H
 #define PS_STAGE_H
 
+#include "optim/replicas.h"
 #include "shard.h"
 #include "sync.h"
 
@@ -33,6 +35,9 @@ struct stage {
     struct stage_tag *tags; /* [member][granule] */
     float **
         sums; /* by member; laid out as the shard's values; NULL: no room yet */
+    struct replicas_rows **tables; /* by member, by granule: which rows are in
+                                      the sum; NULL: no room yet */
+    uint32_t **numbers;            /* by member: the tables' memory */
 };
 
 enum stage_answer {
@@ -59,6 +64,12 @@ enum stage_answer stage_add(struct stage *,
                             int member,
                             const struct stage_tag *tag,
                             const float *grad);
+/* The same of a table's rows. */
+enum stage_answer stage_add_rows(struct stage *,
+                                 struct shard_granule *,
+                                 int member,
+                                 const struct stage_tag *tag,
+                                 const struct optim_rows *);
 /* How many granules hold the member's batch `seq` as their newest. */
 uint32_t stage_count(const struct stage *,
                      int member,

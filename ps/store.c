@@ -312,6 +312,31 @@ void store_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
     rpc_reply(l->session, RPC_READY, call_id, &reply.base);
 }
 
+/* The values, and the slots for a save: nothing changes meanwhile, so that they
+ * can be covered. */
+static void send_granule(struct link *l,
+                         uint64_t call_id,
+                         struct shard_granule *g,
+                         uint64_t version,
+                         bool slots)
+{
+    for (uint32_t k = 0; k < (slots ? shard_parts(g) : 1); k++) {
+        Crew__ValuePart part = CREW__VALUE_PART__INIT;
+        part.granule = g->id;
+        part.slot = k;
+        part.beta1_power = g->powers.beta1_power;
+        part.beta2_power = g->powers.beta2_power;
+        if (k == 0) {
+            answer_value(&l->answers, l->session, RPC_PULL, call_id, g, version,
+                         &part, slots);
+        } else {
+            rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
+                           shard_slot(g, k), (size_t)g->count * sizeof(float),
+                           slots);
+        }
+    }
+}
+
 void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
 {
     struct ps *ps = l->ps;
@@ -323,20 +348,13 @@ void store_pull(struct link *l, uint64_t call_id, const Crew__PullRequest *q)
         return;
     }
     const struct shard *s = ps->shard;
+    size_t tables = 0;
+    answer_begin(&l->answers, s);
     for (uint32_t i = 0; i < s->num_granules; i++) {
         struct shard_granule *g = &s->granules[i];
-        uint32_t parts = q->slots ? shard_parts(g) : 1;
-        for (uint32_t k = 0; k < parts; k++) {
-            Crew__ValuePart part = CREW__VALUE_PART__INIT;
-            part.granule = g->id;
-            part.slot = k;
-            part.beta1_power = g->powers.beta1_power;
-            part.beta2_power = g->powers.beta2_power;
-            /* For a save nothing changes meanwhile: cover it. */
-            rpc_reply_part(l->session, RPC_PULL, call_id, &part.base,
-                           shard_slot(g, k), (size_t)g->count * sizeof(float),
-                           q->slots);
-        }
+        bool known = g->width > 0 && !q->slots && tables < q->n_versions;
+        send_granule(l, call_id, g, known ? q->versions[tables] : 0, q->slots);
+        tables += g->width > 0;
     }
     Crew__PullReply reply = CREW__PULL_REPLY__INIT;
     reply.granules = s->num_granules;

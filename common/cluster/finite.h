@@ -11,5 +11,9 @@
 CREW_MUST_CHECK int finite_check(const struct trainer_var *v,
                                  const float *grad,
                                  struct crew_err *err);
+/* The same of some rows. */
+CREW_MUST_CHECK int finite_check_rows(const struct trainer_var *v,
+                                      const struct optim_rows *grad,
+                                      struct crew_err *err);
 
 #endif

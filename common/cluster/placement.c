@@ -27,7 +27,10 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-static struct cut cut_of(const struct crew_shape *shape, int64_t n, int num_ps)
+static struct cut cut_of(const struct crew_shape *shape,
+                         bool table,
+                         int64_t n,
+                         int num_ps)
 {
     int64_t rows = shape->rank > 0 ? shape->dim[0] : 1;
     struct cut c = {.unit = n, .units = 1, .pieces = 1};
@@ -44,21 +47,29 @@ static struct cut cut_of(const struct crew_shape *shape, int64_t n, int num_ps)
         return c;
     }
     /* Few, long rows cannot be dealt out evenly: cut through them. */
-    bool by_rows =
-        rows >= 8 * pieces && n / rows * FLOAT_BYTES * 4 <= PLACEMENT_MAX_BYTES;
+    bool by_rows = table || (rows >= 8 * pieces &&
+                             n / rows * FLOAT_BYTES * 4 <= PLACEMENT_MAX_BYTES);
     c.unit = by_rows ? n / rows : 1;
     c.units = n / c.unit;
     c.pieces = pieces < c.units ? pieces : c.units;
     /* Rounding up to whole rows must not pass the limit. */
-    while (ceil_div(c.units, c.pieces) * c.unit * FLOAT_BYTES >
-           PLACEMENT_MAX_BYTES) {
+    while (c.pieces < c.units &&
+           ceil_div(c.units, c.pieces) * c.unit * FLOAT_BYTES >
+               PLACEMENT_MAX_BYTES) {
         c.pieces += num_ps;
+        c.pieces = c.pieces < c.units ? c.pieces : c.units;
     }
     return c;
 }
 
+static bool is_table(const bool *tables, uint32_t v)
+{
+    return tables != NULL && tables[v];
+}
+
 /* Pass 1 of placement_new: how many granules, and each variable's first. */
 static int count_granules(const struct crew_shape *shapes,
+                          const bool *tables,
                           struct placement *p,
                           struct crew_err *err)
 {
@@ -70,7 +81,9 @@ static int count_granules(const struct crew_shape *shapes,
             return rc;
         }
         p->first[v] = (uint32_t)total;
-        total += n > 0 ? cut_of(&shapes[v], n, p->num_ps).pieces : 0;
+        total +=
+            n > 0 ? cut_of(&shapes[v], is_table(tables, v), n, p->num_ps).pieces
+                  : 0;
         if (n > INT64_MAX / 8 || total > MAX_GRANULES) {
             return crew_err_set(err, CREW_INVALID_ARGUMENT,
                                 "the model is too large: more than 16 TiB of "
@@ -85,13 +98,14 @@ static int count_granules(const struct crew_shape *shapes,
 static void cut_variable(struct placement *p,
                          uint32_t v,
                          const struct crew_shape *shape,
+                         bool table,
                          struct crew_err *err)
 {
     int64_t n = 0;
     if (shape_count(shape, &n, err) != CREW_OK || n == 0) {
         return;
     }
-    struct cut c = cut_of(shape, n, p->num_ps);
+    struct cut c = cut_of(shape, table, n, p->num_ps);
     for (int64_t k = 0; k < c.pieces; k++) {
         /* In two steps: units * pieces may not fit 64 bits. */
         int64_t base = c.units / c.pieces, more = c.units % c.pieces;
@@ -134,6 +148,7 @@ static void deal(struct placement *p, struct rank *ranks, int64_t *load)
 }
 
 static int fill(const struct crew_shape *shapes,
+                const bool *tables,
                 struct placement *p,
                 struct crew_err *err)
 {
@@ -150,7 +165,7 @@ static int fill(const struct crew_shape *shapes,
         return rc;
     }
     for (uint32_t v = 0; v < p->num_vars; v++) {
-        cut_variable(p, v, &shapes[v], err);
+        cut_variable(p, v, &shapes[v], is_table(tables, v), err);
     }
     int64_t *load = xcalloc((size_t)p->num_ps, sizeof(*load));
     deal(p, ranks, load);
@@ -160,6 +175,7 @@ static int fill(const struct crew_shape *shapes,
 }
 
 int placement_new(const struct crew_shape *shapes,
+                  const bool *tables,
                   uint32_t num_vars,
                   int num_ps,
                   struct placement **out,
@@ -170,8 +186,8 @@ int placement_new(const struct crew_shape *shapes,
     p->num_ps = num_ps;
     p->num_vars = num_vars;
     p->first = xcalloc((size_t)num_vars + 1, sizeof(p->first[0]));
-    int rc = count_granules(shapes, p, err);
-    rc = rc ? rc : fill(shapes, p, err);
+    int rc = count_granules(shapes, tables, p, err);
+    rc = rc ? rc : fill(shapes, tables, p, err);
     if (rc != CREW_OK) {
         placement_free(p);
         return rc;

@@ -28,10 +28,12 @@ struct placement {
     uint32_t *first; /* num_vars + 1: the first granule id of each variable */
 };
 
-/* shapes: of float32 variables, every dimension known.
+/* shapes: of float32 variables, every dimension known. tables: which of them
+ * are cut between rows only (their rows have at most 256 KiB); NULL: none.
  * Errors: RESOURCE_EXHAUSTED; INVALID_ARGUMENT for a model with more than 16 Mi
  * granules. Owner: caller, placement_free(). */
 CREW_MUST_CHECK int placement_new(const struct crew_shape *shapes,
+                                  CREW_NULLABLE const bool *tables,
                                   uint32_t num_vars,
                                   int num_ps,
                                   CREW_OUT struct placement **,

@@ -149,6 +149,7 @@ void session_rejoin(struct session *s)
     s->ticket = false;
     s->request_open = false;
     sync_forget(s);
+    rows_forget(s);
     /* A chief that has not begun initialises from the start. */
     s->stage = STAGE_CONNECT;
     job_set(s, JOB_NONE);
@@ -586,12 +587,15 @@ static int place(struct session *s, struct crew_err *err)
 {
     struct crew_shape *shapes =
         xcalloc((size_t)s->o.num_vars + 1, sizeof(shapes[0]));
+    bool *tables = xcalloc((size_t)s->o.num_vars + 1, sizeof(tables[0]));
     for (int i = 0; i < s->o.num_vars; i++) {
         shapes[i] = s->o.vars[i].shape;
+        tables[i] = s->o.vars[i].rows;
     }
-    int rc = placement_new(shapes, (uint32_t)s->o.num_vars, s->o.num_ps,
+    int rc = placement_new(shapes, tables, (uint32_t)s->o.num_vars, s->o.num_ps,
                            &s->placement, err);
     free(shapes);
+    free(tables);
     return rc;
 }
 
@@ -609,6 +613,7 @@ static void describe(struct session *s)
         v->n_dims = (size_t)var->shape.rank;
         v->dims = var->shape.dim;
         v->optimizer = (uint32_t)var->optimizer;
+        v->table = var->rows;
         s->variable_list[i] = v;
     }
 }
@@ -642,6 +647,7 @@ int session_open(const struct session_options *o,
     s->saved_step = -1;
     describe(s);
     links_open(s);
+    rows_open(s);
     s->timer = (struct rpc_timer){.on_timer = on_timer, .self = s};
     s->net->timer_set(s->net, &s->timer, TICK_MS);
     *out = s;

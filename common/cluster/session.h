@@ -95,6 +95,8 @@ void session_await(struct session *, double secs);
 /* Not an operation: variable i's gradient may be read until the step is
  * finished. */
 void session_grad_ready(struct session *, int i, const float *grad);
+/* The same of a table. */
+void session_rows_ready(struct session *, int i, const struct optim_rows *);
 /* A signal has come: waits end with CANCELLED, the one under way or the next
  * one. */
 void session_interrupt(struct session *);

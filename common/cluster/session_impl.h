@@ -95,6 +95,18 @@ struct link {
     int64_t values_step; /* synchronous: of the values from here; -1: unknown */
     uint8_t *got;        /* [granule][1 + slots]: has come down */
     uint32_t num_got;
+
+    uint32_t num_tables; /* granules of tables */
+    uint64_t *versions;  /* room for theirs */
+    void *landing;       /* where rows come down */
+    size_t landing_size;
+};
+
+/* A table's gradient of this step. */
+struct session_table {
+    struct optim_rows grad;
+    char *image; /* a payload a granule, one after the other */
+    size_t size;
 };
 
 struct poll {
@@ -143,7 +155,9 @@ struct session {
     int64_t global_step;
     _Atomic int64_t heard_step; /* other threads look at it */
     int64_t result_step; /* as it was when the newest operation was done */
-    const float **grads; /* by variable */
+    const float **grads; /* by variable; of a table: its image */
+    struct session_table *tables; /* by variable */
+    uint64_t *versions;           /* by granule: of the values we have */
     int *ready_list;
     int num_ready;
     bool finishing;
@@ -262,6 +276,25 @@ void push_start(struct link *);
 void push_more(struct link *);
 bool step_poll_ticket(struct session *, bool leaving);
 void step_ticket(struct session *, const Crew__Ticket *);
+
+/* session_rows.c */
+#define ROWS_MAX_VERSIONS 4096u
+void rows_open(struct session *);
+void rows_free(struct session *);
+/* What was known of versions is void. */
+void rows_forget(struct session *);
+/* A granule's part of the table's gradient. */
+const void *rows_payload(const struct session *,
+                         uint32_t id,
+                         CREW_OUT size_t *bytes,
+                         CREW_OUT uint64_t *version);
+/* The versions of the tables' granules of a link; how many. */
+size_t rows_versions(struct link *, CREW_OUT uint64_t **);
+/* Can the payload of a part be rows, which are to land in link->landing? */
+bool rows_fit(const struct link *, const Crew__ValuePart *, uint64_t bytes);
+/* A part has come down whole: put rows where they belong. False: some have no
+ * place. */
+bool rows_take(struct link *, const Crew__ValuePart *, uint64_t bytes);
 
 /* session_sync.c */
 /* What is known of values and decisions is void. */

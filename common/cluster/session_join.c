@@ -245,11 +245,14 @@ static float *place_of(const struct link *l,
     const struct granule *g = &pl->granules[part->granule];
     const struct trainer_var *v = &s->o.vars[g->variable];
     float *base = part->slot == 0 ? v->value : v->slot[part->slot - 1];
-    if (g->ps != (uint32_t)l->ps || base == NULL ||
-        bytes != (uint64_t)g->count * sizeof(float)) {
+    if (g->ps != (uint32_t)l->ps || base == NULL) {
         return NULL;
     }
-    return base + g->offset;
+    if (part->rows) {
+        return rows_fit(l, part, bytes) ? l->landing : NULL;
+    }
+    return bytes == (uint64_t)g->count * sizeof(float) ? base + g->offset
+                                                       : NULL;
 }
 
 static void *pull_dest(struct rpc_call *call, const struct rpc_in *in)
@@ -265,7 +268,8 @@ static void pull_part(struct rpc_call *call, const struct rpc_in *in)
     struct session *s = l->s;
     const Crew__ValuePart *part =
         (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
-    if (place_of(l, part, in->head.payload_len) == NULL) {
+    if (place_of(l, part, in->head.payload_len) == NULL ||
+        !rows_take(l, part, in->head.payload_len)) {
         return;
     }
     uint8_t *got =
@@ -310,6 +314,9 @@ void pull_start(struct link *l)
     q.self = &self;
     q.slots = s->with_slots;
     q.update = sync_update_of(s);
+    if (!q.slots && l->num_tables > 0) {
+        q.n_versions = rows_versions(l, &q.versions);
+    }
     for (uint32_t i = 0; i < l->num_granules * (1 + OPTIM_MAX_SLOTS); i++) {
         l->got[i] = 0;
     }

@@ -158,6 +158,7 @@ static void on_closed(struct rpc_peer *peer)
         free(l->got);
     }
     sync_free(s);
+    rows_free(s);
     free(s->links);
     free(s->place_in_link);
     free(s->variables);

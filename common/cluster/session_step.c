@@ -32,11 +32,11 @@ static const struct granule *expected(const struct link *l,
         return NULL;
     }
     const struct granule *g = &s->placement->granules[part->granule];
-    if (g->ps != (uint32_t)l->ps || s->grads[g->variable] == NULL ||
-        bytes != (uint64_t)g->count * sizeof(float)) {
-        return NULL;
-    }
-    return g;
+    bool fits = part->rows ? rows_fit(l, part, bytes)
+                           : bytes == (uint64_t)g->count * sizeof(float);
+    return g->ps == (uint32_t)l->ps && s->grads[g->variable] != NULL && fits
+               ? g
+               : NULL;
 }
 
 static void *push_dest(struct rpc_call *call, const struct rpc_in *in)
@@ -45,6 +45,9 @@ static void *push_dest(struct rpc_call *call, const struct rpc_in *in)
     const Crew__ValuePart *part =
         (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
     const struct granule *g = expected(l, part, in->head.payload_len);
+    if (g != NULL && part->rows) {
+        return l->landing;
+    }
     return g == NULL ? NULL : l->s->o.vars[g->variable].value + g->offset;
 }
 
@@ -54,7 +57,8 @@ static void push_value(struct rpc_call *call, const struct rpc_in *in)
     struct session *s = l->s;
     const Crew__ValuePart *part =
         (const void *)rpc_call_unpack(call, &crew__value_part__descriptor, in);
-    if (expected(l, part, in->head.payload_len) == NULL) {
+    if (expected(l, part, in->head.payload_len) == NULL ||
+        !rows_take(l, part, in->head.payload_len)) {
         return;
     }
     uint8_t *got = &l->got[s->place_in_link[part->granule]];
@@ -140,7 +144,7 @@ void push_start(struct link *l)
                    0);
 }
 
-static void push_granule(struct link *l, uint32_t id, const float *grad)
+static void push_granule(struct link *l, uint32_t id)
 {
     struct session *s = l->s;
     const struct granule *g = &s->placement->granules[id];
@@ -153,10 +157,14 @@ static void push_granule(struct link *l, uint32_t id, const float *grad)
     part.learning_rate = now->learning_rate;
     part.global_step = now->global_step;
     part.batch = s->batch;
+    const void *payload = s->grads[g->variable] + g->offset;
+    size_t bytes = (size_t)g->count * sizeof(float);
+    if (s->o.vars[g->variable].rows) {
+        payload = rows_payload(s, id, &bytes, &part.version);
+    }
     l->sent++;
     l->end_sent = l->sent == l->num_granules;
-    rpc_call_part(&l->call, &part.base, grad + g->offset,
-                  (size_t)g->count * sizeof(float), true, l->end_sent);
+    rpc_call_part(&l->call, &part.base, payload, bytes, bytes > 0, l->end_sent);
 }
 
 static void push_empty_end(struct link *l)
@@ -181,7 +189,7 @@ void push_more(struct link *l)
         for (uint32_t id = pl->first[v]; id < pl->first[v + 1] && l->busy;
              id++) {
             if (pl->granules[id].ps == (uint32_t)l->ps) {
-                push_granule(l, id, s->grads[v]);
+                push_granule(l, id);
                 sent = true;
             }
         }

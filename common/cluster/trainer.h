@@ -35,6 +35,7 @@ struct trainer_var {
                                      NULL */
     int optimizer; /* who trains it: index into the options' optimizers */
     bool fixed;    /* its "gradient" is what it moves to (CREW_ASSIGN) */
+    bool rows;     /* its gradients are of rows: rows_ready, not grad_ready */
 };
 
 /* How training ended, once next_step has returned OUT_OF_RANGE. */
@@ -88,6 +89,8 @@ struct trainer_ops {
     int (*next_step)(struct trainer *, struct crew_err *);
     /* vars[i]'s gradient is final; borrowed until finish_step returns. */
     void (*grad_ready)(struct trainer *, int i, const float *grad);
+    /* The same of a table (vars[i].rows): each row once, ascending. */
+    void (*rows_ready)(struct trainer *, int i, const struct optim_rows *grad);
     /* Wait until every ps has acknowledged. *global_step: of the cluster, this
      * step included. Synchronous: wait until the update is made; or dropped as
      * too late, or kept until further batches make it (then *global_step does

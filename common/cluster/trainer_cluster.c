@@ -70,6 +70,7 @@ struct cluster_trainer {
     /* Gradients of this step. */
     int *post;
     const float **grads;
+    struct optim_rows *rows; /* the same of tables */
     atomic_int posted;
     int taken;            /* the network thread's */
     struct crew_err bad;  /* a gradient that is not finite */
@@ -159,7 +160,11 @@ static void take_gradients(struct cluster_trainer *c)
     int posted = atomic_load_explicit(&c->posted, memory_order_acquire);
     while (c->taken < posted) {
         int i = c->post[c->taken++];
-        session_grad_ready(c->session, i, c->grads[i]);
+        if (c->o->vars[i].rows) {
+            session_rows_ready(c->session, i, &c->rows[i]);
+        } else {
+            session_grad_ready(c->session, i, c->grads[i]);
+        }
     }
 }
 
@@ -282,20 +287,36 @@ static int next_step(struct trainer *t, struct crew_err *err)
     return simple(t, SESSION_NEXT, err);
 }
 
+/* The network thread takes it from here. */
+static void post(struct cluster_trainer *c, int i)
+{
+    int n = atomic_load_explicit(&c->posted, memory_order_relaxed);
+    PRE(n < c->o->num_vars);
+    c->post[n] = i;
+    atomic_store_explicit(&c->posted, n + 1, memory_order_release);
+    net_thread_wake(&c->thread);
+}
+
 static void grad_ready(struct trainer *t, int i, const float *grad)
 {
     struct cluster_trainer *c = cluster_of(t);
     PRE(i >= 0 && i < c->o->num_vars);
-    if (c->bad.code != 0 ||
-        finite_check(&c->o->vars[i], grad, &c->bad) != CREW_OK) {
-        return;
+    if (c->bad.code == 0 &&
+        finite_check(&c->o->vars[i], grad, &c->bad) == CREW_OK) {
+        c->grads[i] = grad;
+        post(c, i);
     }
-    int n = atomic_load_explicit(&c->posted, memory_order_relaxed);
-    PRE(n < c->o->num_vars);
-    c->grads[i] = grad;
-    c->post[n] = i;
-    atomic_store_explicit(&c->posted, n + 1, memory_order_release);
-    net_thread_wake(&c->thread);
+}
+
+static void rows_ready(struct trainer *t, int i, const struct optim_rows *grad)
+{
+    struct cluster_trainer *c = cluster_of(t);
+    PRE(i >= 0 && i < c->o->num_vars && c->o->vars[i].rows);
+    if (c->bad.code == 0 &&
+        finite_check_rows(&c->o->vars[i], grad, &c->bad) == CREW_OK) {
+        c->rows[i] = *grad;
+        post(c, i);
+    }
 }
 
 static int finish_step(struct trainer *t,
@@ -399,6 +420,7 @@ static void free_trainer(struct cluster_trainer *c)
     addresses_release(&c->addresses);
     free(c->post);
     free(c->grads);
+    free(c->rows);
     free(c);
 }
 
@@ -434,6 +456,7 @@ static const struct trainer_ops cluster_ops = {
     .begin = begin,
     .next_step = next_step,
     .grad_ready = grad_ready,
+    .rows_ready = rows_ready,
     .finish_step = finish_step,
     .leave = leave,
     .hold = hold,
@@ -528,6 +551,7 @@ static int open_cluster(const struct trainer_options *o,
     c->o = o;
     c->post = xcalloc((size_t)o->num_vars + 1, sizeof(c->post[0]));
     c->grads = xcalloc((size_t)o->num_vars + 1, sizeof(c->grads[0]));
+    c->rows = xcalloc((size_t)o->num_vars + 1, sizeof(c->rows[0]));
     if (gethostname(c->host, sizeof(c->host) - 1) != 0) {
         c->host[0] = '\0';
     }

@@ -21,7 +21,9 @@ struct local {
     struct trainer base;
     uint32_t magic;
     const struct trainer_options *o;
-    const float **grads; /* of this step, NULL until ready */
+    const float **grads;          /* of this step, NULL until ready */
+    struct optim_rows *rows;      /* the same of tables, by variable */
+    struct replicas_rows *tables; /* sums of tables; NULL when needed is 1 */
     struct optim_powers powers[OPTIM_MAX_GROUPS];
     struct optim_step now[OPTIM_MAX_GROUPS];
     int64_t global_step;
@@ -100,11 +102,21 @@ static void grad_ready(struct trainer *t, int i, const float *grad)
     l->grads[i] = grad;
 }
 
+static void rows_ready(struct trainer *t, int i, const struct optim_rows *grad)
+{
+    struct local *l = local_of(t);
+    PRE(i >= 0 && i < l->o->num_vars && l->o->vars[i].rows);
+    l->rows[i] = *grad;
+    l->grads[i] = grad->values;
+}
+
 static int check_gradients(const struct local *l, struct crew_err *err)
 {
     for (int i = 0; i < l->o->num_vars; i++) {
-        PRE(l->grads[i] != NULL);
-        int rc = finite_check(&l->o->vars[i], l->grads[i], err);
+        const struct trainer_var *v = &l->o->vars[i];
+        PRE(v->rows || l->grads[i] != NULL);
+        int rc = v->rows ? finite_check_rows(v, &l->rows[i], err)
+                         : finite_check(v, l->grads[i], err);
         if (rc != CREW_OK) {
             return rc;
         }
@@ -123,6 +135,37 @@ static const float *gather(struct local *l, int i)
     return l->sums[i];
 }
 
+static struct optim_rows gather_rows(struct local *l, int i)
+{
+    struct replicas_rows *sum = &l->tables[i];
+    if (l->batches == 1) {
+        replicas_rows_clear(sum);
+    }
+    replicas_rows_add(sum, &l->rows[i]);
+    return l->batches == l->needed ? replicas_rows_mean(sum) : l->rows[i];
+}
+
+static void take(struct local *l, int i)
+{
+    const struct trainer_var *v = &l->o->vars[i];
+    const struct crew_optimizer *o = &l->o->optimizers[v->optimizer];
+    const struct optim_step *now = &l->now[v->optimizer];
+    if (v->rows) {
+        struct optim_rows rows = l->needed > 1 ? gather_rows(l, i) : l->rows[i];
+        if (l->batches == l->needed) {
+            optim_apply_rows(o, now, v->shape.dim[0], v->value, v->slot, &rows);
+        }
+        return;
+    }
+    const float *grad = l->needed > 1 ? gather(l, i) : l->grads[i];
+    if (l->batches == l->needed) {
+        struct optim_step step = *now;
+        step.learning_rate =
+            optim_rate_of_mean(o, now->learning_rate, l->needed);
+        optim_apply(o, &step, v->n, v->value, v->slot, grad);
+    }
+}
+
 static int finish_step(struct trainer *t,
                        int64_t *global_step,
                        struct crew_err *err)
@@ -134,15 +177,7 @@ static int finish_step(struct trainer *t,
     }
     l->batches++;
     for (int i = 0; i < l->o->num_vars; i++) {
-        const struct trainer_var *v = &l->o->vars[i];
-        const float *grad = l->needed > 1 ? gather(l, i) : l->grads[i];
-        if (l->batches == l->needed) {
-            const struct crew_optimizer *o = &l->o->optimizers[v->optimizer];
-            struct optim_step now = l->now[v->optimizer];
-            now.learning_rate =
-                optim_rate_of_mean(o, now.learning_rate, l->needed);
-            optim_apply(o, &now, v->n, v->value, v->slot, grad);
-        }
+        take(l, i);
     }
     *global_step = l->global_step;
     if (l->batches < l->needed) {
@@ -249,7 +284,13 @@ static void local_close(struct trainer *t)
     for (int i = 0; l->sums != NULL && i < l->o->num_vars; i++) {
         free(l->sums[i]);
     }
+    for (int i = 0; l->tables != NULL && i < l->o->num_vars; i++) {
+        free(l->tables[i].rows);
+        free(l->tables[i].count);
+    }
     free(l->sums);
+    free(l->tables);
+    free(l->rows);
     free(l->grads);
     free(l);
 }
@@ -259,6 +300,7 @@ static const struct trainer_ops local_ops = {
     .begin = begin,
     .next_step = next_step,
     .grad_ready = grad_ready,
+    .rows_ready = rows_ready,
     .finish_step = finish_step,
     .leave = leave,
     .hold = hold,
@@ -278,6 +320,21 @@ bool trainer_is_local(const struct trainer *t)
     return t->ops == &local_ops;
 }
 
+static int make_table(struct local *l, int i, struct crew_err *err)
+{
+    const struct trainer_var *v = &l->o->vars[i];
+    struct replicas_rows *t = &l->tables[i];
+    void *rows = NULL, *count = NULL;
+    size_t n = (size_t)v->shape.dim[0];
+    int rc = mem_try(n, sizeof(uint32_t), v->name, &rows, err);
+    rc = rc ? rc : mem_try(n, sizeof(uint32_t), v->name, &count, err);
+    *t = (struct replicas_rows){.width = v->n / v->shape.dim[0],
+                                .sum = l->sums[i],
+                                .rows = rows,
+                                .count = count};
+    return rc;
+}
+
 /* One process that is to average several gradients does several batches. */
 static int make_sums(struct local *l, struct crew_err *err)
 {
@@ -288,11 +345,15 @@ static int make_sums(struct local *l, struct crew_err *err)
     }
     int rc = CREW_OK;
     l->sums = xcalloc((size_t)l->o->num_vars + 1, sizeof(l->sums[0]));
+    l->tables = xcalloc((size_t)l->o->num_vars + 1, sizeof(l->tables[0]));
     for (int i = 0; rc == CREW_OK && i < l->o->num_vars; i++) {
         void *p = NULL;
         rc = mem_try((size_t)l->o->vars[i].n + 1, sizeof(float),
                      l->o->vars[i].name, &p, err);
         l->sums[i] = rc == CREW_OK ? p : NULL;
+        if (rc == CREW_OK && l->o->vars[i].rows) {
+            rc = make_table(l, i, err);
+        }
     }
     return rc;
 }
@@ -306,6 +367,7 @@ int trainer_local_open(const struct trainer_options *o,
     l->magic = LOCAL_MAGIC;
     l->o = o;
     l->grads = xcalloc((size_t)o->num_vars + 1, sizeof(l->grads[0]));
+    l->rows = xcalloc((size_t)o->num_vars + 1, sizeof(l->rows[0]));
     for (int i = 0; i < o->num_optimizers; i++) {
         l->powers[i] = optim_powers_initial(&o->optimizers[i]);
     }

@@ -14,5 +14,6 @@
 void gradients_ready(void *self, int var);
 /* Backward has ended: what has waited is clipped and handed over. */
 void gradients_end(struct training *);
+void gradients_release(struct training *);
 
 #endif

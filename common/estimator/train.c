@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "checkpoint/crewdir.h"
 #include "estimator/evaluate.h"
+#include "estimator/gradients.h"
 #include "estimator/graph_event.h"
 #include "estimator/progress.h"
 #include "estimator/signals.h"
@@ -64,7 +65,7 @@ static int make_plan(struct training *t,
     hook_session_set_plan(&t->session, t->plan);
     for (int i = 0; err->code == CREW_OK && i < t->weights.num_vars; i++) {
         plan_bind_var(t->plan, i, t->weights.vars[i].value);
-        if (plan_grad(t->plan, i) == NULL) {
+        if (plan_grad(t->plan, i) == NULL && !plan_has_rows(t->plan, i)) {
             return crew_err_exit(
                 err, CREW_INVALID_ARGUMENT, 1,
                 "variable %s: the loss does not depend on it, so that it "
@@ -89,6 +90,19 @@ static int build_model(struct training *t,
         env_log(t->run->env, LOG_INFO, "Calling model_fn.");
     }
     return err->code;
+}
+
+/* Gradients of tables are pushed as rows. */
+static void find_tables(struct training *t)
+{
+    bool *rows = xcalloc((size_t)t->weights.num_vars + 1, sizeof *rows);
+
+    graph_use_rows(t->model->graph);
+    plan_find_rows(t->model->graph, t->model->spec->loss, rows);
+    for (int i = 0; i < t->weights.num_vars; i++) {
+        t->weights.vars[i].rows = rows[i];
+    }
+    free(rows);
 }
 
 /* In a signal handler. */
@@ -117,6 +131,7 @@ int training_open(struct training *t,
                     run->num_trainers, &t->replicas, err) != CREW_OK) {
         return err->code;
     }
+    find_tables(t);
     if (open_trainer(t, err) != CREW_OK) {
         return err->code;
     }
@@ -392,8 +407,8 @@ void training_close(struct training *t)
     ckpt_history_free(t->history);
     dataset_reader_close(t->input);
     plan_free(t->plan);
+    gradients_release(t);
     weights_release(&t->weights);
-    free(t->held);
     free(t->eval_dir);
     model_free(t->model);
     *t = (struct training){0};

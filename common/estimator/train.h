@@ -68,7 +68,8 @@ struct training {
     float loss;
     int *held; /* gradients.c: variables whose gradients wait, or NULL */
     int num_held;
-    int64_t evaluation_step; /* of run->evaluation */
+    struct optim_row_sum *row_sums; /* by variable; NULL: none yet */
+    int64_t evaluation_step;        /* of run->evaluation */
     bool is_warm; /* the weights are warm-started, to begin at warm_step */
     int64_t warm_step;
 };

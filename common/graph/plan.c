@@ -207,10 +207,16 @@ static void mark_back(struct plan *p, const struct crew_node *n)
     }
 }
 
+/* Wider rows are not worth a list: a granule shall hold several. */
+#define MAX_ROW_WIDTH 65536
+
 /* Is the variable looked up by all that lies between it and the loss? */
 static bool is_looked_up(const struct plan *p, const struct crew_node *v)
 {
-    bool looked_up = place_of(p, v)->back_readers > 0 && v->shape.dim[0] > 0;
+    const struct graph_var *var = graph_var(p->graph, (int)v->attr.var);
+    bool looked_up = place_of(p, v)->back_readers > 0 && v->shape.rank > 0 &&
+                     v->shape.dim[0] > 0 && v->shape.dim[0] <= UINT32_MAX &&
+                     var->n / v->shape.dim[0] <= MAX_ROW_WIDTH;
 
     for (int id = v->id + 1; looked_up && id < p->graph->n_nodes; id++) {
         const struct crew_node *n = node_at(p, id);
@@ -223,18 +229,40 @@ static bool is_looked_up(const struct plan *p, const struct crew_node *v)
     return looked_up;
 }
 
+static bool is_table(const struct plan *p, int var)
+{
+    const struct crew_node *v = graph_var(p->graph, var)->node;
+
+    return p->graph->rows && place_of(p, v)->back && is_looked_up(p, v);
+}
+
 static void find_tables(struct plan *p)
 {
     for (int i = 0; i < p->graph->n_vars; i++) {
         const struct graph_var *v = graph_var(p->graph, i);
 
-        if (place_of(p, v->node)->back && is_looked_up(p, v->node)) {
+        if (is_table(p, i)) {
             struct row_list *rows = xcalloc(1, sizeof *rows);
 
             rows->width = v->n / v->shape.dim[0];
             place_of(p, v->node)->rows = rows;
         }
     }
+}
+
+void plan_find_rows(const struct crew_graph *g,
+                    const struct crew_node *loss,
+                    bool *rows)
+{
+    struct plan p = {.graph = g};
+
+    p.places = xcalloc((size_t)g->n_nodes, sizeof *p.places);
+    mark_depends(&p);
+    mark_back(&p, loss);
+    for (int i = 0; i < g->n_vars; i++) {
+        rows[i] = is_table(&p, i);
+    }
+    free(p.places);
 }
 
 /* What variables move to is part of training. */
@@ -411,9 +439,7 @@ int plan_new_on_demand(const struct crew_graph *g,
         mark_sources(p);
         mark_depends(p);
         mark_back(p, loss);
-        if (g->rows) {
-            find_tables(p);
-        }
+        find_tables(p);
         if (check_gradients(p, err) != CREW_OK) {
             goto fail;
         }

@@ -48,9 +48,14 @@ float *plan_grad(struct plan *, int i);
  * NULL. Rows may be in it several times. Valid until the next plan_forward; in
  * the plan's memory, for who wants to clip or sum it. */
 bool plan_has_rows(const struct plan *, int i);
+/* The same for each variable of a graph with graph_use_rows, before there is a
+ * plan. rows: graph_num_vars() of them. */
+void plan_find_rows(const struct crew_graph *,
+                    const struct crew_node *loss,
+                    CREW_OUT bool *rows);
 struct plan_rows {
     int64_t n, width;
-    int64_t *rows;
+    uint32_t *rows;
     float *values; /* (n, width) */
 };
 struct plan_rows plan_grad_rows(struct plan *, int i);

@@ -53,7 +53,7 @@ static float *place_of_row(struct row_sink *s, int64_t row)
 
     if (s->unique) {
         at = ((uint64_t)row * 0x9e3779b97f4a7c15ull >> 20) & mask;
-        while (l->hash[at] != 0 && l->rows[l->hash[at] - 1] != row) {
+        while (l->hash[at] != 0 && l->rows[l->hash[at] - 1] != (uint32_t)row) {
             at = (at + 1) & mask;
         }
         if (l->hash[at] != 0) {
@@ -63,7 +63,7 @@ static float *place_of_row(struct row_sink *s, int64_t row)
     }
     INVARIANT(l->n < l->cap);
     values = l->values + l->n * s->width;
-    l->rows[l->n++] = row;
+    l->rows[l->n++] = (uint32_t)row;
     memset(values, 0, (size_t)s->width * sizeof *values);
     return values;
 }

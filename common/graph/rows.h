@@ -10,7 +10,7 @@
 
 struct row_list {
     int64_t n, cap, width;
-    int64_t *rows;
+    uint32_t *rows;
     float *values;    /* (cap, width) */
     uint32_t *hash;   /* places of one op's rows + 1; 0: free */
     size_t hash_size; /* a power of two */

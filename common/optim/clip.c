@@ -102,14 +102,36 @@ static void clip_along(const struct crew_clip *c,
     }
 }
 
-void optim_clip(const struct crew_clip *c,
-                const struct crew_shape *shape,
-                float *grad)
+static int64_t count_of(const struct crew_shape *shape)
 {
     int64_t n = 1;
     for (int i = 0; i < shape->rank; i++) {
         n *= shape->dim[i];
     }
+    return n;
+}
+
+void optim_clip_rows(const struct crew_clip *c,
+                     const struct crew_shape *shape,
+                     int64_t n,
+                     float *values)
+{
+    struct crew_shape rows = *shape;
+    rows.dim[0] = n;
+    if (c->kind == CREW_CLIP_BY_AVERAGE_NORM) {
+        int64_t count = count_of(&rows);
+        double squares = sum_squares(count, values);
+        scale(count, average_scale(c->norm, squares, count_of(shape)), values);
+    } else {
+        optim_clip(c, &rows, values);
+    }
+}
+
+void optim_clip(const struct crew_clip *c,
+                const struct crew_shape *shape,
+                float *grad)
+{
+    int64_t n = count_of(shape);
     switch (c->kind) {
         case CREW_CLIP_NONE:
         case CREW_CLIP_BY_GLOBAL_NORM:

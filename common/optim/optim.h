@@ -99,14 +99,16 @@ void optim_apply(const struct crew_optimizer *,
 
 /* ------------------------------------------------------------------- sparse */
 
-/* A gradient of some rows of a table: values (n, width), of rows[i] each. */
+/* A gradient of some rows of a table: values (n, width), of rows[i] each; or,
+ * `in_place`, (table_rows, width), of which only those of rows[i] count. */
 struct optim_rows {
     int64_t n, width;
-    const int64_t *rows;
+    const uint32_t *rows;
     const float *values;
+    bool in_place;
 };
 /* One step of a table: var and slots (table_rows, width). Each row at most once
- * (optim_sum_rows), in [0, table_rows). Rows that are not there stay as they
+ * (optim_sum_rows), below table_rows. Rows that are not there stay as they
  * are, but with Adam that is not lazy, and but for averages. */
 void optim_apply_rows(const struct crew_optimizer *,
                       const struct optim_step *,
@@ -114,15 +116,23 @@ void optim_apply_rows(const struct crew_optimizer *,
                       float *var,
                       float *const slots[OPTIM_MAX_SLOTS],
                       const struct optim_rows *);
-/* Sum what belongs to one row, in order, in place; how many rows are left, in
- * the order they came first. scratch: optim_sum_scratch(n) numbers. n < 2^31.
- */
-int64_t optim_sum_rows(int64_t n,
-                       int64_t width,
-                       int64_t *rows,
-                       float *values,
-                       uint32_t *scratch);
-int64_t optim_sum_scratch(int64_t n);
+/* Does an update move only the rows that have a gradient? */
+bool optim_moves_rows_only(const struct crew_optimizer *);
+
+/* Room to sum rows in; zeroed at first, grows to what the largest gradient
+ * needed. */
+struct optim_row_sum {
+    int64_t cap, cap_values;
+    uint64_t *keys; /* (2, cap) */
+    uint32_t *rows;
+    float *values;
+};
+/* The same gradient with each row once, ascending: what belongs to one row is
+ * summed, in the order it comes. n < 2^31. Valid until the next sum; nothing is
+ * copied when the rows ascend already. */
+struct optim_rows optim_sum_rows(struct optim_row_sum *,
+                                 const struct optim_rows *);
+void optim_row_sum_release(struct optim_row_sum *);
 
 /* ----------------------------------------------------------------- clipping */
 
@@ -131,6 +141,13 @@ int64_t optim_sum_scratch(int64_t n);
 void optim_clip(const struct crew_clip *,
                 const struct crew_shape *,
                 float *grad);
+/* The same of `n` rows of it, in place. As TensorFlow clips IndexedSlices: what
+ * is of one row is clipped before it is summed; but the average norm is that of
+ * the whole gradient. */
+void optim_clip_rows(const struct crew_clip *,
+                     const struct crew_shape *,
+                     int64_t n,
+                     float *values);
 /* The sum of squares, for the global norm: add those of all gradients. Of rows:
  * their values as they are. */
 double optim_sum_squares(int64_t n, const float *x);

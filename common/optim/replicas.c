@@ -107,3 +107,54 @@ void replicas_divide(int64_t n, float *sum, int64_t count)
 {
     divide(n, sum, count);
 }
+
+void replicas_rows_clear(struct replicas_rows *r)
+{
+    for (int64_t i = 0; i < r->n; i++) {
+        r->count[r->rows[i]] = 0;
+    }
+    r->n = 0;
+}
+
+static void add_row(struct replicas_rows *r,
+                    uint32_t row,
+                    const float *values,
+                    uint32_t count)
+{
+    bool first = r->count[row] == 0;
+    if (first) {
+        r->rows[r->n++] = row;
+    }
+    add(r->width, r->sum + row * r->width, values, first);
+    r->count[row] += count;
+}
+
+void replicas_rows_add(struct replicas_rows *r, const struct optim_rows *g)
+{
+    for (int64_t i = 0; i < g->n; i++) {
+        add_row(r, g->rows[i], g->values + i * g->width, 1);
+    }
+}
+
+void replicas_rows_merge(struct replicas_rows *r, const struct replicas_rows *x)
+{
+    for (int64_t i = 0; i < x->n; i++) {
+        uint32_t row = x->rows[i];
+        add_row(r, row, x->sum + row * x->width, x->count[row]);
+    }
+}
+
+struct optim_rows replicas_rows_mean(struct replicas_rows *r)
+{
+    for (int64_t i = 0; i < r->n; i++) {
+        uint32_t row = r->rows[i];
+        if (r->count[row] > 1) {
+            divide(r->width, r->sum + row * r->width, r->count[row]);
+        }
+    }
+    return (struct optim_rows){.n = r->n,
+                               .width = r->width,
+                               .rows = r->rows,
+                               .values = r->sum,
+                               .in_place = true};
+}

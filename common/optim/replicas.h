@@ -7,7 +7,7 @@
 #ifndef OPTIM_REPLICAS_H
 #define OPTIM_REPLICAS_H
 
-#include "crew.h"
+#include "optim/optim.h"
 
 struct replicas {
     /* Gradients in the mean of an update; 0: asynchronous, each gradient is an
@@ -46,5 +46,21 @@ int64_t replicas_needed(const struct replicas *, int64_t living);
 void replicas_add(int64_t n, float *sum, const float *x, bool first);
 /* sum /= count, as TensorFlow's accumulators do. */
 void replicas_divide(int64_t n, float *sum, int64_t count);
+
+/* A sum of gradients of rows. TensorFlow's SparseConditionalAccumulator counts
+ * for each row the gradients that have it, and divides by that. */
+struct replicas_rows {
+    int64_t n, width;
+    float *sum;      /* (table_rows, width); borrowed */
+    uint32_t *rows;  /* that are in it, in the order they came */
+    uint32_t *count; /* (table_rows): gradients that have the row */
+};
+/* Empty it. */
+void replicas_rows_clear(struct replicas_rows *);
+void replicas_rows_add(struct replicas_rows *, const struct optim_rows *);
+/* Add another sum, with its counts. */
+void replicas_rows_merge(struct replicas_rows *, const struct replicas_rows *);
+/* Each row divided by its count; in the memory of the sum. */
+struct optim_rows replicas_rows_mean(struct replicas_rows *);
 
 #endif

@@ -46,6 +46,16 @@ CLONES static void adam_move(float alpha,
     }
 }
 
+static const float *values_of(const struct optim_rows *r, int64_t i)
+{
+    return r->values + (r->in_place ? r->rows[i] : i) * r->width;
+}
+
+bool optim_moves_rows_only(const struct crew_optimizer *o)
+{
+    return !optim_has_powers(o) || o->lazy;
+}
+
 static void adam_table(const struct rule_step *s,
                        int64_t n,
                        float *var,
@@ -62,8 +72,7 @@ static void adam_table(const struct rule_step *s,
     }
     for (int64_t i = 0; i < rows->n; i++) {
         int64_t at = rows->rows[i] * rows->width;
-        adam_add(o, rows->width, m + at, v + at,
-                 rows->values + i * rows->width);
+        adam_add(o, rows->width, m + at, v + at, values_of(rows, i));
     }
     adam_move(s->alpha, o->epsilon, n, var, m, v);
 }
@@ -91,15 +100,14 @@ static void apply_each(const struct rule_step *s,
     for (int64_t i = 0; i < rows->n; i++) {
         float *at_slot[OPTIM_MAX_SLOTS] = {NULL};
         int64_t row = rows->rows[i], at = row * rows->width;
-        PRE(row >= 0 && row < table_rows);
+        PRE(row < table_rows);
         if (i + AHEAD < rows->n) {
             ask_for(rows, i + AHEAD, var, slot, num_slots);
         }
         for (int k = 0; k < num_slots; k++) {
             at_slot[k] = slot[k] + at;
         }
-        rule_apply(s, rows->width, var + at, at_slot,
-                   rows->values + i * rows->width);
+        rule_apply(s, rows->width, var + at, at_slot, values_of(rows, i));
     }
 }
 
@@ -114,9 +122,9 @@ void optim_apply_rows(const struct crew_optimizer *o,
     struct rule_step s = rule_step_of(o, step);
     int average = optim_average_slot(o);
     int64_t n = table_rows * rows->width;
-    if (optim_has_powers(o) && !o->lazy) {
+    if (!optim_moves_rows_only(o)) {
         for (int64_t i = 0; i < rows->n; i++) {
-            PRE(rows->rows[i] >= 0 && rows->rows[i] < table_rows);
+            PRE(rows->rows[i] < table_rows);
         }
         adam_table(&s, n, var, slots, rows);
     } else {
@@ -126,66 +134,4 @@ void optim_apply_rows(const struct crew_optimizer *o,
     if (average >= 0) {
         optim_average(&o->average, step->global_step, n, var, slots[average]);
     }
-}
-
-/* ---------------------------------------------------------- rows that meet */
-
-int64_t optim_sum_scratch(int64_t n)
-{
-    int64_t size = 4;
-    while (size < 2 * n) {
-        size *= 2;
-    }
-    return size;
-}
-
-static uint64_t spread(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= 0x9e3779b97f4a7c15ull;
-    return x ^ x >> 29;
-}
-
-CLONES static void add_to(int64_t n,
-                          float *restrict sum,
-                          const float *restrict x)
-{
-    for (int64_t i = 0; i < n; i++) {
-        sum[i] += x[i];
-    }
-}
-
-/* scratch: a hash table of place + 1, 0 is free. */
-int64_t optim_sum_rows(int64_t n,
-                       int64_t width,
-                       int64_t *rows,
-                       float *values,
-                       uint32_t *scratch)
-{
-    int64_t size = optim_sum_scratch(n), kept = 0;
-    uint64_t mask = (uint64_t)size - 1;
-    PRE(n >= 0 && n <= INT32_MAX);
-    for (int64_t i = 0; i < size; i++) {
-        scratch[i] = 0;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t at = spread((uint64_t)rows[i]) & mask;
-        const float *from = values + i * width;
-        while (scratch[at] != 0 && rows[scratch[at] - 1] != rows[i]) {
-            at = (at + 1) & mask;
-        }
-        if (scratch[at] != 0) {
-            add_to(width, values + (int64_t)(scratch[at] - 1) * width, from);
-            continue;
-        }
-        scratch[at] = (uint32_t)kept + 1;
-        rows[kept] = rows[i];
-        if (kept != i) {
-            for (int64_t k = 0; k < width; k++) {
-                values[kept * width + k] = from[k];
-            }
-        }
-        kept++;
-    }
-    return kept;
 }

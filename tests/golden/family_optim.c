@@ -240,22 +240,23 @@ static int apply_sparse(struct run *run,
     golden_array_read(golden_member(at, "values"), &values);
     float *grad = golden_array_floats(&values);
     int64_t table_rows = var->shape.dim[0], width = var->n / table_rows;
-    uint32_t *scratch =
-        calloc((size_t)optim_sum_scratch(indices.n), sizeof(scratch[0]));
+    uint32_t *ids = calloc((size_t)indices.n + 1, sizeof(ids[0]));
     bool well = values.n == indices.n * width;
     for (int64_t i = 0; i < indices.n; i++) {
         well =
             well && indices.integer[i] >= 0 && indices.integer[i] < table_rows;
+        ids[i] = (uint32_t)indices.integer[i];
     }
     if (well) {
-        int64_t n =
-            optim_sum_rows(indices.n, width, indices.integer, grad, scratch);
+        struct optim_row_sum room = {0};
         struct optim_rows rows = {
-            .n = n, .width = width, .rows = indices.integer, .values = grad};
+            .n = indices.n, .width = width, .rows = ids, .values = grad};
+        rows = optim_sum_rows(&room, &rows);
         optim_apply_rows(&run->optimizer, now, table_rows, var->value, slots,
                          &rows);
+        optim_row_sum_release(&room);
     }
-    free(scratch);
+    free(ids);
     free(grad);
     golden_array_release(&indices);
     golden_array_release(&values);

@@ -19,6 +19,11 @@ float sim_gradient(int var, int64_t i)
     return (float)(1 + (i + var) % 3);
 }
 
+bool sim_has_row(const struct sim_model *m, int var, uint64_t seq, int64_t row)
+{
+    return !m->table[var] || (row / 2 + (int64_t)(seq % 5) + var) % 4 == 0;
+}
+
 struct sim_step *ledger_step(struct sim_ledger *l,
                              int role,
                              uint32_t index,
@@ -119,17 +124,71 @@ void ledger_restart(struct sim *sim,
         l->base_count[id] =
             (int64_t)updates(&vars[g->variable], (int)g->variable, g->offset);
     }
+    for (int v = 0; v < sim->model.num_vars; v++) {
+        int64_t rows = sim->model.shape[v].dim[0];
+        for (int64_t r = 0; r < rows; r++) {
+            l->base_rows[v][r] =
+                (int64_t)updates(&vars[v], v, r * (sim->model.n[v] / rows));
+        }
+    }
 }
 
 /* Steps of processes that were lost in the middle: applied here, never counted.
  */
+static bool is_on(const struct sim_step *s, uint32_t granule)
+{
+    return (s->applied >> granule & 1) != 0;
+}
+
 static int64_t torn_on(const struct sim_ledger *l, uint32_t granule)
 {
     int64_t n = 0;
     for (size_t i = 0; i < l->n; i++) {
-        n += !l->steps[i].counted && (l->steps[i].applied >> granule & 1) != 0;
+        n += !l->steps[i].counted && is_on(&l->steps[i], granule);
     }
     return n;
+}
+
+/* Of a table: how often a row must have been updated. */
+static int64_t row_updates(const struct sim *sim,
+                           uint32_t granule,
+                           int var,
+                           int64_t row)
+{
+    const struct sim_ledger *l = &sim->ledger;
+    int64_t n = l->base_rows[var][row];
+    for (size_t i = 0; i < l->n; i++) {
+        n += is_on(&l->steps[i], granule) &&
+             sim_has_row(&sim->model, var, l->steps[i].seq, row);
+    }
+    return n;
+}
+
+static void check_granule(struct sim *sim,
+                          const struct trainer_var *v,
+                          uint32_t id,
+                          const char *what)
+{
+    const struct sim_ledger *l = &sim->ledger;
+    const struct granule *g = &sim->placement->granules[id];
+    int var = (int)g->variable;
+    int64_t torn = torn_on(l, id), width = v->n / v->shape.dim[0];
+    int64_t want = l->base_count[id] + l->counted + torn;
+    sim->torn += torn > 0;
+    for (int64_t i = g->offset; i < g->offset + g->count; i++) {
+        double got = updates(v, var, i);
+        if (sim->model.table[var] && i % width == 0) {
+            want = row_updates(sim, id, var, i / width);
+        }
+        if (got < (double)want || got > (double)want) {
+            sim_fail(sim,
+                     "%s: %s[%" PRId64
+                     "] (granule %u) has had %g updates, want %" PRId64
+                     " (%" PRId64 " of the granule torn)",
+                     what, v->name, i, id, got, want, torn);
+            return;
+        }
+    }
 }
 
 /* At rest, what a living trainer was told to be complete has been counted. */
@@ -163,21 +222,7 @@ void ledger_check(struct sim *sim,
     }
     check_acked(sim);
     for (uint32_t id = 0; id < sim->placement->num_granules; id++) {
-        const struct granule *g = &sim->placement->granules[id];
-        const struct trainer_var *v = &vars[g->variable];
-        int64_t torn = torn_on(l, id);
-        int64_t want = l->base_count[id] + l->counted + torn;
-        sim->torn += torn > 0;
-        for (int64_t i = g->offset; i < g->offset + g->count; i++) {
-            double got = updates(v, (int)g->variable, i);
-            if (got < (double)want || got > (double)want) {
-                sim_fail(sim,
-                         "%s at step %" PRId64 ": %s[%" PRId64
-                         "] (granule %u) has had %g updates, want %" PRId64
-                         " (%" PRId64 " of them torn)",
-                         what, global_step, v->name, i, id, got, want, torn);
-                return;
-            }
-        }
+        check_granule(sim, &vars[sim->placement->granules[id].variable], id,
+                      what);
     }
 }

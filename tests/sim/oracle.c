@@ -88,34 +88,51 @@ static void take(struct sim *sim, uint64_t incarnation, uint64_t seq)
     o->batches++;
 }
 
-static float part_sum(const struct sim_part *p, int v, int64_t i, float value)
+/* Adds the part's gradients of an element that have its row; how many. */
+static int64_t part_sum(const struct sim *sim,
+                        const struct sim_part *p,
+                        int v,
+                        int64_t i,
+                        float *total)
 {
-    float sum = 0;
+    const struct sim_model *m = &sim->model;
+    int64_t row = i / (m->n[v] / m->shape[v].dim[0]), n = 0;
+    float value = sim->oracle.value[v][i], sum = 0;
     for (uint32_t b = 0; b < p->batches; b++) {
-        float g = gradient(p->member, p->seq - p->batches + 1 + b, v, i, value);
-        sum = b == 0 ? g : sum + g;
+        uint64_t seq = p->seq - p->batches + 1 + b;
+        if (sim_has_row(m, v, seq, row)) {
+            float g = gradient(p->member, seq, v, i, value);
+            sum = n++ == 0 ? g : sum + g;
+        }
     }
-    return sum;
+    *total = sum;
+    return n;
+}
+
+/* The mean of those that have the row; nobody has: nothing changes. */
+static void make_element(struct sim *sim, int v, int64_t i)
+{
+    struct sim_oracle *o = &sim->oracle;
+    float sum = 0, part = 0;
+    int64_t count = 0;
+    for (int k = 0; k < o->n; k++) {
+        int64_t n = part_sum(sim, &o->parts[k], v, i, &part);
+        sum = n == 0 ? sum : count == 0 ? part : sum + part;
+        count += n;
+    }
+    if (count > 0) {
+        o->value[v][i] -= sim->optimizer.learning_rate * (sum / (float)count);
+    }
 }
 
 static void make(struct sim *sim)
 {
-    struct sim_oracle *o = &sim->oracle;
-    int64_t count = 0;
-    for (int k = 0; k < o->n; k++) {
-        count += o->parts[k].batches;
-    }
     for (int v = 0; v < sim->model.num_vars; v++) {
         for (int64_t i = 0; i < sim->model.n[v]; i++) {
-            float *value = &o->value[v][i];
-            float sum = part_sum(&o->parts[0], v, i, *value);
-            for (int k = 1; k < o->n; k++) {
-                sum += part_sum(&o->parts[k], v, i, *value);
-            }
-            *value -= sim->optimizer.learning_rate * (sum / (float)count);
+            make_element(sim, v, i);
         }
     }
-    o->step++;
+    sim->oracle.step++;
 }
 
 static void on_decided(void *self, const struct sync_update *u)

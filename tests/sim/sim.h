@@ -23,10 +23,14 @@ struct sim_model {
     char name[SIM_MAX_VARS][32];
     struct crew_shape shape[SIM_MAX_VARS];
     int64_t n[SIM_MAX_VARS];
+    bool table[SIM_MAX_VARS]; /* gradients are of rows */
     int64_t total;
 };
 float sim_initial(int var, int64_t i);
 float sim_gradient(int var, int64_t i); /* of every step, learning rate 1 */
+/* Is the row in a table's gradient of a trainer's step `seq`? */
+bool sim_has_row(const struct sim_model *, int var, uint64_t seq, int64_t row);
+#define SIM_MAX_ROWS 400
 
 /* One step of one process, as the parameter servers saw it. */
 struct sim_step {
@@ -43,6 +47,7 @@ struct sim_ledger {
     size_t n, cap;
     int64_t base_step;                    /* of this epoch */
     int64_t base_count[SIM_MAX_GRANULES]; /* updates in what was loaded */
+    int64_t base_rows[SIM_MAX_VARS][SIM_MAX_ROWS]; /* the same of a table */
     int64_t counted;
 };
 
@@ -80,6 +85,8 @@ struct life {
     struct session_options options;
     struct trainer_var vars[SIM_MAX_VARS];
     float *grads[SIM_MAX_VARS];
+    float *packed[SIM_MAX_VARS]; /* of a table: the rows that are in it */
+    uint32_t rows[SIM_MAX_VARS][SIM_MAX_ROWS];
     struct rpc_timer timer;
     int state;
     bool dead;      /* killed, or at its end */

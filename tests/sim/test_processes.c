@@ -96,6 +96,9 @@ struct worker {
     struct optim_powers powers[2];
     struct trainer_var vars[NUM_VARS];
     float *grads[NUM_VARS];
+    bool tables;              /* variables a and c are tables: */
+    uint32_t *rows[NUM_VARS]; /* rows of the gradient, and their values */
+    float *packed[NUM_VARS];
     struct replicas replicas;
     int who, among; /* whose gradients it computes; of how many in turn */
     int64_t steps;  /* its own */
@@ -128,7 +131,10 @@ static void make_vars(struct worker *w)
                 w->vars[v].slot[k - 1] = p;
             }
         }
+        w->vars[v].rows = w->tables && v != 1;
         w->grads[v] = xcalloc((size_t)n, 4);
+        w->packed[v] = xcalloc((size_t)n, 4);
+        w->rows[v] = xcalloc((size_t)model[v].rows, 4);
         for (int64_t i = 0; i < n; i++) {
             w->vars[v].value[i] = (float)(i % 17);
         }
@@ -143,6 +149,8 @@ static void free_vars(struct worker *w)
             free(w->vars[v].slot[k]);
         }
         free(w->grads[v]);
+        free(w->packed[v]);
+        free(w->rows[v]);
     }
 }
 
@@ -177,6 +185,25 @@ static void compute_for(struct worker *w)
     }
 }
 
+/* Hand over a table's gradient: of other rows for each trainer and update, of
+ * none at times. */
+static void hand_over_rows(struct worker *w, int v)
+{
+    int64_t width = w->vars[v].n / w->vars[v].shape.dim[0];
+    int64_t among = w->among > 1 ? w->among : 1, update = w->steps / among;
+    int64_t who = w->among > 1 ? w->steps % among : w->who;
+    struct optim_rows g = {
+        .width = width, .rows = w->rows[v], .values = w->packed[v]};
+    for (int64_t r = 0; r < w->vars[v].shape.dim[0]; r++) {
+        if (update % 5 != 4 && (r / 3 + 2 * update + who) % 7 < 2) {
+            w->rows[v][g.n] = (uint32_t)r;
+            memcpy(w->packed[v] + g.n++ * width, w->grads[v] + r * width,
+                   (size_t)width * 4);
+        }
+    }
+    w->trainer->ops->rows_ready(w->trainer, v, &g);
+}
+
 static int one_step(struct worker *w, int64_t *step)
 {
     const struct trainer_ops *ops = w->trainer->ops;
@@ -190,7 +217,11 @@ static int one_step(struct worker *w, int64_t *step)
         compute(w);
     }
     for (int v = NUM_VARS - 1; v >= 0; v--) {
-        ops->grad_ready(w->trainer, v, w->grads[v]);
+        if (w->vars[v].rows) {
+            hand_over_rows(w, v);
+        } else {
+            ops->grad_ready(w->trainer, v, w->grads[v]);
+        }
     }
     return ops->finish_step(w->trainer, step, &w->err);
 }
@@ -518,17 +549,30 @@ START_TEST(test_same_bits)
 }
 END_TEST
 
+/* The same with tables, whose gradients are of rows. */
+START_TEST(test_same_bits_of_tables)
+{
+    struct crew_optimizer first = optimizer_of(2 * _i);
+    first.lazy = _i == 0;
+    has_the_bits_of_one_process(
+        (struct worker){.optimizer = first,
+                        .second = optimizer_of((2 * _i + 1) % NUM_OPTIMIZERS),
+                        .tables = true});
+}
+END_TEST
+
 /* Synchronous of one is asynchronous of one. */
 START_TEST(test_sync_of_one)
 {
     has_the_bits_of_one_process(
         (struct worker){.optimizer = optimizer_of(_i),
+                        .tables = _i == 1,
                         .second = optimizer_of(_i + 3),
                         .replicas = {.to_aggregate = 1, .total = 1}});
 }
 END_TEST
 
-enum { NUM_RULES = 4 };
+enum { NUM_RULES = 4, ALL_RULES = NUM_RULES + 3 };
 
 static struct crew_optimizer rule_of(int i)
 {
@@ -557,9 +601,10 @@ START_TEST(test_sync_mean)
     /* Variable b is an average over batches, as batch normalisation's are. */
     const struct crew_optimizer average = {.kind = CREW_ASSIGN,
                                            .learning_rate = 0.01f};
-    struct worker near = {.optimizer = rule_of(_i),
+    struct worker near = {.optimizer = rule_of(_i % ALL_RULES),
                           .second = average,
                           .replicas = {.to_aggregate = 3, .total = 1},
+                          .tables = _i >= ALL_RULES,
                           .among = 3};
     char json[700];
     int64_t step = 0;
@@ -567,10 +612,11 @@ START_TEST(test_sync_mean)
     for (int i = 0; i < 3; i++) {
         json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
                 sizeof(json));
-        w[i].optimizer = rule_of(_i);
+        w[i].optimizer = rule_of(_i % ALL_RULES);
         w[i].second = average;
         w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
         w[i].who = i;
+        w[i].tables = _i >= ALL_RULES;
         open_trainer(&w[i], json, 25);
     }
     open_trainer(&near, NULL, 25);
@@ -694,8 +740,11 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_trains);
     tcase_add_loop_test(t, test_same_bits, 0, (NUM_OPTIMIZERS + 1) / 2);
+    tcase_add_loop_test(t, test_same_bits_of_tables, 0,
+                        (NUM_OPTIMIZERS + 1) / 2);
     tcase_add_loop_test(t, test_sync_of_one, 0, 3);
-    tcase_add_loop_test(t, test_sync_mean, 0, NUM_RULES + 3);
+    /* The second half with tables. */
+    tcase_add_loop_test(t, test_sync_mean, 0, 2 * ALL_RULES);
     tcase_add_loop_test(t, test_no_allocation, 0, 2);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);

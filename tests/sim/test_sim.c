@@ -71,9 +71,10 @@ static void make_model(struct sim *sim, uint64_t one_in)
                           ? crew_shape2(400, 100)
                           : crew_shape2(rows, 1 + (int64_t)pick(sim, 9));
         m->n[v] = m->shape[v].dim[0] * m->shape[v].dim[1];
+        m->table[v] = pick(sim, 2) == 0;
         m->total += m->n[v];
     }
-    if (placement_new(m->shape, (uint32_t)m->num_vars, SIM_NUM_PS,
+    if (placement_new(m->shape, m->table, (uint32_t)m->num_vars, SIM_NUM_PS,
                       &sim->placement, &err) != CREW_OK) {
         sim_fail(sim, "%s", err.msg);
     }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -78,6 +79,7 @@ static void on_closed(void *self)
     for (int i = 0; i < l->sim->model.num_vars; i++) {
         free(l->vars[i].value);
         free(l->grads[i]);
+        free(l->packed[i]);
     }
     free(l);
 }
@@ -103,12 +105,33 @@ static void start_step(struct life *l)
     wake(l, pause_ms(l->sim, 20));
 }
 
+/* The rows of a table's gradient. */
+static void rows_ready(struct life *l, int v)
+{
+    const struct sim_model *m = &l->sim->model;
+    int64_t width = m->n[v] / m->shape[v].dim[0];
+    struct optim_rows g = {
+        .width = width, .rows = l->rows[v], .values = l->packed[v]};
+    for (int64_t r = 0; r < m->shape[v].dim[0]; r++) {
+        if (sim_has_row(m, v, session_step_seq(l->session), r)) {
+            l->rows[v][g.n] = (uint32_t)r;
+            memcpy(l->packed[v] + g.n++ * width, l->grads[v] + r * width,
+                   (size_t)width * 4);
+        }
+    }
+    session_rows_ready(l->session, v, &g);
+}
+
 /* Backward: the last variable's gradient first. */
 static void compute(struct life *l)
 {
     if (l->next_var > 0) {
         int v = --l->next_var;
-        session_grad_ready(l->session, v, l->grads[v]);
+        if (l->vars[v].rows) {
+            rows_ready(l, v);
+        } else {
+            session_grad_ready(l->session, v, l->grads[v]);
+        }
         wake(l, pause_ms(l->sim, 3));
         return;
     }
@@ -318,8 +341,10 @@ static void make_vars(struct life *l)
         l->vars[v] = (struct trainer_var){.name = m->name[v],
                                           .shape = m->shape[v],
                                           .n = m->n[v],
+                                          .rows = m->table[v],
                                           .value = xcalloc(n + 1, 4)};
         l->grads[v] = xcalloc(n + 1, 4);
+        l->packed[v] = xcalloc(n + 1, 4);
         for (size_t i = 0; i < n; i++) {
             l->grads[v][i] = sim_gradient(v, (int64_t)i);
         }

@@ -14,7 +14,7 @@ static struct placement *place(const struct crew_shape *shapes,
 {
     struct placement *p = NULL;
     struct crew_err err = {0};
-    ck_assert_msg(placement_new(shapes, n, ps, &p, &err) == CREW_OK, "%s",
+    ck_assert_msg(placement_new(shapes, NULL, n, ps, &p, &err) == CREW_OK, "%s",
                   err.msg);
     return p;
 }
@@ -142,11 +142,11 @@ START_TEST(test_refused)
     struct placement *p = NULL;
     struct crew_err err = {0};
     const struct crew_shape unknown = crew_shape2(-1, 3);
-    ck_assert_int_eq(placement_new(&unknown, 1, 2, &p, &err),
+    ck_assert_int_eq(placement_new(&unknown, NULL, 1, 2, &p, &err),
                      CREW_INVALID_ARGUMENT);
     const struct crew_shape huge = crew_shape2((int64_t)1 << 40, 1 << 10);
     err = (struct crew_err){0};
-    ck_assert_int_eq(placement_new(&huge, 1, 2, &p, &err),
+    ck_assert_int_eq(placement_new(&huge, NULL, 1, 2, &p, &err),
                      CREW_INVALID_ARGUMENT);
     ck_assert_ptr_null(p);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim.h"
+#include "optim/replicas.h"
 #include "run_suite.h"
 
 #define STEPS 3
@@ -176,13 +177,13 @@ START_TEST(all_rows_are_the_whole)
     float a[1 + OPTIM_MAX_SLOTS][N] = {{0}}, b[1 + OPTIM_MAX_SLOTS][N], grad[N],
                 turned[N];
     float *slots_a[OPTIM_MAX_SLOTS], *slots_b[OPTIM_MAX_SLOTS];
-    int64_t rows[ROWS] = {4, 0, 3, 1, 2};
+    const uint32_t rows[ROWS] = {4, 0, 3, 1, 2};
     for (int i = 0; i < N; i++) {
         a[0][i] = (float)i * .1f - .4f;
         grad[i] = (float)(i % 4) * .1f - .15f;
     }
     for (int i = 0; i < N; i++) {
-        turned[i] = grad[rows[i / WIDTH] * WIDTH + i % WIDTH];
+        turned[i] = grad[(int)rows[i / WIDTH] * WIDTH + i % WIDTH];
     }
     o.average.decay = .9f;
     o.lazy = true;
@@ -209,7 +210,7 @@ START_TEST(lazy_adam)
         struct optim_powers powers = optim_powers_initial(&o);
         float var[2] = {1, 1}, m[2] = {.5f, .5f}, v[2] = {1, 1};
         float *const slots[OPTIM_MAX_SLOTS] = {m, v};
-        int64_t row = 1;
+        uint32_t row = 1;
         float grad = 1;
         struct optim_rows rows = {
             .n = 1, .width = 1, .rows = &row, .values = &grad};
@@ -225,19 +226,57 @@ END_TEST
 
 START_TEST(rows_are_summed)
 {
-    int64_t rows[6] = {7, 1ll << 40, 7, 3, 1ll << 40, 7};
-    float values[12] = {1, 2, 10, 20, 3, 4, 100, 200, 30, 40, 5, 6};
-    uint32_t scratch[16];
-    ck_assert_int_eq(optim_sum_scratch(6), 16);
-    ck_assert_int_eq(optim_sum_rows(6, 2, rows, values, scratch), 3);
-    const float want[6] = {9, 12, 40, 60, 100, 200};
-    ck_assert_int_eq(rows[0], 7);
-    ck_assert_int_eq(rows[1], 1ll << 40);
-    ck_assert_int_eq(rows[2], 3);
-    for (int i = 0; i < 6; i++) {
-        ck_assert_float_eq(values[i], want[i]);
+    const uint32_t rows[6] = {7, UINT32_MAX, 7, 3, UINT32_MAX, 7};
+    const float values[12] = {1, 2, 10, 20, 3, 4, 100, 200, 30, 40, 5, 6};
+    const float want[6] = {100, 200, 9, 12, 40, 60};
+    struct optim_row_sum room = {0};
+    struct optim_rows g = {.n = 6, .width = 2, .rows = rows, .values = values};
+    for (int again = 0; again < 2; again++) {
+        struct optim_rows sum = optim_sum_rows(&room, &g);
+        ck_assert_int_eq(sum.n, 3);
+        ck_assert_uint_eq(sum.rows[0], 3);
+        ck_assert_uint_eq(sum.rows[1], 7);
+        ck_assert_uint_eq(sum.rows[2], UINT32_MAX);
+        ck_assert_int_eq(memcmp(sum.values, want, sizeof(want)), 0);
     }
-    ck_assert_int_eq(optim_sum_rows(0, 2, rows, values, scratch), 0);
+    g.n = 2; /* they ascend, each once */
+    ck_assert_ptr_eq(optim_sum_rows(&room, &g).rows, rows);
+    g.n = 0;
+    ck_assert_int_eq(optim_sum_rows(&room, &g).n, 0);
+    optim_row_sum_release(&room);
+}
+END_TEST
+
+/* As SparseConditionalAccumulator: a row's mean is that of those who have it.
+ */
+START_TEST(rows_are_averaged_each_by_its_count)
+{
+    float sums[2][4] = {{9, 9, 9, 9}, {9, 9, 9, 9}};
+    uint32_t lists[2][4], counts[2][4] = {{0}};
+    struct replicas_rows r[2];
+    const uint32_t rows_a[2] = {1, 3}, rows_b[1] = {3}, rows_c[2] = {0, 3};
+    const float a[2] = {5, 1}, b[1] = {2}, c[2] = {7, 6};
+    struct optim_rows ga = {.n = 2, .width = 1, .rows = rows_a, .values = a};
+    struct optim_rows gb = {.n = 1, .width = 1, .rows = rows_b, .values = b};
+    struct optim_rows gc = {.n = 2, .width = 1, .rows = rows_c, .values = c};
+    for (int i = 0; i < 2; i++) {
+        r[i] = (struct replicas_rows){
+            .width = 1, .sum = sums[i], .rows = lists[i], .count = counts[i]};
+    }
+    for (int again = 0; again < 2; again++) {
+        replicas_rows_clear(&r[0]);
+        replicas_rows_clear(&r[1]);
+        replicas_rows_add(&r[0], &ga);
+        replicas_rows_add(&r[0], &gb);
+        replicas_rows_add(&r[1], &gc);
+        replicas_rows_merge(&r[0], &r[1]);
+        struct optim_rows mean = replicas_rows_mean(&r[0]);
+        ck_assert(mean.n == 3 && mean.in_place);
+        ck_assert_float_eq(mean.values[1], 5.0f);
+        ck_assert_float_eq(mean.values[3], 3.0f);
+        ck_assert_float_eq(mean.values[0], 7.0f);
+        ck_assert_float_eq(mean.values[2], 9.0f); /* nobody's: as it was */
+    }
 }
 END_TEST
 
@@ -421,6 +460,7 @@ int main(void)
     tcase_add_loop_test(tc, all_rows_are_the_whole, 0, KNOWN);
     tcase_add_test(tc, lazy_adam);
     tcase_add_test(tc, rows_are_summed);
+    tcase_add_test(tc, rows_are_averaged_each_by_its_count);
     tcase_add_test(tc, powers_move_only_for_adam);
     tcase_add_test(tc, mean_of_batches);
     tcase_add_test(tc, names);

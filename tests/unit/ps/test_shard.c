@@ -32,7 +32,7 @@ START_TEST(test_find)
     ck_assert_ptr_null(shard_slot(shard_find(s, 0), 1));
     ck_assert_uint_eq((uintptr_t)shard_find(s, 3)->value % 64, 0);
     ck_assert_uint_eq((uintptr_t)shard_find(s, 0)->value % 64, 0);
-    ck_assert_int_eq(s->max_count, 5);
+    ck_assert_uint_eq(s->max_bytes, 5 * sizeof(float));
     shard_free(s);
 }
 END_TEST
