@@ -22,8 +22,8 @@ struct answer_room {
 /* A call begins. */
 void answer_begin(struct answer_room *, CREW_NULLABLE const struct shard *);
 void answer_release(struct answer_room *);
-/* The version of a granule that the trainer has, told with its part of the call;
- * 0 until then. */
+/* The version of a granule that the trainer has, told with its part of the
+ * call; 0 until then. */
 void answer_note(struct answer_room *,
                  const struct shard *,
                  const struct shard_granule *,

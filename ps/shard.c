@@ -349,10 +349,10 @@ int shard_read_rows(const struct shard_granule *g,
     PRE(g->width > 0 && shard_fits(g, bytes));
     for (int64_t i = 0; i < n; i++) {
         if (rows[i] >= g->rows || (i > 0 && rows[i] <= rows[i - 1])) {
-            return crew_err_set(err, CREW_INVALID_ARGUMENT,
-                                "granule %u: row %u in place %lld of a "
-                                "gradient: rows must ascend and be below %u",
-                                g->id, rows[i], (long long)i, g->rows);
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 70,
+                                 "granule %u: row %u in place %lld of a "
+                                 "gradient: rows must ascend and be below %u",
+                                 g->id, rows[i], (long long)i, g->rows);
         }
     }
     *out = (struct optim_rows){.n = n,

@@ -22,7 +22,7 @@ go() {
 
 same() {
     say "$*"
-    local set=("$@" --set max_steps=$STEPS) file
+    local set=("$@" --set max_steps="$STEPS") file
     rm -rf "$WORK/near" "$WORK/far"
     go near.log near run "${set[@]}"
     go far.log far local --ps 2 --workers 0 -- run "${set[@]}"
@@ -42,6 +42,7 @@ same --set optimizer=adagrad --set sync=true --set replicas_to_aggregate=3 \
     --set total_num_replicas=1
 
 say "a worker whose table is regularized"
+# shellcheck disable=SC2034
 TINY_ARGS=(--job "$JOB")
 cluster 1 1
 start ps 0

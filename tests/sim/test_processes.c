@@ -652,7 +652,9 @@ START_TEST(test_sync_mean)
 END_TEST
 
 /* Three trainers on two ps, in one process: nobody allocates in a step, neither
- * the trainers nor the ps, asynchronously or synchronously. */
+ * the trainers nor the ps, asynchronously or synchronously, with tables or
+ * without.
+ */
 START_TEST(test_no_allocation)
 {
     struct cluster_test c = {.cluster = ""};
@@ -691,6 +693,44 @@ START_TEST(test_no_allocation)
         free_vars(&w[i]);
         tf_config_free(w[i].tf);
     }
+}
+END_TEST
+
+/* A trainer with a bug sends rows out of order: the ps says where, and what it
+ * holds stays as it is. */
+START_TEST(test_bad_rows)
+{
+    static const uint32_t rows[2] = {5, 3};
+    struct cluster_test c = {.cluster = ""};
+    struct worker w = {.optimizer = crew_gradient_descent(1.0), .tables = true};
+    const struct trainer_ops *ops;
+    char json[700];
+    int64_t step = 0;
+    open_servers(&c);
+    json_of(&c, "chief", 0, json, sizeof(json));
+    open_trainer(&w, json, 20);
+    initialise(&w);
+    ops = w.trainer->ops;
+    ck_assert_int_eq(ops->begin(w.trainer, &step, &w.err), CREW_OK);
+    ck_assert_int_eq(ops->next_step(w.trainer, &w.err), CREW_OK);
+    struct optim_rows bad = {
+        .n = 2, .width = 5, .rows = rows, .values = w.grads[2]};
+    struct optim_rows none = {.width = COLS};
+    ops->rows_ready(w.trainer, 2, &bad);
+    ops->grad_ready(w.trainer, 1, w.grads[1]);
+    ops->rows_ready(w.trainer, 0, &none);
+    ck_assert_int_eq(ops->finish_step(w.trainer, &step, &w.err),
+                     CREW_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(w.err.msg,
+                         "row 3 in place 1 of a gradient: rows must "
+                         "ascend and be below 64") != NULL,
+                  "got: %s", w.err.msg);
+    ck_assert_int_eq(crew_err_exit_code(&w.err), 70);
+    w.err = (struct crew_err){0};
+    stop_and_close(&w, 0);
+    join_servers(&c, 0);
+    free_vars(&w);
+    tf_config_free(w.tf);
 }
 END_TEST
 
@@ -746,6 +786,7 @@ int main(void)
     /* The second half with tables. */
     tcase_add_loop_test(t, test_sync_mean, 0, 2 * ALL_RULES);
     tcase_add_loop_test(t, test_no_allocation, 0, 2);
+    tcase_add_test(t, test_bad_rows);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -56,8 +56,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+    gradients_release(&t);
     weights_release(&t.weights);
-    free(t.held);
     plan_free(t.plan);
     graph_free(graph);
 }
@@ -125,6 +125,73 @@ START_TEST(a_broken_one_stays_as_it_is)
 }
 END_TEST
 
+/* A table of 4 rows of which one is gathered twice: its values are clipped as
+ * they are, 1 each, and summed then. */
+static struct optim_rows rows_got;
+
+static void remember_rows(struct trainer *who,
+                          int i,
+                          const struct optim_rows *grad)
+{
+    (void)who, (void)i;
+    rows_got = *grad;
+}
+
+static const struct trainer_ops rows_ops = {.rows_ready = remember_rows};
+static struct trainer rows_trainer = {.ops = &rows_ops};
+
+static void run_rows(struct crew_clip clip)
+{
+    static const int64_t ids[3] = {2, 0, 2};
+    static float table[4];
+    struct crew_init init = {.kind = CREW_INIT_ZEROS};
+    struct crew_graph *g = graph_new();
+    struct crew_node *in = graph_input(g, "ids", CREW_INT64, crew_shape1(-1));
+    struct crew_node *v = crew_variable(g, "t", crew_shape1(4), init);
+    struct crew_node *sum =
+        crew_scale(g, crew_reduce_mean(g, crew_gather(g, v, in)), 3);
+    struct optim_groups groups = {.n = 1};
+    struct plan_feed feed = {in, CREW_INT64, ids};
+    struct crew_err err = {0};
+    struct training r = {.trainer = &rows_trainer};
+
+    groups.group[0].scope = "";
+    groups.group[0].optimizer = crew_gradient_descent(1);
+    groups.group[0].optimizer.clip = clip;
+    graph_use_rows(g);
+    ck_assert_msg(plan_new(g, &sum, 1, sum, 3, &r.plan, &err) == 0, "%s",
+                  err.msg);
+    ck_assert_int_eq(weights_new(g, &groups, false, &r.weights, &err), 0);
+    plan_bind_var(r.plan, 0, table);
+    ck_assert_int_eq(plan_forward(r.plan, &feed, 1, 3, 0, 0, &err), 0);
+    plan_backward(r.plan, gradients_ready, &r);
+    gradients_end(&r);
+    ck_assert_int_eq(rows_got.n, 2);
+    ck_assert(rows_got.rows[0] == 0 && rows_got.rows[1] == 2);
+    got[0][0] = rows_got.values[0];
+    got[0][1] = rows_got.values[1];
+    gradients_release(&r);
+    weights_release(&r.weights);
+    plan_free(r.plan);
+    graph_free(g);
+}
+
+START_TEST(rows_are_clipped_before_they_are_summed)
+{
+    run_rows((struct crew_clip){0});
+    NEAR(got[0][0], 1);
+    NEAR(got[0][1], 2);
+    run_rows(crew_clip_by_global_norm(1)); /* of (1, 1, 1), not of (1, 2) */
+    NEAR(got[0][0], 1 / sqrt(3));
+    NEAR(got[0][1], 2 / sqrt(3));
+    run_rows(crew_clip_by_norm(1));
+    NEAR(got[0][1], 2 / sqrt(3));
+    run_rows(crew_clip_by_value(-0.5, 0.5));
+    NEAR(got[0][0], 0.5);
+    NEAR(got[0][1], 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gradients");
@@ -134,6 +201,7 @@ int main(void)
     tcase_add_test(tcase, each_at_once);
     tcase_add_test(tcase, the_global_norm_waits);
     tcase_add_test(tcase, a_broken_one_stays_as_it_is);
+    tcase_add_test(tcase, rows_are_clipped_before_they_are_summed);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -312,6 +312,83 @@ START_TEST(each_dropout_and_each_step_draws_its_own_numbers)
 }
 END_TEST
 
+/* A table looked up in two ways, and one that a regularizer wants whole. */
+static struct crew_node *lookups(struct crew_node **ids)
+{
+    struct crew_init init = crew_init_uniform(-1, 1);
+    struct crew_embedding how = {.combiner = CREW_COMBINE_SQRTN};
+    struct crew_node *table = crew_variable(g, "t", crew_shape2(50, 3), init);
+    struct crew_node *whole = crew_variable(g, "w", crew_shape2(50, 3), init);
+    struct crew_node *x[3];
+
+    ids[0] = graph_input(g, "ids", CREW_INT64, crew_shape2(-1, 4));
+    ids[1] = graph_input(g, "one", CREW_INT64, crew_shape1(-1));
+    x[0] = crew_embedding_lookup_sparse(g, table, ids[0], how);
+    x[1] = crew_gather(g, table, ids[1]);
+    x[2] = crew_gather(g, whole, ids[1]);
+    return crew_add(g, crew_l2_loss(g, crew_concat(g, x, 3, 1)),
+                    crew_l2_regularizer(g, whole, 0.1));
+}
+
+static void backward_of(struct crew_node *const *ids,
+                        struct crew_node *loss,
+                        float *const *values,
+                        struct plan **p)
+{
+    static const int64_t feed[12] = {7, 3, 7, 49, 0, 0, 0, 1, 9, 7, 3, 2};
+    static const int64_t one[3] = {3, 20, 3};
+    struct plan_feed feeds[] = {{ids[0], CREW_INT64, feed},
+                                {ids[1], CREW_INT64, one}};
+    struct crew_err err = {0};
+
+    ck_assert_msg(plan_new(g, NULL, 0, loss, 3, p, &err) == CREW_OK, "%s",
+                  err.msg);
+    plan_bind_var(*p, 0, values[0]);
+    plan_bind_var(*p, 1, values[1]);
+    for (int again = 0; again < 2; again++) {
+        ck_assert_int_eq(plan_forward(*p, feeds, 2, 3, 1, 1, &err), CREW_OK);
+        plan_backward(*p, ignore, NULL);
+    }
+}
+
+/* Summed up, rows are the gradient that is made without them. */
+START_TEST(rows_are_the_dense_gradient)
+{
+    struct crew_node *ids[2], *loss = lookups(ids);
+    struct plan *dense, *sparse;
+    float *values[2], sum[150] = {0};
+    bool rows[2];
+
+    for (int i = 0; i < 2; i++) {
+        values[i] = calloc(150, sizeof(float));
+        graph_init_var(graph_var(g, i), 5, values[i]);
+    }
+    backward_of(ids, loss, values, &dense);
+    plan_find_rows(g, loss, rows);
+    ck_assert(!rows[0] && !rows[1]);
+    graph_use_rows(g);
+    plan_find_rows(g, loss, rows);
+    ck_assert(rows[0] && !rows[1]);
+    backward_of(ids, loss, values, &sparse);
+    ck_assert(plan_has_rows(sparse, 0) && !plan_has_rows(sparse, 1));
+    ck_assert_ptr_null(plan_grad(sparse, 0));
+    struct plan_rows r = plan_grad_rows(sparse, 0);
+    /* 7 of the lookup, each once; 3 of the gather, one twice. */
+    ck_assert_int_eq(r.n, 7 + 3);
+    for (int64_t i = 0; i < r.n * 3; i++) {
+        sum[r.rows[i / 3] * 3 + i % 3] += r.values[i];
+    }
+    for (int i = 0; i < 150; i++) {
+        ck_assert_float_eq_tol(sum[i], plan_grad(dense, 0)[i], 1e-6f);
+    }
+    ck_assert_mem_eq(plan_grad(dense, 1), plan_grad(sparse, 1), sizeof sum);
+    plan_free(dense);
+    plan_free(sparse);
+    free(values[0]);
+    free(values[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plan");
@@ -321,6 +398,7 @@ int main(void)
     tcase_add_test(tc, shared_buffers_change_no_number);
     tcase_add_test(tc, a_smaller_batch_is_the_mean_of_fewer);
     tcase_add_test(tc, feeds_are_checked);
+    tcase_add_test(tc, rows_are_the_dense_gradient);
     tcase_add_test(tc, feeds_are_not_written_over);
     tcase_add_test(tc, same_padding_is_at_the_bottom_and_right);
     tcase_add_test(tc, a_loss_without_variables_is_refused);

@@ -63,6 +63,35 @@ static void fill(struct call *c)
     c->q.last = 1;
 }
 
+START_TEST(tables_hold_whole_rows)
+{
+    struct call c;
+    struct declaration a, b;
+    struct crew_err err = {0};
+
+    fill(&c);
+    declare_init(&a);
+    declare_init(&b);
+    ck_assert_int_eq(declare_add(&a, &c.q, &err), CREW_OK);
+    ck_assert_int_eq(a.places[0].width, 0);
+    c.vars[0].table = true;
+    ck_assert_int_eq(declare_add(&b, &c.q, &err), CREW_OK);
+    ck_assert_int_eq(b.places[0].width, 3);
+    ck_assert_int_eq(declare_compare(&a, &b, &err), CREW_FAILED_PRECONDITION);
+    ck_assert_str_eq(err.msg,
+                     "model differs from the chief's: variable a has gradients "
+                     "of single rows here, of the whole at the chief");
+    err = (struct crew_err){0};
+    c.granules[0].count = 4;
+    ck_assert_int_eq(declare_add(&b, &c.q, &err), CREW_INVALID_ARGUMENT);
+    ck_assert_str_eq(err.msg, "granule 0 does not hold whole rows of a");
+    c.vars[0].n_dims = 0;
+    ck_assert_int_eq(declare_add(&b, &c.q, &err), CREW_INVALID_ARGUMENT);
+    declare_release(&a);
+    declare_release(&b);
+}
+END_TEST
+
 START_TEST(optimizers_arrive)
 {
     struct call c;
@@ -183,6 +212,7 @@ int main(void)
     Suite *s = suite_create("declare");
     TCase *t = tcase_create("declare");
     tcase_add_test(t, optimizers_arrive);
+    tcase_add_test(t, tables_hold_whole_rows);
     tcase_add_loop_test(t, differences_in_words, 0,
                         (int)(sizeof(told) / sizeof(told[0])));
     tcase_add_test(t, what_cannot_be);

@@ -176,6 +176,132 @@ START_TEST(test_two_rules)
 }
 END_TEST
 
+/* A table of 6 rows of 2, and one of another rule. */
+static const struct shard_place tables[] = {
+    {.id = 0, .optimizer = 0, .count = 12, .width = 2},
+    {.id = 1, .optimizer = 1, .count = 4, .width = 2}};
+
+static struct shard *make_tables(void)
+{
+    struct crew_optimizer o[2] = {crew_momentum(1, 0.5, false), crew_adam(1)};
+    struct shard *s = NULL;
+    struct crew_err err = {0};
+    ck_assert_int_eq(shard_new(o, 2, tables, 2, 2, &s, &err), CREW_OK);
+    ck_assert_uint_eq(s->max_bytes, (12 + 6) * 4);
+    for (int i = 0; i < 12; i++) {
+        s->granules[0].value[i] = (float)i;
+        s->granules[0].slot[0][i] = 1;
+    }
+    return s;
+}
+
+START_TEST(test_rows_once)
+{
+    struct shard *s = make_tables();
+    struct shard_granule *g = shard_find(s, 0), *h = shard_find(s, 1);
+    const uint32_t list[2] = {1, 4};
+    const float values[4] = {2, 2, 3, 3};
+    struct optim_rows rows = {
+        .n = 2, .width = 2, .rows = list, .values = values};
+    struct optim_rows none = {.width = 2};
+    ck_assert(shard_apply_rows(s, g, 1, 5, 1, 0, &rows));
+    ck_assert(!shard_apply_rows(s, g, 1, 5, 1, 0, &rows));
+    ck_assert(!shard_apply_rows(s, g, 1, 4, 1, 0, &none));
+    /* 2 + 1 * 0.5; where there is no gradient nothing moves. */
+    const float want[12] = {0, 1, -.5f, .5f, 4, 5, 6, 7, 4.5f, 5.5f, 10, 11};
+    ck_assert_mem_eq(g->value, want, sizeof(want));
+    ck_assert_float_eq(g->slot[0][0], 1);
+    ck_assert_float_eq(g->slot[0][3], 2.5f);
+    /* An empty part counts, and moves Adam's powers. */
+    ck_assert(shard_apply_rows(s, h, 1, 5, 1, 0, &none));
+    ck_assert(!shard_apply_rows(s, h, 1, 5, 1, 0, &none));
+    ck_assert_float_eq(h->powers.beta1_power, 0.9f * 0.9f);
+    shard_free(s);
+}
+END_TEST
+
+/* What a peer may send. */
+START_TEST(test_bad_rows)
+{
+    struct shard *s = make_tables();
+    struct shard_granule *g = shard_find(s, 0);
+    struct optim_rows rows = {0};
+    struct crew_err err = {0};
+    struct {
+        uint32_t rows[2];
+        float values[4];
+    } good = {{0, 5}, {1, 2, 3, 4}}, bad;
+    ck_assert(shard_fits(g, 0) && shard_fits(g, 72));
+    ck_assert(!shard_fits(g, 11) && !shard_fits(g, 13));
+    ck_assert(!shard_fits(g, 84) && !shard_fits(g, UINT64_MAX - 3));
+    ck_assert_int_eq(shard_read_rows(g, &good, 24, &rows, &err), CREW_OK);
+    ck_assert_int_eq(rows.n, 2);
+    ck_assert_float_eq(rows.values[3], 4);
+    const uint32_t wrong[][2] = {{1, 1}, {3, 2}, {0, 6}, {0, UINT32_MAX}};
+    for (int i = 0; i < 4; i++) {
+        bad = good;
+        err = (struct crew_err){0};
+        bad.rows[0] = wrong[i][0];
+        bad.rows[1] = wrong[i][1];
+        ck_assert_int_eq(shard_read_rows(g, &bad, 24, &rows, &err),
+                         CREW_INVALID_ARGUMENT);
+        ck_assert_int_eq(crew_err_exit_code(&err), 70);
+    }
+    ck_assert_str_eq(err.msg,
+                     "granule 0: row 4294967295 in place 1 of a gradient: rows "
+                     "must ascend and be below 6");
+    const struct shard_place odd[] = {{.id = 0, .count = 5, .width = 2}};
+    struct shard *none = NULL;
+    struct crew_optimizer sgd = crew_gradient_descent(1);
+    ck_assert_int_eq(shard_new(&sgd, 1, odd, 1, 1, &none, &err),
+                     CREW_INVALID_ARGUMENT);
+    shard_free(s);
+}
+END_TEST
+
+/* The rows that have changed since a version, each once. */
+static uint32_t changed(const struct row_log *log, uint64_t since)
+{
+    uint32_t set = 0, row;
+    ck_assert(row_log_knows(log, since));
+    for (uint64_t at = since; at < log->version; at++) {
+        if (row_log_newest(log, at, &row)) {
+            ck_assert_uint_eq(set >> row & 1, 0);
+            set |= 1u << row;
+        }
+    }
+    return set;
+}
+
+START_TEST(test_row_log)
+{
+    struct shard *s = make_tables();
+    struct row_log *log = &shard_find(s, 0)->log;
+    uint64_t start = log->version;
+    ck_assert_uint_eq(row_log_cap(6), 4);
+    ck_assert_uint_eq(changed(log, start), 0);
+    row_log_add(log, 3);
+    row_log_add(log, 5);
+    row_log_add(log, 3);
+    ck_assert_uint_eq(changed(log, start), 1u << 3 | 1u << 5);
+    ck_assert_uint_eq(changed(log, start + 2), 1u << 3);
+    row_log_add(log, 0);
+    ck_assert_uint_eq(changed(log, start), 1u << 3 | 1u << 5 | 1u << 0);
+    row_log_add(log, 1); /* the first is forgotten */
+    ck_assert(!row_log_knows(log, start));
+    ck_assert_uint_eq(changed(log, start + 1),
+                      1u << 0 | 1u << 1 | 1u << 3 | 1u << 5);
+    uint64_t before = log->version;
+    ck_assert(!row_log_knows(log, before + 1)); /* of no time */
+    shard_restart(s);
+    ck_assert(!row_log_knows(log, before));
+    ck_assert_uint_eq(changed(log, log->version), 0);
+    /* Adam that moves all rows keeps none. */
+    ck_assert(!row_log_knows(&shard_find(s, 1)->log, 0));
+    shard_free(s);
+}
+END_TEST
+
 /* Whatever allocation fails, nothing leaks and the error says so. */
 START_TEST(test_no_memory)
 {
@@ -209,6 +335,9 @@ int main(void)
     tcase_add_test(t, test_adam);
     tcase_add_test(t, test_two_rules);
     tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_rows_once);
+    tcase_add_test(t, test_bad_rows);
+    tcase_add_test(t, test_row_log);
     tcase_add_test(t, test_no_memory);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -112,6 +112,53 @@ START_TEST(test_mean)
 }
 END_TEST
 
+/* Rows of a table: each divided by how many have it, in the members' order. */
+START_TEST(test_rows)
+{
+    static const struct shard_place place = {.count = 5, .width = 1};
+    struct crew_optimizer sgd = crew_gradient_descent(1);
+    struct shard *sh = NULL;
+    struct stage *st = NULL;
+    struct crew_err err = {0};
+    const uint32_t list[3][2] = {{1, 4}, {0, 1}, {1, 2}};
+    const float values[3][2] = {{.1f, 5}, {7, .2f}, {.7f, 9}};
+    struct sync_part parts[] = {{0, 7, 1, 1}, {1, 8, 1, 1}, {2, 9, 1, 1}};
+    struct sync_update u = {.step = 40, .n = 3, .parts = parts};
+    bool made = false;
+    ck_assert_int_eq(shard_new(&sgd, 1, &place, 1, 3, &sh, &err), 0);
+    ck_assert_int_eq(stage_new(sh, &st, &err), 0);
+    struct shard_granule *g = shard_find(sh, 0);
+    stage_begin(st, 40);
+    for (int round = 0; round < 2; round++, u.step++) {
+        for (int i = 0; i < 5; i++) {
+            g->value[i] = 100;
+        }
+        for (int m = 2; m >= 0; m--) {
+            struct optim_rows rows = {
+                .n = 2, .width = 1, .rows = list[m], .values = values[m]};
+            struct stage_tag tag = {.incarnation = 7 + (uint64_t)m,
+                                    .seq = 1 + (uint64_t)round,
+                                    .step = u.step,
+                                    .batches = 1,
+                                    .learning_rate = 1};
+            parts[m].seq = tag.seq;
+            ck_assert_int_eq(stage_room(st, m, &err), CREW_OK);
+            ck_assert_int_eq(stage_add_rows(st, g, m, &tag, &rows),
+                             STAGE_TAKEN);
+            ck_assert_int_eq(stage_add_rows(st, g, m, &tag, &rows),
+                             STAGE_DUPLICATE);
+        }
+        ck_assert_int_eq(stage_commit(st, &u, &made, &err), CREW_OK);
+        float sum = .1f + .2f;
+        sum += .7f;
+        const float want[5] = {93, 100 - sum / 3, 91, 100, 95};
+        ck_assert_mem_eq(g->value, want, sizeof(want));
+    }
+    stage_free(st);
+    shard_free(sh);
+}
+END_TEST
+
 /* Made once, however often it is told. */
 START_TEST(test_once)
 {
@@ -258,6 +305,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_loop_test(c, test_mean, 0, 3);
     tcase_add_test(c, test_once);
+    tcase_add_test(c, test_rows);
     tcase_add_test(c, test_batches);
     tcase_add_test(c, test_answers);
     tcase_add_test(c, test_not_here);
