@@ -6,7 +6,8 @@
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-start_all 1 1 --set max_steps=100000 --set step_ms=10
+cluster 1 2
+restart_all 1 1 --set max_steps=100000 --set step_ms=10
 start evaluator 0 --set max_steps=100000
 until_line "$(log_of worker 0)" 'loss = .*, step = ' 20
 until_line "$(log_of evaluator 0)" 'Saving dict' 20
@@ -18,6 +19,12 @@ for role in ps chief worker; do
 done
 run 0 health_evaluator "$BIN/crew" health "$MODEL/.crew/evaluator.sock"
 run 0 health_address "$BIN/crew" health "127.0.0.1:${PS_PORTS[0]}"
+
+say "a worker answers before its start delay is over"
+start worker 1 --set max_steps=100000 --set experimental_max_worker_delay_secs=8
+until_line "$(log_of worker 1)" 'Waiting 8 secs before starting training\.' 20
+TF_CONFIG=$(tf_config worker 1) run 0 health_delayed "$BIN/crew" health
+has_not "$(log_of worker 1)" 'Calling model_fn'
 
 say "a stopped process and a missing one do not"
 kill_task worker 0 STOP
