@@ -2002,6 +2002,7 @@ struct crew_export_args {
     CREW_NULLABLE const char *checkpoint_path; /* NULL: the newest */
 };
 /* To a new folder below `base`; *dir gets its path. Owner: caller, free().
+ * CREW_EVAL: the graph with labels, loss and metrics (tag "eval").
  * Errors: NOT_FOUND (66) no checkpoint; UNIMPLEMENTED (64) for CREW_TRAIN. */
 CREW_API int crew_estimator_export_saved_model(
     struct crew_estimator *,

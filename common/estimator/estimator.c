@@ -18,13 +18,21 @@ int estimator_check(const struct crew_estimator *e,
                     const char *function,
                     struct crew_err *err)
 {
-    if (e == NULL || e->magic != ESTIMATOR_MAGIC) {
+    if (!estimator_lives(e)) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                              "%s: the Estimator is %s", function,
                              e == NULL ? "NULL; crew_estimator_new() makes one"
                                        : "none, or has been freed");
     }
     return CREW_OK;
+}
+
+int estimator_null(const char *function,
+                   const char *argument,
+                   struct crew_err *err)
+{
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64, "%s: %s is NULL",
+                         function, argument);
 }
 
 /* ------------------------------------------------------------------ making */
@@ -123,9 +131,14 @@ int crew_estimator_new(const struct crew_job *job,
                        struct crew_err *err)
 {
     static const struct crew_estimator_args none = {0};
-    struct crew_estimator *e = xcalloc(1, sizeof *e);
+    struct crew_estimator *e;
 
-    e->magic = ESTIMATOR_MAGIC;
+    if (out == NULL) {
+        return estimator_null("crew_estimator_new", "the Estimator's place",
+                              err);
+    }
+    e = xcalloc(1, sizeof *e);
+    estimator_enlist(e);
     e->run = (struct run){.env = env_posix(),
                           .who = "local",
                           .result_step = -1,
@@ -142,18 +155,18 @@ int crew_estimator_new(const struct crew_job *job,
 
 void crew_estimator_free(struct crew_estimator *e)
 {
-    if (e == NULL) {
-        return;
+    if (!estimator_lives(e)) {
+        return; /* NULL, or freed already */
     }
+    estimator_delist(e);
     run_release(&e->run);
     free(e->bind);
-    e->magic = 0;
     free(e);
 }
 
 const char *crew_estimator_model_dir(const struct crew_estimator *e)
 {
-    return e->run.model_dir;
+    return estimator_lives(e) ? e->run.model_dir : NULL;
 }
 
 /* --------------------------------------------------------- parts of a call */
@@ -204,7 +217,7 @@ int estimator_find_checkpoint(const struct run *run,
     return ckpt_latest(run->env, run->model_dir, prefix, &step, err);
 }
 
-static int no_input_fn(struct crew_err *err)
+int estimator_no_input_fn(struct crew_err *err)
 {
     return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                          "`input_fn` must be callable, given: None");
@@ -253,7 +266,9 @@ int crew_estimator_evaluate(struct crew_estimator *e,
             CREW_OK &&
         estimator_check(e, "crew_estimator_evaluate", err) == CREW_OK &&
         estimator_steps("steps", args->steps, &es.steps, err) == CREW_OK &&
-        (input_fn != NULL || no_input_fn(err) == CREW_OK)) {
+        (input_fn != NULL || estimator_no_input_fn(err) == CREW_OK) &&
+        (out != NULL || estimator_null("crew_estimator_evaluate", "results",
+                                       err) == CREW_OK)) {
         struct run *run = &e->run;
 
         own = run->es;
@@ -275,7 +290,7 @@ int crew_estimator_evaluate(struct crew_estimator *e,
 
 char *crew_estimator_latest_checkpoint(const struct crew_estimator *e)
 {
-    return ckpt_named(e->run.env, e->run.model_dir);
+    return estimator_lives(e) ? ckpt_named(e->run.env, e->run.model_dir) : NULL;
 }
 
 static int open_latest(const struct crew_estimator *e,
@@ -309,6 +324,10 @@ int crew_estimator_get_variable_names(const struct crew_estimator *e,
     char **list;
     char *text;
 
+    if (names == NULL || n == NULL) {
+        return estimator_null("crew_estimator_get_variable_names",
+                              names == NULL ? "names" : "n", err);
+    }
     if (open_latest(e, "crew_estimator_get_variable_names", &reader, err) !=
         CREW_OK) {
         return err->code;
@@ -342,6 +361,11 @@ int crew_estimator_get_variable_value(const struct crew_estimator *e,
     const struct bundle_tensor *t;
     void *memory = NULL;
 
+    if (name == NULL || dtype == NULL || shape == NULL || data == NULL) {
+        return estimator_null("crew_estimator_get_variable_value",
+                              name == NULL ? "the name" : "a result's place",
+                              err);
+    }
     if (open_latest(e, "crew_estimator_get_variable_value", &reader, err) ==
             CREW_OK &&
         bundle_lookup(reader, name, &t, err) == CREW_OK &&
@@ -428,12 +452,16 @@ int crew_train_and_evaluate(struct crew_estimator *e,
 const struct crew_results *crew_estimator_last_results(
     const struct crew_estimator *e)
 {
-    return e->run.results;
+    return estimator_lives(e) ? e->run.results : NULL;
 }
 
 const char *const *crew_estimator_last_exports(const struct crew_estimator *e,
                                                int *n)
 {
-    *n = e->run.num_exports;
-    return (const char *const *)e->run.exports;
+    bool lives = estimator_lives(e);
+
+    if (n != NULL) {
+        *n = lives ? e->run.num_exports : 0;
+    }
+    return lives ? (const char *const *)e->run.exports : NULL;
 }

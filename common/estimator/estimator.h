@@ -6,18 +6,28 @@
 
 #include "estimator/run.h"
 
-#define ESTIMATOR_MAGIC 0x45535431u /* "EST1" */
-
 struct crew_estimator {
-    uint32_t magic;
+    struct crew_estimator *next; /* in the list of those that live */
     struct run run;
     char *bind; /* what run.opt.bind points to */
 };
+
+/* Put it in the list of those that live, or take it out: a pointer that has
+ * been freed is told from one that has not without looking at it. Threads: any.
+ */
+void estimator_enlist(struct crew_estimator *);
+void estimator_delist(struct crew_estimator *);
+bool estimator_lives(CREW_NULLABLE const struct crew_estimator *);
 
 /* NULL, or freed: INVALID_ARGUMENT (64) naming the function. */
 CREW_MUST_CHECK int estimator_check(const struct crew_estimator *,
                                     const char *function,
                                     struct crew_err *);
+
+/* An argument that must not be NULL is: INVALID_ARGUMENT (64). */
+int estimator_null(const char *function,
+                   const char *argument,
+                   struct crew_err *);
 
 /* `given`, or the newest checkpoint. *prefix NULL: there is none. Owner:
  * caller.
@@ -26,6 +36,9 @@ CREW_MUST_CHECK int estimator_find_checkpoint(const struct run *,
                                               CREW_NULLABLE const char *given,
                                               CREW_OUT char **prefix,
                                               struct crew_err *);
+
+/* "`input_fn` must be callable, given: None". */
+int estimator_no_input_fn(struct crew_err *);
 
 /* Take the hooks of a call. Errors, in TensorFlow's words: one without ops; the
  * others are taken all the same. */

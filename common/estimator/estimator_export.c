@@ -8,18 +8,22 @@
 
 static int check_mode(enum crew_mode mode, struct crew_err *err)
 {
-    if (mode != CREW_PREDICT) {
-        return crew_err_exit(
-            err, CREW_UNIMPLEMENTED, 64,
-            "export_saved_model: mode %s is not exported; what is served is "
-            "CREW_PREDICT, and a checkpoint is what training goes on from",
-            mode == CREW_TRAIN ? "CREW_TRAIN" : "CREW_EVAL");
+    if (mode == CREW_PREDICT || mode == CREW_EVAL) {
+        return CREW_OK;
     }
-    return CREW_OK;
+    if (mode == CREW_TRAIN) {
+        return crew_err_exit(err, CREW_UNIMPLEMENTED, 64,
+                             "export_saved_model: CREW_TRAIN is not exported; "
+                             "training goes on from a checkpoint, and served "
+                             "is what CREW_PREDICT or CREW_EVAL gives");
+    }
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                         "export_saved_model: there is no mode %d", (int)mode);
 }
 
 /* With the call's input function in the run. */
 static int export_it(struct run *run,
+                     enum crew_mode mode,
                      const char *base,
                      const struct crew_export_args *args,
                      char **dir,
@@ -42,8 +46,9 @@ static int export_it(struct run *run,
                              "Couldn't find trained model at %s.",
                              run->model_dir);
     }
-    (void)run_export(run, args->exporter != NULL ? args->exporter : &plain,
-                     prefix, base, dir, err);
+    (void)run_export_in_mode(run, mode,
+                             args->exporter != NULL ? args->exporter : &plain,
+                             prefix, base, dir, err);
     free(prefix);
     return err->code;
 }
@@ -64,6 +69,9 @@ int crew_estimator_export_saved_model(struct crew_estimator *e,
         check_mode(mode, err) != CREW_OK) {
         return err->code;
     }
+    if (dir == NULL) {
+        return estimator_null("crew_estimator_export_saved_model", "dir", err);
+    }
     if (base == NULL || base[0] == '\0') {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                              "export_saved_model: export_dir_base is empty");
@@ -73,7 +81,7 @@ int crew_estimator_export_saved_model(struct crew_estimator *e,
         e->run.es.input_fn = args->input_fn;
         e->run.input_self = args->input_self;
     }
-    (void)export_it(&e->run, base, args, dir, err);
+    (void)export_it(&e->run, mode, base, args, dir, err);
     e->run.es.input_fn = own;
     e->run.input_self = NULL;
     return err->code;

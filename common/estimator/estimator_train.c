@@ -183,6 +183,7 @@ int crew_estimator_train(struct crew_estimator *e,
 
     if (take(&ts, args, err) == CREW_OK &&
         estimator_check(e, "crew_estimator_train", err) == CREW_OK &&
+        (input_fn != NULL || estimator_no_input_fn(err) == CREW_OK) &&
         check_steps(&ts, args, &steps, err) == CREW_OK) {
         own = e->run.ts;
         e->run.ts = ts;

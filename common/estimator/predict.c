@@ -212,7 +212,10 @@ int crew_estimator_predict(struct crew_estimator *e,
     p->by_batch = args->yield_batches;
     if (estimator_take_hooks(&p->own, args->hooks, args->num_hooks, err) ==
             CREW_OK &&
-        estimator_check(e, "crew_estimator_predict", err) == CREW_OK) {
+        estimator_check(e, "crew_estimator_predict", err) == CREW_OK &&
+        (input_fn != NULL || estimator_no_input_fn(err) == CREW_OK) &&
+        (out != NULL || estimator_null("crew_estimator_predict", "predictions",
+                                       err) == CREW_OK)) {
         own = e->run.es.input_fn;
         p->run = &e->run;
         p->run->es.input_fn = input_fn;
@@ -329,6 +332,11 @@ int crew_predictions_next(struct crew_predictions *p,
 {
     struct crew_err e = {0};
 
+    if (p == NULL || out == NULL) {
+        return estimator_null("crew_predictions_next",
+                              p == NULL ? "predictions" : "the prediction",
+                              err);
+    }
     if (p->ended.code != CREW_OK) {
         return crew_err_exit(err, p->ended.code, p->ended.exit_code, "%s",
                              p->ended.msg);

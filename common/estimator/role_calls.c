@@ -122,13 +122,21 @@ static int evaluate(struct crew_estimator *e,
                     const char *checkpoint,
                     struct crew_err *err)
 {
-    const struct crew_eval_spec *es = &e->run.es;
-    struct crew_eval_args args = {
-        .steps = es->steps, .name = es->name, .checkpoint_path = checkpoint};
+    struct crew_eval_spec *es = &e->run.es;
+    struct crew_hook *hooks = es->hooks;
+    struct crew_eval_args args = {.steps = es->steps,
+                                  .name = es->name,
+                                  .checkpoint_path = checkpoint,
+                                  .hooks = hooks,
+                                  .num_hooks = es->num_hooks};
     struct crew_results *results = NULL;
 
-    if (crew_estimator_evaluate(e, es->input_fn, &args, &results, err) !=
-        CREW_OK) {
+    /* The call takes the EvalSpec's own hooks. */
+    es->hooks = NULL;
+    es->num_hooks = 0;
+    (void)crew_estimator_evaluate(e, es->input_fn, &args, &results, err);
+    free(hooks);
+    if (err->code != CREW_OK) {
         return err->code;
     }
     if (call->json) {
@@ -225,11 +233,11 @@ static int work(struct crew_estimator *e,
 
 int role_call(int argc, char **argv, const struct role_call *call)
 {
-    struct crew_estimator e = {.magic = ESTIMATOR_MAGIC,
-                               .run = {.env = env_posix(), .result_step = -1}};
+    struct crew_estimator e = {.run = {.env = env_posix(), .result_step = -1}};
     struct crew_err err = {0};
     int code = 0;
 
+    estimator_enlist(&e);
     (void)snprintf(e.run.who, sizeof e.run.who, "%s",
                    call->predict ? "predict" : "evaluate");
     log_set_who(e.run.who);
@@ -241,6 +249,7 @@ int role_call(int argc, char **argv, const struct role_call *call)
         (void)fflush(stdout);
         code = run_fail(&e.run, &err);
     }
+    estimator_delist(&e);
     run_release(&e.run);
     return code;
 }

@@ -81,6 +81,11 @@ static int end_job(struct training *t)
 
     if (finish_announce(t, true)) {
         code = await_evaluator(t);
+    } else if (t->saved_step < 0) {
+        env_log(run->env, LOG_WARN,
+                "Nothing was saved, as RunConfig's save_checkpoints_steps and "
+                "save_checkpoints_secs are not set: there is nothing to "
+                "evaluate or export.");
     } else if (evaluate_here(t, &err) != CREW_OK) {
         code = run_fail(run, &err);
     }

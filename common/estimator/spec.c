@@ -54,6 +54,9 @@ void crew_spec_prediction(struct crew_spec *spec,
                           const char *key,
                           struct crew_node *node)
 {
+    if (spec == NULL) {
+        return;
+    }
     if (key == NULL) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "a prediction's key is NULL");
@@ -74,7 +77,26 @@ void crew_spec_prediction(struct crew_spec *spec,
 
 void crew_spec_loss(struct crew_spec *spec, struct crew_node *loss)
 {
-    spec->loss = loss;
+    if (spec != NULL) {
+        spec->loss = loss;
+    }
+}
+
+void crew_spec_scaffold(struct crew_spec *spec, struct crew_scaffold scaffold)
+{
+    if (spec == NULL) {
+        return;
+    }
+    if (scaffold.max_to_keep < 0 ||
+        !(scaffold.keep_checkpoint_every_n_hours >= 0)) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "scaffold: max_to_keep and "
+                            "keep_checkpoint_every_n_hours should be >= 0, "
+                            "given: %lld and %g",
+                            (long long)scaffold.max_to_keep,
+                            scaffold.keep_checkpoint_every_n_hours);
+    }
+    spec->scaffold = scaffold;
 }
 
 void crew_spec_minimize(struct crew_spec *spec, struct crew_optimizer optimizer)
@@ -86,10 +108,19 @@ void crew_spec_minimize_scope(struct crew_spec *spec,
                               const char *scope,
                               struct crew_optimizer optimizer)
 {
-    struct optim_groups *all = &spec->optimizers;
+    struct optim_groups *all;
     struct crew_err err = {0};
     int i = 0;
 
+    if (spec == NULL) {
+        return;
+    }
+    all = &spec->optimizers;
+    if (scope == NULL) {
+        (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
+                            "crew_spec_minimize_scope: the scope is NULL");
+        return;
+    }
     if (optim_check(&optimizer, &err) != CREW_OK) {
         (void)crew_err_exit(&spec->broken, err.code, 1, "%s", err.msg);
         return;
@@ -125,6 +156,9 @@ static bool has_key(const struct crew_spec *spec, const char *key)
 
 bool spec_take_key(struct crew_spec *spec, const char *key)
 {
+    if (spec == NULL) {
+        return false;
+    }
     if (key == NULL) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "a metric's key is NULL");
@@ -163,6 +197,10 @@ static void add_hook(struct crew_spec *spec,
                      struct crew_hook hook,
                      enum spec_hook_kind kind)
 {
+    if (spec == NULL) {
+        hook_free(hook);
+        return;
+    }
     spec->hooks = grown(spec->hooks, spec->num_hooks, sizeof *spec->hooks);
     spec->hooks[spec->num_hooks++] =
         (struct spec_hook){.hook = hook, .kind = kind};

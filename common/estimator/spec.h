@@ -60,7 +60,8 @@ struct crew_spec {
     struct spec_export *exports;
     int num_exports;
     CREW_NULLABLE const struct crew_graph *graph; /* for scopes of tags */
-    struct strbuf notes;    /* lines of log, each ended by a newline */
+    struct strbuf notes; /* lines of log, each ended by a newline */
+    struct crew_scaffold scaffold;
     struct crew_err broken; /* the first misuse of a crew_spec_* call */
 };
 

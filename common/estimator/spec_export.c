@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "estimator/spec.h"
+#include "graph/owner.h"
 #include "tensor/tensor.h"
 #include "base/banned.h"
 
@@ -56,6 +57,37 @@ static void broken_by(struct crew_spec *spec,
 
     broken(spec, signature, xasprintf("%s; got %s%s", sentence, tensor, fix));
     free(tensor);
+}
+
+/* May the node be looked at? What is none is for the caller to refuse. */
+static bool is_own(struct crew_spec *spec,
+                   const char *signature,
+                   const struct crew_node *n)
+{
+    if (n != NULL && !graph_owns(spec->graph, n)) {
+        broken(spec, signature,
+               xstrdup("an output must be from the default graph. It was not "
+                       "created in this call of the model function"));
+        return false;
+    }
+    return true;
+}
+
+/* Without a spec or a name there is nothing to do; false. */
+static bool has_names(struct crew_spec *spec,
+                      const char *signature,
+                      const char *key)
+{
+    if (spec == NULL) {
+        return false;
+    }
+    if (signature == NULL || key == NULL) {
+        broken(spec, signature != NULL ? signature : "",
+               xstrdup(signature == NULL ? "a signature's name is NULL"
+                                         : "an output's key is NULL"));
+        return false;
+    }
+    return true;
 }
 
 static struct spec_export *find(const struct crew_spec *spec, const char *key)
@@ -122,7 +154,9 @@ static bool check_labels(struct crew_spec *spec,
 
 void crew_spec_signature(struct crew_spec *spec, const char *signature)
 {
-    (void)add(spec, signature, EXPORT_PREDICT);
+    if (has_names(spec, signature, "")) {
+        (void)add(spec, signature, EXPORT_PREDICT);
+    }
 }
 
 static void predict(struct crew_spec *spec,
@@ -157,7 +191,10 @@ void crew_spec_export_predict(struct crew_spec *spec,
                               const char *key,
                               struct crew_node *node)
 {
-    predict(spec, signature, (struct export_tensor){.key = key, .node = node});
+    if (has_names(spec, signature, key) && is_own(spec, signature, node)) {
+        predict(spec, signature,
+                (struct export_tensor){.key = key, .node = node});
+    }
 }
 
 void crew_spec_export_predict_labels(struct crew_spec *spec,
@@ -168,6 +205,10 @@ void crew_spec_export_predict_labels(struct crew_spec *spec,
 {
     struct export_tensor t = {key, class_ids, EXPORT_ID_LABELS, labels};
 
+    if (!has_names(spec, signature, key) ||
+        !is_own(spec, signature, class_ids)) {
+        return;
+    }
     if (class_ids != NULL && !is_integer(class_ids)) {
         broken_by(spec, signature, "class ids must be integers", class_ids, "");
     } else if (check_labels(spec, signature, &labels)) {
@@ -233,7 +274,9 @@ void crew_spec_export_classify(struct crew_spec *spec,
 {
     struct spec_export *e;
 
-    if (!check_classes(spec, signature, scores, class_ids, &labels)) {
+    if (!has_names(spec, signature, "") || !is_own(spec, signature, scores) ||
+        !is_own(spec, signature, class_ids) ||
+        !check_classes(spec, signature, scores, class_ids, &labels)) {
         return;
     }
     e = add(spec, signature, EXPORT_CLASSIFY);
@@ -258,6 +301,9 @@ void crew_spec_export_regress(struct crew_spec *spec,
 {
     struct spec_export *e;
 
+    if (!has_names(spec, signature, "") || !is_own(spec, signature, value)) {
+        return;
+    }
     if (value == NULL || node_dtype(value) != CREW_FLOAT) {
         broken_by(spec, signature,
                   "Regression output value must be a float32 Tensor", value,

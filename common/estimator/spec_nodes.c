@@ -90,6 +90,9 @@ int spec_check_nodes(const struct crew_spec *spec,
                                  "None for key: %s",
                                  spec->metrics[i].key);
         }
+        if (!graph_keeps(graph, spec->metrics[i].metric)) {
+            return not_of_graph("eval_metric_ops", spec->metrics[i].key, err);
+        }
     }
     if (check_predictions(spec, graph, err) != CREW_OK ||
         check_summaries(spec->summaries, spec->num_summaries, "summary", graph,

@@ -87,6 +87,9 @@ static char *make_tag(struct crew_spec *spec, const char *given)
     char *clean;
     char *tag = NULL;
 
+    if (spec == NULL) {
+        return NULL;
+    }
     if (given == NULL) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "a summary's tag is NULL");
@@ -217,7 +220,8 @@ void crew_spec_metric_text(struct crew_spec *spec,
 void crew_spec_summary_variables(struct crew_spec *spec,
                                  const struct crew_graph *graph)
 {
-    for (int i = 0; i < graph_num_vars(graph); i++) {
+    for (int i = 0; spec != NULL && graph != NULL && i < graph_num_vars(graph);
+         i++) {
         const struct graph_var *v = graph_var(graph, i);
 
         if (!is_tag(spec, v->name)) {

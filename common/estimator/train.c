@@ -12,6 +12,7 @@
 #include "estimator/gradients.h"
 #include "estimator/graph_event.h"
 #include "estimator/progress.h"
+#include "estimator/scaffold.h"
 #include "estimator/signals.h"
 #include "estimator/together.h"
 #include "estimator/warm_start.h"
@@ -187,6 +188,29 @@ static bool has_saver(const struct training *t)
     return false;
 }
 
+/* Does RunConfig say when to save? */
+static bool has_times(const struct training *t)
+{
+    return t->run->rc.save_checkpoints_steps > 0 ||
+           t->run->rc.save_checkpoints_secs > 0;
+}
+
+/* Listeners are called when something is saved. */
+static int check_listeners(const struct training *t, struct crew_err *err)
+{
+    bool has_listeners =
+        t->run->ts.num_saving_listeners > 0 || t->listener.after_save != NULL;
+
+    if (t->is_chief && has_listeners && !has_times(t) && !has_saver(t)) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "There should be a CheckpointSaverHook to use "
+                             "saving_listeners. Please set one of the "
+                             "RunConfig.save_checkpoints_steps or "
+                             "RunConfig.save_checkpoints_secs.");
+    }
+    return CREW_OK;
+}
+
 /* What hooks may ask of this training. */
 static void open_session(struct training *t)
 {
@@ -222,7 +246,7 @@ static void add_hooks(struct training *t)
     struct hook_list *hooks = &t->session.hooks;
 
     if (t->is_chief) {
-        if (!has_saver(t)) {
+        if (has_times(t) && !has_saver(t)) {
             hook_add_saver(hooks, t->session.saver);
         }
         spec_give_hooks(t->model->spec, SPEC_TRAINING_CHIEF, &t->session);
@@ -259,10 +283,12 @@ static int init_weights(struct training *t, int64_t *step, struct crew_err *err)
 
     *step = 0;
     weights_init(&t->weights, t->model->graph, run->seed);
-    return warm->ckpt_to_initialize_from == NULL
-               ? CREW_OK
-               : warm_start_weights(warm, run->env, run->seed, &t->weights,
-                                    step, err);
+    if (warm->ckpt_to_initialize_from != NULL &&
+        warm_start_weights(warm, run->env, run->seed, &t->weights, step, err) !=
+            CREW_OK) {
+        return err->code;
+    }
+    return scaffold_init(&t->model->spec->scaffold, &t->weights, err);
 }
 
 /* TensorFlow looks at what it starts from, and says so, right after model_fn.
@@ -312,13 +338,14 @@ int training_restore_or_init(struct training *t,
 static int start_chief(struct training *t, struct crew_err *err)
 {
     struct run *run = t->run;
+    double hours;
+    int64_t keep = scaffold_keep(&t->model->spec->scaffold, &run->rc, &hours);
 
     if (crewdir_make(run->env, run->model_dir, err) != CREW_OK ||
         crewdir_claim_epoch(run->env, run->model_dir, run->who, &t->epoch,
                             err) != CREW_OK ||
         crewdir_remove_done(run->env, run->model_dir, err) != CREW_OK ||
-        ckpt_history_open(run->env, run->model_dir, run->rc.keep_checkpoint_max,
-                          run->rc.keep_checkpoint_every_n_hours, &t->history,
+        ckpt_history_open(run->env, run->model_dir, keep, hours, &t->history,
                           err) != CREW_OK ||
         training_restore_or_init(t, &t->step, err) != CREW_OK) {
         return err->code;
@@ -335,7 +362,8 @@ int training_start(struct training *t, struct crew_err *err)
     env_log(env, LOG_INFO, "Calling model_fn.");
     spec_log_notes(t->model->spec, env);
     env_log(env, LOG_INFO, "Done calling model_fn.");
-    if (t->is_chief && start_warm(t, err) != CREW_OK) {
+    if (check_listeners(t, err) != CREW_OK ||
+        (t->is_chief && start_warm(t, err) != CREW_OK)) {
         return err->code;
     }
     env_log(env, LOG_INFO, "Create CheckpointSaverHook.");

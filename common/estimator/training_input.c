@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "estimator/scaffold.h"
 #include "estimator/train.h"
 #include "base/banned.h"
 
@@ -108,7 +109,8 @@ int training_write_position(struct training *t,
         .trainer_index = run->trainer_index,
     };
     /* More than there are checkpoints: a save may fail after this. */
-    int64_t keep = run->rc.keep_checkpoint_max;
+    double hours;
+    int64_t keep = scaffold_keep(&t->model->spec->scaffold, &run->rc, &hours);
 
     if (!t->keeps_position) {
         return CREW_OK;

@@ -43,7 +43,7 @@ struct crew_node *crew_activate(struct crew_graph *g,
 {
     switch (activation) {
         case CREW_LINEAR:
-            return x;
+            return graph_takes(g, "crew_activate", x) ? x : graph_poison(g);
         case CREW_RELU:
             return of1(g, &op_relu, "Relu", x);
         case CREW_SIGMOID:

@@ -158,8 +158,12 @@ static bool scope_taken(const struct crew_graph *g, const char *full)
 
 void layer_push(struct crew_graph *g, const char *name, const char *fallback)
 {
-    char *own = xstrdup(name != NULL ? name : fallback);
+    char *own;
 
+    if (g == NULL) {
+        return;
+    }
+    own = xstrdup(name != NULL ? name : fallback);
     for (int i = 1; name == NULL; i++) {
         char *full = xasprintf("%s%s", g->scope.data, own);
         bool taken = scope_taken(g, full);
@@ -228,8 +232,12 @@ struct crew_node *crew_dropout(struct crew_graph *g,
                                float rate,
                                enum crew_mode mode)
 {
-    union op_attr attr = {.dropout = {rate, g->num_dropouts++}};
+    union op_attr attr = {.dropout = {.rate = rate}};
 
+    if (!graph_takes(g, "crew_dropout", x)) {
+        return graph_poison(g);
+    }
+    attr.dropout.stream = g->num_dropouts++;
     return mode == CREW_TRAIN ? unary(g, &op_dropout, "dropout", x, attr) : x;
 }
 
@@ -287,11 +295,19 @@ struct crew_node *crew_reduce(struct crew_graph *g,
                  [CREW_REDUCE_MIN] = {&op_min, "Min"}};
     union op_attr attr = {.reduce = {.keep = keepdims}};
 
-    if (graph_broken(g) || x == NULL ||
+    if (!graph_takes(g, "crew_reduce", x)) {
+        return graph_poison(g);
+    }
+    if (num_axes < 0 || (num_axes > 0 && axes == NULL) ||
         !axes_bits(x, axes, num_axes, &attr.reduce.axes)) {
         return graph_fail(g, "crew_reduce: %s",
-                          x == NULL ? "its operand is NULL"
-                                    : "an axis is beyond the operand's rank");
+                          num_axes > 0 && axes == NULL
+                              ? "axes is NULL"
+                              : "an axis is beyond the operand's rank");
+    }
+    if ((unsigned)kind > CREW_REDUCE_MIN) {
+        return graph_fail(g, "crew_reduce: there is no reduction %d",
+                          (int)kind);
     }
     return unary(g, kinds[kind].op, kinds[kind].name, x, attr);
 }
@@ -308,8 +324,12 @@ struct crew_node *crew_concat(struct crew_graph *g,
 {
     int rank;
 
-    if (graph_broken(g) || n < 1 || xs[0] == NULL) {
-        return graph_fail(g, "crew_concat: %d operands, must be at least 1", n);
+    if (n < 1 || xs == NULL) {
+        return graph_fail(g, "crew_concat: %d operands, must be at least 1",
+                          xs != NULL ? n : 0);
+    }
+    if (!graph_takes(g, "crew_concat", xs[0])) {
+        return graph_poison(g);
     }
     rank = xs[0]->shape.rank;
     axis = axis < 0 ? axis + rank : axis;
@@ -336,7 +356,14 @@ struct crew_node *crew_pad(struct crew_graph *g,
 {
     union op_attr attr = no_attr;
 
-    for (int i = 0; x != NULL && i < x->shape.rank; i++) {
+    if (!graph_takes(g, "crew_pad", x)) {
+        return graph_poison(g);
+    }
+    if (before == NULL || after == NULL) {
+        return graph_fail(g, "crew_pad: %s is NULL",
+                          before == NULL ? "before" : "after");
+    }
+    for (int i = 0; i < x->shape.rank; i++) {
         attr.pad.before[i] = before[i];
         attr.pad.after[i] = after[i];
     }
@@ -358,17 +385,6 @@ struct crew_node *crew_one_hot(struct crew_graph *g,
                  (union op_attr){.size = depth});
 }
 
-bool layer_input(struct crew_graph *g,
-                 const char *layer,
-                 const struct crew_node *x)
-{
-    if (!graph_broken(g) && (x == NULL || x->graph != g)) {
-        (void)graph_fail(g, "%s: its input is %s", layer,
-                         x == NULL ? "NULL" : "of another graph");
-    }
-    return !graph_broken(g);
-}
-
 struct crew_node *crew_dense(struct crew_graph *g,
                              const char *name,
                              struct crew_node *x,
@@ -377,8 +393,8 @@ struct crew_node *crew_dense(struct crew_graph *g,
 {
     struct crew_node *kernel, *bias;
 
-    if (!layer_input(g, "crew_dense", x)) {
-        return g->poison;
+    if (!graph_takes(g, "crew_dense", x)) {
+        return graph_poison(g);
     }
     if (x->shape.rank != 2 || units < 1) {
         char t[128];
@@ -408,8 +424,8 @@ struct crew_node *crew_layer_norm(struct crew_graph *g,
     struct crew_shape width;
     struct crew_node *in[3];
 
-    if (!layer_input(g, "crew_layer_norm", x)) {
-        return g->poison;
+    if (!graph_takes(g, "crew_layer_norm", x)) {
+        return graph_poison(g);
     }
     if (x->shape.rank < 1 || x->shape.dim[x->shape.rank - 1] < 0) {
         return graph_fail(g,
@@ -450,7 +466,7 @@ static bool conv_input(struct crew_graph *g,
 {
     char t[128];
 
-    if (!layer_input(g, layer, x)) {
+    if (!graph_takes(g, layer, x)) {
         return false;
     }
     if (x->shape.rank != 4 || filters < 1 || kernel_size < 1) {
@@ -484,7 +500,7 @@ struct crew_node *crew_conv2d_with(struct crew_graph *g,
     struct crew_node *in[2], *bias;
 
     if (!conv_input(g, "crew_conv2d", name, x, filters, kernel_size)) {
-        return g->poison;
+        return graph_poison(g);
     }
     layer_push(g, name, "conv2d");
     in[0] = x;
@@ -513,7 +529,7 @@ struct crew_node *crew_depthwise_conv2d(struct crew_graph *g,
 
     if (!conv_input(g, "crew_depthwise_conv2d", name, x, multiplier,
                     kernel_size)) {
-        return g->poison;
+        return graph_poison(g);
     }
     channels = x->shape.dim[3];
     layer_push(g, name, "depthwise_conv2d");

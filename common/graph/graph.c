@@ -66,9 +66,31 @@ void graph_own(struct crew_graph *g, void *p, void (*release)(void *))
 
 /* ------------------------------------------------------------------ errors */
 
+/* What a builder without a graph returns: no graph's node, never written. */
+static struct crew_node nowhere = {
+    .op = &op_placeholder,
+    .name = (char[]){"(no graph)"},
+};
+
+struct crew_node *graph_poison(const struct crew_graph *g)
+{
+    return g != NULL ? g->poison : &nowhere;
+}
+
 bool graph_broken(const struct crew_graph *g)
 {
-    return g->err.code != CREW_OK;
+    return g == NULL || g->err.code != CREW_OK;
+}
+
+bool graph_takes(struct crew_graph *g,
+                 const char *what,
+                 const struct crew_node *x)
+{
+    if (!graph_broken(g) && !graph_owns(g, x)) {
+        (void)graph_fail(g, "%s: its operand is %s", what,
+                         x == NULL ? "NULL" : "of another graph");
+    }
+    return !graph_broken(g);
 }
 
 struct crew_node *graph_fail(struct crew_graph *g, const char *fmt, ...)
@@ -76,15 +98,23 @@ struct crew_node *graph_fail(struct crew_graph *g, const char *fmt, ...)
     char text[512];
     va_list args;
 
+    if (g == NULL) {
+        return &nowhere;
+    }
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     crew_err_exit(&g->err, CREW_INVALID_ARGUMENT, 1, "%s", text);
-    return g->poison;
+    return graph_poison(g);
 }
 
 int crew_graph_status(const struct crew_graph *g, struct crew_err *err)
 {
+    if (g == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "the graph is NULL: a model function builds in "
+                             "the one it is given");
+    }
     if (g->err.code != CREW_OK && err->code == CREW_OK) {
         *err = g->err;
     }
@@ -121,12 +151,19 @@ const char *graph_scope(const struct crew_graph *g)
 
 void crew_scope_push(struct crew_graph *g, const char *name)
 {
+    if (g == NULL) {
+        return;
+    }
+    if (name == NULL) {
+        (void)graph_fail(g, "crew_scope_push: the name is NULL");
+        name = "";
+    }
     strbuf_addf(&g->scope, "%s/", name);
 }
 
 void crew_scope_pop(struct crew_graph *g)
 {
-    size_t n = g->scope.len;
+    size_t n = g != NULL ? g->scope.len : 0;
 
     if (n == 0) {
         (void)graph_fail(g, "crew_scope_pop without a crew_scope_push");
@@ -147,11 +184,14 @@ struct crew_node *crew_named(struct crew_graph *g,
     char *full;
 
     if (graph_broken(g)) {
-        return g->poison;
+        return graph_poison(g);
     }
-    if (x == NULL || x->graph != g) {
-        return graph_fail(g, "crew_named \"%s\": the node is %s", name,
-                          x == NULL ? "NULL" : "of another graph");
+    if (name == NULL || !graph_owns(g, x)) {
+        return graph_fail(g, "crew_named \"%s\": the %s",
+                          name != NULL ? name : "",
+                          name == NULL ? "name is NULL"
+                          : x == NULL  ? "node is NULL"
+                                       : "node is of another graph");
     }
     if (x->op == &op_variable || x->op == &op_placeholder) {
         return graph_fail(
@@ -162,7 +202,7 @@ struct crew_node *crew_named(struct crew_graph *g,
     if (name_taken(g, full)) {
         (void)graph_fail(g, "crew_named: the name \"%s\" is taken", full);
         free(full);
-        return g->poison;
+        return graph_poison(g);
     }
     free(x->name);
     x->name = full;
@@ -181,10 +221,10 @@ struct crew_node *graph_add(struct crew_graph *g,
     struct crew_node *n;
 
     if (graph_broken(g)) {
-        return g->poison;
+        return graph_poison(g);
     }
     for (int k = 0; k < n_in; k++) {
-        if (in[k] == NULL || in[k]->graph != g) {
+        if (!graph_owns(g, in[k])) {
             return graph_fail(g, "%s%s: operand %d is %s", g->scope.data, name,
                               k, in[k] == NULL ? "NULL" : "of another graph");
         }
@@ -208,7 +248,7 @@ struct crew_node *graph_add(struct crew_graph *g,
     op->infer(n);
     if (graph_broken(g)) {
         free_node(n);
-        return g->poison;
+        return graph_poison(g);
     }
     if (g->n_nodes == g->cap_nodes) {
         g->cap_nodes = g->cap_nodes == 0 ? 32 : 2 * g->cap_nodes;
@@ -228,7 +268,7 @@ struct crew_node *graph_input(struct crew_graph *g,
     struct crew_node *n =
         graph_add(g, &op_placeholder, name, 0, NULL, (union op_attr){0});
 
-    if (n != g->poison) {
+    if (n != graph_poison(g)) {
         n->dtype = dtype;
         n->shape = shape;
     }
@@ -247,8 +287,19 @@ struct crew_node *graph_find_node(const struct crew_graph *g, const char *name)
 
 bool graph_owns(const struct crew_graph *g, const struct crew_node *node)
 {
-    for (int i = 0; i < g->n_nodes; i++) {
+    /* What has been made lately is asked for most. */
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
         if (g->nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool graph_keeps(const struct crew_graph *g, const void *p)
+{
+    for (int i = 0; i < g->n_owned; i++) {
+        if (g->owned[i].p == p) {
             return true;
         }
     }
@@ -292,7 +343,7 @@ struct crew_node *graph_input_ragged(struct crew_graph *g,
                           "not %s",
                           name, dtype_name(dtype));
     }
-    if (n != g->poison) {
+    if (n != graph_poison(g)) {
         n->ragged = true;
     }
     return n;
@@ -334,7 +385,7 @@ static struct crew_node *add_variable(struct crew_graph *g,
     union op_attr attr = {.var = g->n_vars};
     struct crew_node *n = graph_add(g, &op_variable, name, 0, NULL, attr);
 
-    if (n == g->poison) {
+    if (n == graph_poison(g)) {
         return n;
     }
     n->dtype = CREW_FLOAT;
@@ -362,7 +413,11 @@ struct crew_node *crew_variable(struct crew_graph *g,
     char *full;
 
     if (graph_broken(g)) {
-        return g->poison;
+        return graph_poison(g);
+    }
+    if (name == NULL || name[0] == '\0') {
+        return graph_fail(g, "crew_variable: the name is %s",
+                          name == NULL ? "NULL" : "empty");
     }
     full = xasprintf("%s%s", g->scope.data, name);
     if (name_taken(g, full)) {
@@ -402,13 +457,16 @@ void crew_assign_moving_average(struct crew_graph *g,
     if (graph_broken(g)) {
         return;
     }
-    if (v == NULL || value == NULL || v->graph != g || value->graph != g ||
-        v->op != &op_variable || !g->vars[v->attr.var].fixed ||
+    if (!graph_takes(g, "crew_assign_moving_average", v) ||
+        !graph_takes(g, "crew_assign_moving_average", value)) {
+        return;
+    }
+    if (v->op != &op_variable || !g->vars[v->attr.var].fixed ||
         g->vars[v->attr.var].source != NULL) {
         (void)graph_fail(g,
                          "crew_assign_moving_average: %s is not a variable "
                          "of crew_variable_fixed that moves to one value only",
-                         v == NULL ? "NULL" : v->name);
+                         v->name);
         return;
     }
     if (value->dtype != CREW_FLOAT || value->ragged ||
@@ -480,6 +538,10 @@ struct crew_node *crew_feature(const struct crew_features *f, const char *key)
     struct crew_node *n;
     struct strbuf known;
 
+    if (f == NULL || key == NULL) {
+        return graph_fail(f != NULL ? f->graph : NULL,
+                          "crew_feature: the key is NULL");
+    }
     for (int i = 0; i < f->n; i++) {
         if (strcmp(f->entries[i].key, key) == 0) {
             return f->entries[i].node;

@@ -84,8 +84,8 @@ struct crew_node *crew_batch_normalization(struct crew_graph *g,
 {
     struct norm_vars v;
 
-    if (!layer_input(g, "crew_batch_normalization", x)) {
-        return g->poison;
+    if (!graph_takes(g, "crew_batch_normalization", x)) {
+        return graph_poison(g);
     }
     if (x->ragged || x->shape.rank < 2 || x->shape.dim[x->shape.rank - 1] < 1) {
         char t[128];

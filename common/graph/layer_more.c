@@ -97,10 +97,11 @@ struct crew_node *crew_l2_regularizer(struct crew_graph *g,
 
 struct crew_node *crew_regularization_loss(struct crew_graph *g)
 {
-    struct crew_node *sum =
-        g->n_penalties == 0 ? crew_constant(g, 0.0f) : g->penalties[0];
+    struct crew_node *sum = graph_broken(g) || g->n_penalties == 0
+                                ? crew_constant(g, 0.0f)
+                                : g->penalties[0];
 
-    for (int i = 1; i < g->n_penalties; i++) {
+    for (int i = 1; !graph_broken(g) && i < g->n_penalties; i++) {
         sum = crew_add(g, sum, g->penalties[i]);
     }
     return sum;
@@ -110,8 +111,8 @@ struct crew_node *crew_regularization_loss(struct crew_graph *g)
 
 struct crew_node *crew_to_float(struct crew_graph *g, struct crew_node *x)
 {
-    if (!layer_input(g, "crew_to_float", x)) {
-        return g->poison;
+    if (!graph_takes(g, "crew_to_float", x)) {
+        return graph_poison(g);
     }
     return x->dtype == CREW_FLOAT
                ? x
@@ -122,8 +123,8 @@ struct crew_node *crew_flatten(struct crew_graph *g, struct crew_node *x)
 {
     int64_t n = 1;
 
-    if (!layer_input(g, "crew_flatten", x)) {
-        return g->poison;
+    if (!graph_takes(g, "crew_flatten", x)) {
+        return graph_poison(g);
     }
     for (int i = 1; i < x->shape.rank; i++) {
         n *= x->shape.dim[i];
@@ -140,8 +141,8 @@ static struct crew_node *pool_all(struct crew_graph *g,
                                   enum crew_reduction kind,
                                   struct crew_node *x)
 {
-    if (!layer_input(g, name, x)) {
-        return g->poison;
+    if (!graph_takes(g, name, x)) {
+        return graph_poison(g);
     }
     if (x->shape.rank != 4) {
         return graph_fail(g, "%s: its input has rank %d, must be (b, h, w, c)",

@@ -10,10 +10,5 @@
 void layer_push(struct crew_graph *,
                 CREW_NULLABLE const char *name,
                 const char *fallback);
-/* Layers look at their input's shape before any op checks it: false when there
- * is none, or the graph is broken. */
-bool layer_input(struct crew_graph *,
-                 const char *layer,
-                 CREW_NULLABLE const struct crew_node *x);
 
 #endif

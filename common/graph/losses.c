@@ -3,17 +3,19 @@
 #include "base/mem.h"
 #include "graph/layers.h"
 #include "graph/op.h"
+#include "graph/owner.h"
 #include "tensor/tensor.h"
 
 #include "base/banned.h"
 
 struct crew_node *crew_add_loss(struct crew_graph *g, struct crew_node *loss)
 {
-    if (!graph_broken(g)) {
-        g->losses = xrealloc(
-            g->losses, (size_t)(g->n_losses + 1) * sizeof(struct crew_node *));
-        g->losses[g->n_losses++] = loss;
+    if (!graph_takes(g, "crew_add_loss", loss)) {
+        return graph_poison(g);
     }
+    g->losses = xrealloc(
+        g->losses, (size_t)(g->n_losses + 1) * sizeof(struct crew_node *));
+    g->losses[g->n_losses++] = loss;
     return loss;
 }
 
@@ -55,13 +57,16 @@ struct crew_node *crew_compute_weighted_loss(struct crew_graph *g,
 /* TensorFlow casts labels to the predictions' dtype. */
 static struct crew_node *as_floats(struct crew_graph *g, struct crew_node *x)
 {
-    return x->dtype == CREW_FLOAT ? x : crew_to_float(g, x);
+    return graph_takes(g, "labels", x) && x->dtype == CREW_FLOAT
+               ? x
+               : crew_to_float(g, x);
 }
 
 /* `labels` (b, 1) of ids beside logits of rows: (b). */
 static struct crew_node *squeezed(struct crew_graph *g, struct crew_node *x)
 {
-    return x != NULL && x->shape.rank == 2 && x->shape.dim[1] == 1
+    return !graph_broken(g) && graph_owns(g, x) && x->shape.rank == 2 &&
+                   x->shape.dim[1] == 1
                ? crew_reshape(g, x, crew_shape1(x->shape.dim[0]))
                : x;
 }
@@ -210,8 +215,9 @@ struct crew_node *crew_cosine_distance(struct crew_graph *g,
         x = graph_fail(g,
                        "cosine_distance_loss: Argument `predictions` must "
                        "not be None.");
-    } else if (!graph_broken(g) &&
-               !shape_equal(&labels->shape, &predictions->shape)) {
+    } else if (!graph_takes(g, "cosine_distance_loss", predictions)) {
+        x = graph_poison(g);
+    } else if (!shape_equal(&labels->shape, &predictions->shape)) {
         char a[128], b[128];
 
         x = graph_fail(
@@ -254,7 +260,7 @@ struct crew_node *crew_total_loss(struct crew_graph *g,
     struct crew_node *sum =
         add_regularization_losses ? crew_regularization_loss(g) : NULL;
 
-    for (int i = 0; i < g->n_losses; i++) {
+    for (int i = 0; !graph_broken(g) && i < g->n_losses; i++) {
         sum = sum == NULL ? g->losses[i] : crew_add(g, sum, g->losses[i]);
     }
     return sum != NULL ? sum : crew_constant(g, 0.0f);

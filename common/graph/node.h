@@ -102,7 +102,15 @@ struct crew_node *graph_add(struct crew_graph *,
 /* Stick an error in the graph and return the poisoned node. */
 struct crew_node *graph_fail(struct crew_graph *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* A graph that is NULL is broken too. */
 bool graph_broken(const struct crew_graph *);
+/* What builders return once it is; of NULL a node that belongs to no graph. */
+struct crew_node *graph_poison(CREW_NULLABLE const struct crew_graph *);
+/* May `what` look at operand x? If it is NULL or another graph's, that sticks.
+ * False, also when the graph is broken. */
+bool graph_takes(CREW_NULLABLE struct crew_graph *,
+                 const char *what,
+                 CREW_NULLABLE const struct crew_node *x);
 /* A free scoped name for `name`. Owner: caller. */
 char *graph_unique_name(const struct crew_graph *, const char *name);
 /* Freed with the graph. */

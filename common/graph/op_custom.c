@@ -276,7 +276,7 @@ struct crew_node *crew_custom_op(struct crew_graph *g,
             op->free(self);
         }
         return fault == NULL
-                   ? g->poison
+                   ? graph_poison(g)
                    : graph_fail(
                          g, "crew_custom_op %s: %s",
                          op != NULL && op->name != NULL ? op->name : "(NULL)",

@@ -9,5 +9,8 @@
  * graph that has been freed may be asked for. */
 bool graph_owns(const struct crew_graph *,
                 CREW_NULLABLE const struct crew_node *);
+/* Is it one of the things that graph_own() has handed to it, as a metric is?
+ * Not looked at either. */
+bool graph_keeps(const struct crew_graph *, CREW_NULLABLE const void *);
 
 #endif

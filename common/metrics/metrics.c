@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "graph/node.h"
+#include "graph/owner.h"
 #include "metrics/metrics_impl.h"
 
 #include "base/banned.h"
@@ -20,18 +21,29 @@ bool metric_is_integer(const struct crew_node *x)
 
 void metric_check_present(struct crew_metric *m, int i, const char *what)
 {
-    if (!graph_broken(m->graph) && m->operand[i] == NULL) {
+    if (m == NULL || graph_broken(m->graph) ||
+        graph_owns(m->graph, m->operand[i])) {
+        return;
+    }
+    if (m->operand[i] == NULL) {
         (void)graph_fail(m->graph,
                          "%s: %s is NULL. Fix: make no metrics in CREW_PREDICT",
                          m->name, what);
+    } else {
+        (void)graph_fail(m->graph, "%s: %s is of another graph", m->name, what);
     }
 }
 
 static void check_same_shape(struct crew_metric *m, int i)
 {
-    const struct crew_node *a = m->operand[i], *b = m->operand[PREDICTIONS];
+    const struct crew_node *a, *b;
 
-    if (!graph_broken(m->graph) && !shape_equal(&a->shape, &b->shape)) {
+    if (m == NULL || graph_broken(m->graph)) {
+        return;
+    }
+    a = m->operand[i];
+    b = m->operand[PREDICTIONS];
+    if (!shape_equal(&a->shape, &b->shape)) {
         char x[128], y[128];
 
         (void)graph_fail(m->graph, "%s: %s is %s but %s is %s", m->name,
@@ -42,9 +54,10 @@ static void check_same_shape(struct crew_metric *m, int i)
 
 void metric_check_integer(struct crew_metric *m, int i, bool wanted)
 {
-    const struct crew_node *x = m->operand[i];
+    const struct crew_node *x = m != NULL ? m->operand[i] : NULL;
 
-    if (!graph_broken(m->graph) && metric_is_integer(x) != wanted) {
+    if (m != NULL && !graph_broken(m->graph) &&
+        metric_is_integer(x) != wanted) {
         (void)graph_fail(m->graph, "%s: %s is %s, must be %s", m->name, x->name,
                          dtype_name(x->dtype),
                          wanted ? "an integer" : "float32");
@@ -60,8 +73,20 @@ struct crew_metric *metric_new(struct crew_graph *g,
                                struct crew_node *predictions)
 {
     int n = rule.num_thresholds;
-    struct crew_metric *m = xcalloc(1, sizeof *m + (size_t)n * sizeof(float));
+    struct crew_metric *m;
 
+    if (g == NULL) {
+        return NULL;
+    }
+    if (n < 0 || (n > 0 && rule.kind != METRIC_AUC &&
+                  rule.kind != METRIC_SENSITIVITY_AT_SPECIFICITY &&
+                  rule.kind != METRIC_SPECIFICITY_AT_SENSITIVITY &&
+                  rule.thresholds == NULL)) {
+        (void)graph_fail(g, "%s: thresholds is NULL, or their number negative",
+                         name);
+        n = rule.num_thresholds = 0;
+    }
+    m = xcalloc(1, sizeof *m + (size_t)n * sizeof(float));
     m->graph = g;
     m->name = name;
     for (int i = 0; i < n && rule.thresholds != NULL; i++) {
@@ -188,6 +213,9 @@ struct crew_metric *crew_metric_mean_relative_error(
                         (struct metric_rule){.kind = METRIC_RELATIVE_ERROR},
                         labels, predictions);
 
+    if (m == NULL) {
+        return NULL;
+    }
     m->operand[NORMALIZER] = normalizer;
     metric_check_present(m, NORMALIZER, "normalizer");
     check_same_shape(m, NORMALIZER);
@@ -237,6 +265,9 @@ struct crew_metric *crew_metric_auc(struct crew_graph *g,
         rule.num_thresholds = 2;
     }
     m = metric_of_pairs(g, "crew_metric_auc", rule, labels, predictions);
+    if (m == NULL) {
+        return NULL;
+    }
     metric_auc_thresholds(m->rule.kind, m->thresholds, m->rule.num_thresholds);
     return m;
 }
@@ -254,9 +285,12 @@ static bool weights_fit(const struct crew_metric *m, const struct crew_node *w)
 struct crew_metric *crew_metric_weighted(struct crew_metric *m,
                                          struct crew_node *weights)
 {
+    if (m == NULL) {
+        return NULL;
+    }
     m->operand[WEIGHTS] = weights;
     if (!graph_broken(m->graph) &&
-        (weights == NULL || !weights_fit(m, weights))) {
+        (!graph_owns(m->graph, weights) || !weights_fit(m, weights))) {
         (void)graph_fail(m->graph,
                          "crew_metric_weighted: weights must be float32, one a "
                          "row or one a value of %s",

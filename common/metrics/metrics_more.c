@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Builders of the metrics by the k best, by classes and by another rate. */
 #include "graph/node.h"
+#include "graph/owner.h"
 #include "metrics/metrics_impl.h"
 
 #include "base/banned.h"
@@ -86,6 +87,9 @@ BY_CLASSES(crew_metric_recall_at_top_k, METRIC_RECALL_TOP_K)
 struct crew_metric *crew_metric_only_class(struct crew_metric *m,
                                            int64_t class_id)
 {
+    if (m == NULL) {
+        return NULL;
+    }
     if (m->rule.kind != METRIC_PRECISION_TOP_K &&
         m->rule.kind != METRIC_RECALL_TOP_K) {
         (void)graph_fail(m->graph,
@@ -127,7 +131,7 @@ struct crew_metric *crew_metric_mean_tensor(struct crew_graph *g,
 {
     struct metric_rule rule = {.kind = METRIC_MEAN_TENSOR, .num_elements = 1};
 
-    if (x != NULL && !graph_broken(g)) {
+    if (!graph_broken(g) && graph_owns(g, x)) {
         rule.num_elements = node_count(x, 1);
         if (x->shape.rank > 0 && x->shape.dim[0] < 0) {
             (void)graph_fail(g,
@@ -170,6 +174,9 @@ static struct crew_metric *at_rate(struct crew_graph *g,
         rule.num_thresholds = 2;
     }
     m = metric_of_pairs(g, name, rule, labels, predictions);
+    if (m == NULL) {
+        return NULL;
+    }
     metric_auc_thresholds(m->rule.kind, m->thresholds, m->rule.num_thresholds);
     return m;
 }

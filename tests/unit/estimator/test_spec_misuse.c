@@ -37,7 +37,8 @@ static int input_fn(const struct crew_input_ctx *ctx,
 }
 
 /* What a model function may do wrong; `kept` is of another graph. */
-static struct crew_node *kept;
+static struct crew_node *kept, *gone;
+static struct crew_metric *kept_metric;
 
 static int misuse(const char *how, struct crew_graph *g, struct crew_spec *spec)
 {
@@ -53,6 +54,29 @@ static int misuse(const char *how, struct crew_graph *g, struct crew_spec *spec)
         crew_spec_metric(spec, "nothing", NULL);
     } else if (strcmp(how, "twice") == 0) {
         crew_spec_metric(spec, "accuracy", NULL);
+    } else if (strcmp(how, "foreign metric") == 0) {
+        crew_spec_metric(spec, "kept", kept_metric);
+    } else if (strcmp(how, "gone loss") == 0) {
+        crew_spec_loss(spec, gone);
+    } else if (strcmp(how, "gone summary") == 0) {
+        crew_spec_summary(spec, "gone", gone);
+    } else if (strcmp(how, "foreign output") == 0) {
+        crew_spec_export_predict(spec, "s", "kept", kept);
+    } else if (strcmp(how, "gone scores") == 0) {
+        crew_spec_export_classify(spec, "s", gone, NULL,
+                                  (struct crew_labels){0});
+    } else if (strcmp(how, "gone value") == 0) {
+        crew_spec_export_regress(spec, "s", gone);
+    } else if (strcmp(how, "no signature") == 0) {
+        crew_spec_export_predict(spec, NULL, "k", NULL);
+    } else if (strcmp(how, "no output key") == 0) {
+        crew_spec_export_predict(spec, "s", NULL, NULL);
+    } else if (strcmp(how, "no scope") == 0) {
+        crew_spec_minimize_scope(spec, NULL, crew_gradient_descent(1));
+    } else if (strcmp(how, "scaffold") == 0) {
+        crew_spec_scaffold(spec, (struct crew_scaffold){.max_to_keep = -1});
+    } else if (strcmp(how, "no graph") == 0) {
+        return crew_graph_status(NULL, &(struct crew_err){0});
     } else if (strcmp(how, "no hook") == 0) {
         crew_spec_training_hook(spec, (struct crew_hook){NULL, NULL});
     } else if (strcmp(how, "silence") == 0) {
@@ -124,6 +148,18 @@ START_TEST(misuse_by_a_model_function)
          "Values of eval_metric_ops must be (metric_value, update_op) tuples, "
          "given: None for key: nothing"},
         {"misuse=twice", "metric 'accuracy' is given twice"},
+        {"misuse=foreign metric",
+         "eval_metric_ops with \"kept\" must be from the default graph."},
+        {"misuse=gone loss", "loss with \"a node of another graph\" must be"},
+        {"misuse=gone summary", "summary with \"gone\" must be from the"},
+        {"misuse=foreign output", "export 's': an output must be from the"},
+        {"misuse=gone scores", "export 's': an output must be from the"},
+        {"misuse=gone value", "export 's': an output must be from the"},
+        {"misuse=no signature", "a signature's name is NULL"},
+        {"misuse=no output key", "an output's key is NULL"},
+        {"misuse=no scope", "crew_spec_minimize_scope: the scope is NULL"},
+        {"misuse=scaffold", "scaffold: max_to_keep and "},
+        {"misuse=no graph", "the model function returned INVALID_ARGUMENT"},
         {"misuse=no hook",
          "All hooks must be SessionRunHook instances, given: "},
         {"misuse=silence", "the model function returned UNAVAILABLE (14)"},
@@ -134,6 +170,10 @@ START_TEST(misuse_by_a_model_function)
     log_set_level(LOG_ERROR);
     struct crew_graph *other = graph_new();
     kept = graph_input(other, "kept", CREW_FLOAT, crew_shape2(-1, 2));
+    kept_metric = crew_metric_mean(other, kept);
+    struct crew_graph *freed = graph_new();
+    gone = graph_input(freed, "gone", CREW_FLOAT, crew_shape2(-1, 2));
+    graph_free(freed);
     train_with("misuse=none", &fine);
     ck_assert_msg(fine.code == CREW_OK, "%s", fine.msg);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -148,6 +188,40 @@ START_TEST(misuse_by_a_model_function)
 }
 END_TEST
 
+/* Without a spec there is nowhere to say so: nothing happens, hooks are freed.
+ */
+static void count_free(void *self)
+{
+    ++*(int *)self;
+}
+
+START_TEST(no_spec)
+{
+    static const struct crew_hook_ops ops = {.free = count_free};
+    int freed = 0;
+
+    crew_spec_prediction(NULL, "k", NULL);
+    crew_spec_loss(NULL, NULL);
+    crew_spec_minimize(NULL, crew_gradient_descent(1));
+    crew_spec_metric(NULL, "k", NULL);
+    crew_spec_summary(NULL, "t", NULL);
+    crew_spec_summary_histogram(NULL, "t", NULL);
+    crew_spec_summary_image(NULL, "t", NULL, 1);
+    crew_spec_summary_text(NULL, "t", "x");
+    crew_spec_summary_variables(NULL, NULL);
+    crew_spec_signature(NULL, "s");
+    crew_spec_export_predict(NULL, "s", "k", NULL);
+    crew_spec_export_classify(NULL, "s", NULL, NULL, (struct crew_labels){0});
+    crew_spec_export_regress(NULL, "s", NULL);
+    crew_spec_scaffold(NULL, (struct crew_scaffold){0});
+    crew_spec_hook(NULL, &ops, &freed, false);
+    crew_spec_training_hook(NULL, (struct crew_hook){&ops, &freed});
+    crew_spec_evaluation_hook(NULL, (struct crew_hook){&ops, &freed});
+    crew_spec_prediction_hook(NULL, (struct crew_hook){&ops, &freed});
+    ck_assert_int_eq(freed, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("spec_misuse");
@@ -155,6 +229,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, misuse_by_a_model_function);
+    tcase_add_test(tc, no_spec);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
