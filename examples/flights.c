@@ -95,7 +95,7 @@ static int model_fn(struct crew_graph *g,
 {
     double rate = crew_params_float(params, "learning_rate", 0.05);
     struct crew_node *logits = network(g, features);
-    struct crew_node *late = crew_activate(g, logits, CREW_SIGMOID);
+    struct crew_node *late = crew_sigmoid(g, logits);
 
     crew_spec_prediction(spec, "logistic", late);
     if (mode != CREW_PREDICT) {
