@@ -78,6 +78,8 @@ const char *tf_config_run_method(const struct tf_config *);
  * workers follow by index. 1 and 0 for a process without a cluster. */
 int64_t tf_config_num_trainers(const struct tf_config *);
 int64_t tf_config_trainer_place(const struct tf_config *);
+/* A trainer that is the whole cluster: it needs no server and no ps. */
+bool tf_config_is_only_node(const struct tf_config *);
 /* How long a worker waits before it trains, in seconds: 5 a place, at most
  * `most`. 0 for all others. */
 double tf_config_start_delay(const struct tf_config *, double most);

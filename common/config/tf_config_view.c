@@ -202,6 +202,13 @@ int64_t tf_config_trainer_place(const struct tf_config *tf)
     return has_chief ? tf->index + 1 : tf->index;
 }
 
+bool tf_config_is_only_node(const struct tf_config *tf)
+{
+    return tf->role == ROLE_CHIEF && tf->cluster != NULL &&
+           tf->cluster->n == 1 && tf_config_num_trainers(tf) == 1 &&
+           (tf->master == NULL || tf->master[0] == '\0');
+}
+
 double tf_config_start_delay(const struct tf_config *tf, double most)
 {
     double delay = 5.0 * (double)tf_config_trainer_place(tf);

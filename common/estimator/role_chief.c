@@ -134,11 +134,14 @@ static int announce(struct run *run, int64_t step)
     };
     struct crew_err err = {0};
 
+    run->result_step = step;
+    if (tf_config_is_only_node(run->tf)) {
+        return 0;
+    }
     if (trainer_announce_end(&options, step, "max_steps reached", &err) !=
         CREW_OK) {
         env_log(run->env, LOG_INFO, "Nobody was told of the end: %s", err.msg);
     }
-    run->result_step = step;
     return 0;
 }
 

@@ -47,6 +47,12 @@ static int open_trainer(struct training *t, struct crew_err *err)
     if (run->tf == NULL) {
         return trainer_local_open(&t->options, &t->trainer, err);
     }
+    if (tf_config_is_only_node(run->tf)) {
+        env_log(run->env, LOG_INFO,
+                "Skip starting Tensorflow server as there is only one node in "
+                "the cluster.");
+        return trainer_local_open(&t->options, &t->trainer, err);
+    }
     env_log(run->env, LOG_INFO, "Start server.");
     return trainer_cluster_open(&t->options, &t->trainer, err);
 }
