@@ -36,8 +36,9 @@ struct crew_metric *metric_of_pairs(struct crew_graph *,
                                     struct crew_node *labels,
                                     struct crew_node *predictions);
 bool metric_is_integer(const struct crew_node *);
-void metric_check_present(struct crew_metric *, int operand, const char *what);
-void metric_check_integer(struct crew_metric *, int operand, bool wanted);
+/* Operand i of m. */
+void metric_check_present(struct crew_metric *m, int i, const char *what);
+void metric_check_integer(struct crew_metric *m, int i, bool wanted);
 
 /* Elements of a row: the product of all dimensions but the first. */
 int64_t metric_per_row(const struct crew_shape *);

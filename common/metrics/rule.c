@@ -228,12 +228,12 @@ static int add_tensor(const struct metric_rule *r,
                       double *state,
                       struct crew_err *err)
 {
-    int64_t n = r->num_elements;
+    int64_t n = r->num_elements, got = b->rows * b->columns;
 
-    if (b->rows * b->columns != n) {
+    if (got != n) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
                             "mean_tensor: %lld elements, there were %lld",
-                            (long long)(b->rows * b->columns), (long long)n);
+                            (long long)got, (long long)n);
     }
     for (int64_t i = 0; i < n; i++) {
         double w = metric_weight(b, i / b->columns, i % b->columns);
