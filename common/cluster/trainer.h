@@ -9,10 +9,13 @@
  * on_notice are called on the network thread.
  *
  * Order of calls
- *   chief:  open, initialise, [save], begin, (next_step, grad_ready*,
- * finish_step | hold, read_state, release)*, hold, read_state, stop,
- * await_evaluator, close worker: open, begin, (next_step, grad_ready*,
- * finish_step)*, close
+ *   chief:  open, initialise, [save], begin,
+ *           (next_step, (grad_ready | rows_ready)*, finish_step |
+ *            hold, read_state, release)*,
+ *           hold, read_state, stop, await_evaluator, close
+ *
+ *   worker: open, begin,
+ *           (next_step, (grad_ready | rows_ready)*, finish_step)*, close
  */
 #ifndef CLUSTER_TRAINER_H
 #define CLUSTER_TRAINER_H

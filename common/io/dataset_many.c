@@ -119,12 +119,8 @@ static int interleave_rewind(struct crew_dataset *base, struct crew_err *err)
     d->given = 0;
     for (int i = 0; i < d->many.n; i++) {
         d->ended[i] = false;
-        if (d->many.sources[i]->ops->rewind(d->many.sources[i], err) !=
-            CREW_OK) {
-            return err->code;
-        }
     }
-    return CREW_OK;
+    return many_rewind(base, err);
 }
 
 /* Whole stretches of a source, up to the end of its block. */
