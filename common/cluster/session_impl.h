@@ -290,8 +290,11 @@ const void *rows_payload(const struct session *,
                          CREW_OUT uint64_t *version);
 /* The versions of the tables' granules of a link; how many. */
 size_t rows_versions(struct link *, CREW_OUT uint64_t **);
-/* Can the payload of a part be rows, which are to land in link->landing? */
-bool rows_fit(const struct link *, const Crew__ValuePart *, uint64_t bytes);
+/* Can a part have a payload so long: the whole granule, or rows, which are to
+ * land in link->landing? */
+bool rows_part_fits(const struct link *,
+                    const Crew__ValuePart *,
+                    uint64_t bytes);
 /* A part has come down whole: put rows where they belong. False: some have no
  * place. */
 bool rows_take(struct link *, const Crew__ValuePart *, uint64_t bytes);

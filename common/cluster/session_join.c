@@ -245,14 +245,11 @@ static float *place_of(const struct link *l,
     const struct granule *g = &pl->granules[part->granule];
     const struct trainer_var *v = &s->o.vars[g->variable];
     float *base = part->slot == 0 ? v->value : v->slot[part->slot - 1];
-    if (g->ps != (uint32_t)l->ps || base == NULL) {
+    if (g->ps != (uint32_t)l->ps || base == NULL ||
+        !rows_part_fits(l, part, bytes)) {
         return NULL;
     }
-    if (part->rows) {
-        return rows_fit(l, part, bytes) ? l->landing : NULL;
-    }
-    return bytes == (uint64_t)g->count * sizeof(float) ? base + g->offset
-                                                       : NULL;
+    return part->rows ? l->landing : base + g->offset;
 }
 
 static void *pull_dest(struct rpc_call *call, const struct rpc_in *in)

@@ -168,10 +168,15 @@ size_t rows_versions(struct link *l, uint64_t **list)
     return n;
 }
 
-bool rows_fit(const struct link *l, const Crew__ValuePart *part, uint64_t bytes)
+bool rows_part_fits(const struct link *l,
+                    const Crew__ValuePart *part,
+                    uint64_t bytes)
 {
     const struct session *s = l->s;
     const struct granule *g = &s->placement->granules[part->granule];
+    if (!part->rows) {
+        return bytes == (uint64_t)g->count * sizeof(float);
+    }
     return is_table(s, part->granule) && part->slot == 0 &&
            bytes <= l->landing_size &&
            bytes % row_bytes(width_of(&s->o.vars[g->variable])) == 0;

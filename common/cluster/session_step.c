@@ -32,9 +32,8 @@ static const struct granule *expected(const struct link *l,
         return NULL;
     }
     const struct granule *g = &s->placement->granules[part->granule];
-    bool fits = part->rows ? rows_fit(l, part, bytes)
-                           : bytes == (uint64_t)g->count * sizeof(float);
-    return g->ps == (uint32_t)l->ps && s->grads[g->variable] != NULL && fits
+    return g->ps == (uint32_t)l->ps && s->grads[g->variable] != NULL &&
+                   rows_part_fits(l, part, bytes)
                ? g
                : NULL;
 }
