@@ -50,7 +50,7 @@ wrong_includes() {
     local folder=$1
     shift
     local allowed
-    allowed="proto|$(basename "$folder")"
+    allowed="proto|${folder#common/}"
     local name
     for name in "$@"; do
         allowed+="|$name"

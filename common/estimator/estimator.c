@@ -9,8 +9,10 @@
 
 #include "base/mem.h"
 #include "checkpoint/save.h"
-#include "estimator/evaluate.h"
-#include "estimator/job_load.h"
+#include "estimator/evaluation/evaluate.h"
+#include "estimator/roles/prepare.h"
+#include "estimator/roles/roles.h"
+#include "estimator/run/job_load.h"
 #include "kernels/blas.h"
 #include "base/banned.h"
 

@@ -4,7 +4,7 @@
 #ifndef ESTIMATOR_ESTIMATOR_H
 #define ESTIMATOR_ESTIMATOR_H
 
-#include "estimator/run.h"
+#include "estimator/run/run.h"
 
 struct crew_estimator {
     struct crew_estimator *next; /* in the list of those that live */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "estimator/estimator.h"
+#include "estimator/export/exporters.h"
 #include "base/banned.h"
 
 static int check_mode(enum crew_mode mode, struct crew_err *err)

@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 #include "estimator/estimator.h"
-#include "estimator/finish.h"
-#include "estimator/signals.h"
-#include "estimator/train.h"
+#include "estimator/roles/finish.h"
+#include "estimator/run/signals.h"
+#include "estimator/training/train.h"
 #include "base/banned.h"
 
 /* ----------------------------------------------- StopAtStepHook(num_steps) */

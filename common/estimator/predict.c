@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "estimator/estimator.h"
-#include "estimator/weights.h"
+#include "estimator/weights/weights.h"
 #include "hooks/hook_session.h"
 #include "tensor/tensor.h"
 #include "base/banned.h"

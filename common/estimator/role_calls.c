@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "estimator/estimator.h"
 #include "estimator/role_main.h"
+#include "estimator/roles/prepare.h"
 #include "hooks/hooks.h"
 #include "base/banned.h"
 
@@ -242,7 +243,7 @@ int role_call(int argc, char **argv, const struct role_call *call)
                    call->predict ? "predict" : "evaluate");
     log_set_who(e.run.who);
     if (options_parse(argc, argv, true, &e.run.opt, &err) != CREW_OK ||
-        run_set_log_level(&e.run.opt, &err) != CREW_OK) {
+        options_set_log_level(&e.run.opt, &err) != CREW_OK) {
         (void)fprintf(stderr, "%s: %s\n", call->program, err.msg);
         code = crew_err_exit_code(&err);
     } else if (work(&e, call, &err) != CREW_OK) {

@@ -9,8 +9,9 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "checkpoint/save.h"
+#include "estimator/export/exporters.h"
 #include "estimator/role_main.h"
-#include "estimator/run.h"
+#include "estimator/roles/prepare.h"
 #include "base/banned.h"
 
 /* Whose receiver, weights and extra files: the exporter named, the first one,
@@ -133,7 +134,7 @@ int role_export(int argc,
 
     log_set_who(run.who);
     if (options_parse(argc, argv, true, &run.opt, &err) != CREW_OK ||
-        run_set_log_level(&run.opt, &err) != CREW_OK ||
+        options_set_log_level(&run.opt, &err) != CREW_OK ||
         parse_mode(mode_name, &mode, &err) != CREW_OK) {
         (void)fprintf(stderr, "crew export: %s\n", err.msg);
         code = crew_err_exit_code(&err);

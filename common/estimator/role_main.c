@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "estimator/run.h"
-#include "estimator/signals.h"
+#include "estimator/roles/prepare.h"
+#include "estimator/roles/roles.h"
+#include "estimator/run/signals.h"
 #include "kernels/blas.h"
 #include "base/banned.h"
 
@@ -75,19 +76,6 @@ static int prepare(struct run *run,
     return run_prepare_model_dir(run, err);
 }
 
-int run_set_log_level(const struct options *o, struct crew_err *err)
-{
-    enum env_level level = o->quiet ? LOG_WARN : LOG_INFO;
-
-    if (o->log_level != NULL && log_level_parse(o->log_level, &level) != 0) {
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
-                             "--log-level %s: one of debug, info, warn, error",
-                             o->log_level);
-    }
-    log_set_level(level);
-    return CREW_OK;
-}
-
 /* Do what is to be done; the exit code. */
 static int work(struct run *run,
                 int role,
@@ -125,7 +113,7 @@ static int role_main(int role,
 
     log_set_who(program);
     if (options_parse(argc, argv, job == NULL, &run.opt, &err) != CREW_OK ||
-        run_set_log_level(&run.opt, &err) != CREW_OK) {
+        options_set_log_level(&run.opt, &err) != CREW_OK) {
         (void)fprintf(stderr, "%s: %s\n", program, err.msg);
         code = crew_err_exit_code(&err);
     } else if (run.opt.help) {

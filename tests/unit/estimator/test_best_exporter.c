@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/mem_fs.h"
-#include "estimator/best_exporter.h"
+#include "estimator/export/best_exporter.h"
 #include "io/file_pattern.h"
 #include "summary/event_writer.h"
 #include "run_suite.h"

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/mem_fs.h"
-#include "estimator/model_export.h"
+#include "estimator/export/model_export.h"
 #include "graph/node.h"
 #include "kernels/blas.h"
 #include "metrics/metrics.h"

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "estimator/gradients.h"
+#include "estimator/training/gradients.h"
 #include "run_suite.h"
 
 /* loss = mean(3 a + 0.5 b) + mean(c), each of 2 elements: the gradients

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem_fs.h"
-#include "estimator/input_position.h"
+#include "estimator/training/input_position.h"
 #include "run_suite.h"
 
 #include "base/banned.h"

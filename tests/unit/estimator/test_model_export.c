@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/mem_fs.h"
 #include "base/strbuf.h"
-#include "estimator/model_export.h"
+#include "estimator/export/model_export.h"
 #include "export/warmup.h"
 #include "io/example.h"
 #include "io/tfrecord.h"

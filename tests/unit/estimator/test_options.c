@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "estimator/nearest.h"
-#include "estimator/options.h"
-#include "estimator/progress.h"
+#include "estimator/run/nearest.h"
+#include "estimator/run/options.h"
+#include "estimator/training/progress.h"
 #include "run_suite.h"
 
 static char *args[16];

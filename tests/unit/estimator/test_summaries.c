@@ -7,8 +7,8 @@
 
 #include "base/mem_fs.h"
 #include "base/strbuf.h"
-#include "estimator/graph_event.h"
-#include "estimator/spec.h"
+#include "estimator/model/graph_event.h"
+#include "estimator/model/spec.h"
 #include "graph/graphdef.h"
 #include "io/pbguard.h"
 #include "summary/event_reader.h"

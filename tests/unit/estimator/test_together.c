@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/run_config.h"
-#include "estimator/together.h"
+#include "estimator/training/together.h"
 #include "run_suite.h"
 
 static struct crew_run_config rc;

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "config/json.h"
-#include "estimator/spec.h"
+#include "estimator/model/spec.h"
 #include "hooks/eval_metrics.h"
 #include "summary/event_reader.h"
 #include "hook_probe.h"

@@ -9,7 +9,7 @@
 #include "base/mem_fs.h"
 #include "base/strbuf.h"
 #include "checkpoint/bundle.h"
-#include "estimator/warm_start.h"
+#include "estimator/weights/warm_start.h"
 #include "run_suite.h"
 
 static struct crew_env *env;

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "estimator/evaluator_watch.h"
+#include "estimator/roles/evaluator_watch.h"
 #include "run_suite.h"
 
 static struct watch fresh(void)

@@ -7,8 +7,8 @@
 
 #include "base/mem_fs.h"
 #include "checkpoint/save.h"
-#include "estimator/spec.h"
-#include "estimator/weights.h"
+#include "estimator/model/spec.h"
+#include "estimator/weights/weights.h"
 #include "run_suite.h"
 
 static struct crew_env *env;
