@@ -109,6 +109,33 @@ const char *expr_ints(const struct expr *e, int rank, const int32_t *v, int n)
     return name;
 }
 
+const char *expr_longs(const struct expr *e, const int64_t *v, int n)
+{
+    struct crew_shape shape = crew_shape1(n);
+    const char *name = name_for(e, "Const");
+
+    graphdef_const_copy(e->graph, name, CREW_INT64, &shape, v,
+                        (size_t)n * sizeof *v);
+    return name;
+}
+
+const char *expr_gather(const struct expr *e,
+                        const char *a,
+                        const char *ids,
+                        const char *axis)
+{
+    const char *name = name_for(e, "GatherV2");
+
+    graphdef_node(e->graph, name, "GatherV2");
+    graphdef_input(e->graph, a);
+    graphdef_input(e->graph, ids);
+    graphdef_input(e->graph, axis);
+    graphdef_attr_type(e->graph, "Tparams", CREW_FLOAT);
+    graphdef_attr_type(e->graph, "Tindices", CREW_INT64);
+    graphdef_attr_type(e->graph, "Taxis", CREW_INT32);
+    return name;
+}
+
 const char *expr_sum_all(const struct expr *e, const char *a, int n)
 {
     int32_t axes[CREW_MAX_RANK];

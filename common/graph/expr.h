@@ -44,6 +44,13 @@ const char *expr_cast(const struct expr *,
                       enum crew_dtype to);
 const char *expr_float(const struct expr *, float);
 const char *expr_ints(const struct expr *, int rank, const int32_t *, int n);
+/* A vector of int64. */
+const char *expr_longs(const struct expr *, const int64_t *, int n);
+/* Rows `ids` (int64) of a float32 tensor; `axis`: a scalar of int32. */
+const char *expr_gather(const struct expr *,
+                        const char *a,
+                        const char *ids,
+                        const char *axis);
 /* Over the axes 0 to n - 1, or over one of them. */
 const char *expr_sum_all(const struct expr *, const char *a, int n);
 const char *expr_sum(const struct expr *, const char *a, int32_t axis);

@@ -39,9 +39,9 @@ static const char *matrix(const struct emission *x,
 }
 
 /* An operand as (rows, columns) float32. */
-static const char *floats(const struct emission *x, int k)
+const char *emit_floats(const struct emission *x, int operand)
 {
-    const struct crew_node *n = x->m->operand[k];
+    const struct crew_node *n = x->m->operand[operand];
     const char *a = expr_cast(&x->e, n->name, n->dtype, CREW_FLOAT);
 
     return matrix(x, CREW_FLOAT, a, metric_per_row(&n->shape));
@@ -57,21 +57,31 @@ static const char *weights(const struct emission *x)
                : matrix(x, CREW_FLOAT, w->name, metric_per_row(&w->shape));
 }
 
-static const char *weighted(const struct emission *x, const char *a)
+const char *emit_weighted(const struct emission *x, const char *values)
 {
     const char *w = weights(x);
 
-    return w != NULL ? emit_of2(x, "Mul", a, w) : a;
+    return w != NULL ? emit_of2(x, "Mul", values, w) : values;
 }
 
 /* -------------------------------------------- what is added up of a batch */
 
+static void add_shaped(struct emission *x,
+                       const char *name,
+                       const char *sum,
+                       struct crew_shape shape)
+{
+    x->parts[x->n_parts++] = (struct emit_part){name, sum, shape};
+}
+
+/* A scalar, or of_each numbers. */
 static void add(struct emission *x,
                 const char *name,
                 const char *sum,
                 int64_t of_each)
 {
-    x->parts[x->n_parts++] = (struct emit_part){name, sum, of_each};
+    add_shaped(x, name, sum,
+               of_each > 0 ? crew_shape1(of_each) : crew_scalar_shape());
 }
 
 /* The sum of a matrix, and the weight of all its elements. */
@@ -79,8 +89,8 @@ static void add_mean(struct emission *x, const char *a)
 {
     const char *ones = emit_of1(x, "OnesLike", a);
 
-    add(x, "total", expr_sum_all(&x->e, weighted(x, a), 2), 0);
-    add(x, "count", expr_sum_all(&x->e, weighted(x, ones), 2), 0);
+    add(x, "total", expr_sum_all(&x->e, emit_weighted(x, a), 2), 0);
+    add(x, "count", expr_sum_all(&x->e, emit_weighted(x, ones), 2), 0);
 }
 
 static const char *as_number(const struct emission *x, const char *condition)
@@ -104,14 +114,34 @@ static const char *below(const struct emission *x)
 {
     const char *limit = expr_float(&x->e, x->m->rule.thresholds[0]);
 
-    return as_number(x, emit_of2(x, "Less", floats(x, PREDICTIONS), limit));
+    return as_number(x,
+                     emit_of2(x, "Less", emit_floats(x, PREDICTIONS), limit));
+}
+
+/* The sum and the weight of each element, which has no batch in front. */
+static void add_tensor(struct emission *x)
+{
+    const struct crew_shape *shape = &x->m->operand[PREDICTIONS]->shape;
+    const char *a = emit_floats(x, PREDICTIONS);
+    const char *sums[2] = {a, emit_of1(x, "OnesLike", a)};
+    int32_t dims[CREW_MAX_RANK];
+
+    for (int i = 0; i < shape->rank; i++) {
+        dims[i] = (int32_t)shape->dim[i];
+    }
+    for (int i = 0; i < 2; i++) {
+        add_shaped(x, i == 0 ? "total_tensor" : "count_tensor",
+                   expr_reshape(&x->e, CREW_FLOAT, emit_weighted(x, sums[i]),
+                                dims, shape->rank),
+                   *shape);
+    }
 }
 
 /* Sums of products of the columns, one a row. */
 static const char *cosines(const struct emission *x)
 {
     const char *product =
-        emit_of2(x, "Mul", floats(x, PREDICTIONS), floats(x, LABELS));
+        emit_of2(x, "Mul", emit_floats(x, PREDICTIONS), emit_floats(x, LABELS));
 
     return matrix(x, CREW_FLOAT, expr_sum(&x->e, product, 1), 1);
 }
@@ -130,18 +160,18 @@ static const char *elements(const struct emission *x)
             return cosines(x);
         case METRIC_SQUARED_ERROR:
         case METRIC_ROOT_SQUARED_ERROR:
-            return emit_of2(x, "SquaredDifference", floats(x, PREDICTIONS),
-                            floats(x, LABELS));
+            return emit_of2(x, "SquaredDifference", emit_floats(x, PREDICTIONS),
+                            emit_floats(x, LABELS));
         case METRIC_ABSOLUTE_ERROR:
         case METRIC_RELATIVE_ERROR:
-            d = emit_of1(
-                x, "Abs",
-                emit_of2(x, "Sub", floats(x, LABELS), floats(x, PREDICTIONS)));
+            d = emit_of1(x, "Abs",
+                         emit_of2(x, "Sub", emit_floats(x, LABELS),
+                                  emit_floats(x, PREDICTIONS)));
             return x->m->rule.kind == METRIC_ABSOLUTE_ERROR
                        ? d
-                       : emit_of2(x, "DivNoNan", d, floats(x, NORMALIZER));
+                       : emit_of2(x, "DivNoNan", d, emit_floats(x, NORMALIZER));
         default:
-            return floats(x, PREDICTIONS);
+            return emit_floats(x, PREDICTIONS);
     }
 }
 
@@ -162,7 +192,8 @@ static void add_classes(struct emission *x)
         graphdef_attr_type(x->e.graph, "TI", l->dtype);
     }
     right = are_equal(x);
-    w = matrix(x, CREW_FLOAT, weighted(x, emit_of1(x, "OnesLike", right)), 1);
+    w = matrix(x, CREW_FLOAT, emit_weighted(x, emit_of1(x, "OnesLike", right)),
+               1);
     hot = emit_of2(x, "Mul", hot, w);
     right = matrix(x, CREW_FLOAT, right, 1);
     add(x, "count", expr_sum(&x->e, hot, 0), classes);
@@ -233,13 +264,13 @@ static void add_cells(struct emission *x)
     int64_t n = emit_by_threshold(x) ? x->m->rule.num_thresholds : 0;
     unsigned wanted = cells_of(x->m->rule.kind);
     const char *zero = expr_float(&x->e, 0.0f);
-    const char *p = floats(x, PREDICTIONS);
-    const char *ones = emit_of1(x, "OnesLike", p), *w = weighted(x, ones);
+    const char *p = emit_floats(x, PREDICTIONS);
+    const char *ones = emit_of1(x, "OnesLike", p), *w = emit_weighted(x, ones);
     const char *is[2], *said[2];
 
     w = one_row(x, w);
     p = one_row(x, p);
-    is[1] = emit_of2(x, "NotEqual", one_row(x, floats(x, LABELS)), zero);
+    is[1] = emit_of2(x, "NotEqual", one_row(x, emit_floats(x, LABELS)), zero);
     is[0] = expr_logical(&x->e, "LogicalNot", is[1], NULL);
     said[1] = n > 0 ? emit_of2(x, "Greater", p, thresholds(x))
                     : emit_of2(x, "NotEqual", p, zero);
@@ -263,23 +294,14 @@ static void add_cells(struct emission *x)
 
 static bool is_by_row(enum metric_kind kind)
 {
-    return kind == METRIC_COSINE_DISTANCE || kind >= METRIC_PRECISION_TOP_K;
+    return kind == METRIC_COSINE_DISTANCE ||
+           (kind >= METRIC_PRECISION_TOP_K && kind <= METRIC_IN_TOP_K);
 }
 
 static int check(const struct crew_metric *m, struct crew_err *err)
 {
     const struct crew_node *w = m->operand[WEIGHTS];
-    const struct metric_rule *r = &m->rule;
 
-    if (r->kind == METRIC_MEAN_IOU || r->kind == METRIC_MEAN_TENSOR ||
-        r->kind == METRIC_AVERAGE_PRECISION_TOP_K || r->by_class ||
-        r->one_class || r->kind == METRIC_SENSITIVITY_AT_SPECIFICITY ||
-        r->kind == METRIC_SPECIFICITY_AT_SENSITIVITY) {
-        return crew_err_exit(err, CREW_UNIMPLEMENTED, 1,
-                             "%s: has no form as nodes yet. Fix: leave it out "
-                             "of the EVAL export",
-                             m->name);
-    }
     if (is_by_row(m->rule.kind) && w != NULL && w->shape.rank > 0 &&
         metric_per_row(&w->shape) != 1) {
         return crew_err_exit(err, CREW_UNIMPLEMENTED, 1,
@@ -290,24 +312,48 @@ static int check(const struct crew_metric *m, struct crew_err *err)
     return CREW_OK;
 }
 
+/* Hits, and what they are counted against beside them. */
+static void add_top_k(struct emission *x)
+{
+    const char *hits, *rest;
+
+    emit_top_k(x, &hits, &rest);
+    add(x, "total", expr_sum_all(&x->e, emit_weighted(x, hits), 2), 0);
+    add(x, "count", expr_sum_all(&x->e, emit_weighted(x, rest), 2), 0);
+}
+
 static void add_all(struct emission *x)
 {
-    enum metric_kind kind = x->m->rule.kind;
+    int64_t n = x->m->rule.num_classes;
 
-    if (kind == METRIC_MEAN_PER_CLASS_ACCURACY) {
-        add_classes(x);
-    } else if (kind >= METRIC_TRUE_POSITIVES && kind <= METRIC_AUC) {
-        add_cells(x);
-    } else if (kind == METRIC_IN_TOP_K) {
-        add_mean(x, emit_in_top_k(x));
-    } else if (kind >= METRIC_PRECISION_TOP_K) {
-        emit_top_k(x, &x->parts[0].sum, &x->parts[1].sum);
-        add(x, "total", expr_sum_all(&x->e, weighted(x, x->parts[0].sum), 2),
-            0);
-        add(x, "count", expr_sum_all(&x->e, weighted(x, x->parts[1].sum), 2),
-            0);
-    } else {
-        add_mean(x, elements(x));
+    switch (x->m->rule.kind) {
+        case METRIC_MEAN_PER_CLASS_ACCURACY:
+            add_classes(x);
+            break;
+        case METRIC_MEAN_IOU:
+            add_shaped(x, "total_confusion_matrix", emit_confusion(x),
+                       crew_shape2(n, n));
+            break;
+        case METRIC_MEAN_TENSOR:
+            add_tensor(x);
+            break;
+        case METRIC_IN_TOP_K:
+            add_mean(x, emit_in_top_k(x));
+            break;
+        case METRIC_AVERAGE_PRECISION_TOP_K:
+            add_mean(x, emit_average_precision(x));
+            break;
+        case METRIC_PRECISION_TOP_K:
+        case METRIC_RECALL_TOP_K:
+            add_top_k(x);
+            break;
+        default:
+            if (x->m->rule.kind >= METRIC_TRUE_POSITIVES &&
+                x->m->rule.kind <= METRIC_AUC) {
+                add_cells(x);
+            } else {
+                add_mean(x, elements(x));
+            }
     }
 }
 
@@ -319,13 +365,11 @@ static void add_variable(const struct emission *x,
                          const char **then)
 {
     struct graphdef *g = x->e.graph;
-    struct crew_shape shape =
-        part->of_each > 0 ? crew_shape1(part->of_each) : crew_scalar_shape();
     char name[256], read[320], control[320];
     const char *assign;
 
     (void)snprintf(name, sizeof name, "%s/%s", x->e.scope, part->name);
-    graphdef_local(g, name, &shape);
+    graphdef_local(g, name, &part->shape);
     (void)snprintf(read, sizeof read, "%s/Read/ReadVariableOp", name);
     *now = graphdef_keep(g, read);
     (void)snprintf(read, sizeof read, "%s/AssignAddVariableOp", name);
@@ -374,6 +418,17 @@ static const char *end(const struct emission *x,
                       CREW_FLOAT, emit_value(x, sums), NULL);
 }
 
+static struct crew_shape value_shape(const struct crew_metric *m)
+{
+    if (m->rule.kind == METRIC_MEAN_TENSOR) {
+        return m->operand[PREDICTIONS]->shape;
+    }
+    return m->rule.kind >= METRIC_TRUE_POSITIVES_AT &&
+                   m->rule.kind <= METRIC_RECALL_AT
+               ? crew_shape1(metric_num_values(m))
+               : crew_scalar_shape();
+}
+
 int metric_emit(const struct crew_metric *m,
                 struct graphdef *g,
                 struct metric_nodes *out,
@@ -381,7 +436,6 @@ int metric_emit(const struct crew_metric *m,
 {
     struct emission x = {.m = m};
     const char *now[EMIT_MAX_PARTS], *then[EMIT_MAX_PARTS];
-    int n = metric_num_values(m);
 
     if (check(m, err) != CREW_OK) {
         return err->code;
@@ -393,8 +447,6 @@ int metric_emit(const struct crew_metric *m,
     }
     out->value = end(&x, "value", now);
     out->update = end(&x, "update_op", then);
-    out->shape = emit_by_threshold(&x) && m->rule.kind != METRIC_AUC
-                     ? crew_shape1(n)
-                     : crew_scalar_shape();
+    out->shape = value_shape(m);
     return CREW_OK;
 }

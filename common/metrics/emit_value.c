@@ -110,6 +110,59 @@ static const char *auc(const struct emission *x, const char *const *sums)
     return area(x, rate, recall);
 }
 
+/* ------------------------------------------------------- at another's rate */
+
+/* hits / (hits + misses), guarded as TensorFlow does. */
+static const char *rate(const struct emission *x,
+                        const char *hits,
+                        const char *misses)
+{
+    return emit_of2(x, "RealDiv", hits,
+                    plus(x, plus(x, hits, misses), number(x, 1e-7)));
+}
+
+/* Places along the only axis: int64. */
+static const char *place(const struct emission *x,
+                         const char *op,
+                         enum crew_dtype dtype,
+                         const char *a)
+{
+    const int32_t axis = 0;
+
+    return expr_op(&x->e, op, dtype, a, expr_ints(&x->e, 0, &axis, 1));
+}
+
+/* The last of the smallest: ArgMax of how many there have been so far. */
+static const char *last_smallest(const struct emission *x, const char *far)
+{
+    const int32_t axis = 0;
+    const char *least =
+        expr_op(&x->e, "Min", CREW_FLOAT, far, expr_ints(&x->e, 1, &axis, 1));
+    const char *is = expr_cast(&x->e, emit_of2(x, "Equal", far, least),
+                               CREW_BOOL, CREW_INT64);
+
+    return place(x, "ArgMax", CREW_INT64, place(x, "Cumsum", CREW_INT64, is));
+}
+
+/* One rate at the threshold where the other is nearest to the target: of equal
+ * ones the first for a specificity, the last for a sensitivity. */
+static const char *at_other_rate(const struct emission *x,
+                                 const char *const *sums)
+{
+    bool by_negatives = x->m->rule.kind == METRIC_SENSITIVITY_AT_SPECIFICITY;
+    const char *tp = sums[0], *fn = sums[1], *tn = sums[2], *fp = sums[3];
+    const char *given = by_negatives ? rate(x, tn, fp) : rate(x, tp, fn);
+    const char *wanted = by_negatives ? rate(x, tp, fn) : rate(x, tn, fp);
+    const char *far = emit_of1(
+        x, "Abs", emit_of2(x, "Sub", given, number(x, x->m->rule.target)));
+    const char *at = by_negatives ? place(x, "ArgMin", CREW_FLOAT, far)
+                                  : last_smallest(x, far);
+    const int32_t axis = 0;
+    const char *axes = expr_ints(&x->e, 0, &axis, 1);
+
+    return expr_gather(&x->e, wanted, at, axes);
+}
+
 /* ------------------------------------------------------------------- others */
 
 /* sums[0] of both; of 0 in all it is 0. TensorFlow's epsilon where there are
@@ -137,6 +190,11 @@ const char *emit_value(const struct emission *x, const char *const *sums)
     switch (x->m->rule.kind) {
         case METRIC_MEAN_PER_CLASS_ACCURACY:
             return mean_of_classes(x, sums);
+        case METRIC_MEAN_IOU:
+            return emit_mean_iou(x, sums[0]);
+        case METRIC_SENSITIVITY_AT_SPECIFICITY:
+        case METRIC_SPECIFICITY_AT_SENSITIVITY:
+            return at_other_rate(x, sums);
         case METRIC_AUC:
             return auc(x, sums);
         case METRIC_PRECISION:

@@ -34,10 +34,11 @@ void metric_values(const struct crew_metric *,
  * an update of them with the operands' values, and its value. */
 struct metric_nodes {
     const char *value, *update; /* nodes; live as long as the graphdef */
-    struct crew_shape shape;    /* a scalar, or (thresholds); float32 */
+    struct crew_shape shape; /* float32: a scalar, (thresholds), a mean_tensor's
+                                own */
 };
-/* The operands' nodes are there already. Errors: UNIMPLEMENTED (exit 1), a
- * metric that has no such form. */
+/* The operands' nodes are there already. Errors: UNIMPLEMENTED (exit 1),
+ * weights of one a value for a metric that counts rows. */
 CREW_MUST_CHECK int metric_emit(const struct crew_metric *,
                                 struct graphdef *,
                                 CREW_OUT struct metric_nodes *,

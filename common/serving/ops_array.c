@@ -556,6 +556,31 @@ static int run_unpack(struct op_call *call)
     return CREW_OK;
 }
 
+/* The diagonal of a square matrix; TensorFlow's other ranks do not occur. */
+static int run_diag_part(struct op_call *call)
+{
+    const struct value *x = &call->in[0];
+    struct crew_shape shape;
+
+    if (op_want_rank(call, 0, 2) != CREW_OK) {
+        return call->err->code;
+    }
+    if (x->shape.dim[0] != x->shape.dim[1]) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "the matrix must be square, it is %" PRId64
+                       " by %" PRId64,
+                       x->shape.dim[0], x->shape.dim[1]);
+    }
+    shape = crew_shape1(x->shape.dim[0]);
+    if (move_begin(call, x->dtype, &shape) != CREW_OK) {
+        return call->err->code;
+    }
+    for (int64_t i = 0; i < shape.dim[0]; i++) {
+        move_copy(&call->out[0], i, x, i * (shape.dim[0] + 1), 1);
+    }
+    return move_finish(call, &call->out[0]);
+}
+
 const struct serving_op serving_ops_array[] = {
     {"Reshape", run_reshape, NULL, 2, 2},
     {"Shape", run_shape, NULL, 1, 1},
@@ -573,5 +598,6 @@ const struct serving_op serving_ops_array[] = {
     {"IdentityN", run_identity_n, list_outputs, 1, -1},
     {"Split", run_split, split_outputs, 2, 2},
     {"Unpack", run_unpack, unpack_outputs, 1, 1},
+    {"DiagPart", run_diag_part, NULL, 1, 1},
     {NULL, NULL, NULL, 0, 0},
 };

@@ -135,8 +135,96 @@ static void add_aucs(struct crew_spec *s,
     }
 }
 
+/* The k best classes, by scores and themselves; three labels a row, of which
+ * some are equal. */
+static void add_best(struct crew_spec *s,
+                     struct crew_graph *g,
+                     struct crew_node *classes, /* (b, 3) */
+                     struct crew_node *scores,
+                     struct crew_node *w)
+{
+    struct crew_metric *m;
+
+    add(s, "ap_2", crew_metric_average_precision_at_k(g, classes, scores, 2),
+        NULL);
+    add(s, "ap_3_w", crew_metric_average_precision_at_k(g, classes, scores, 3),
+        w);
+    add(s, "precision_3", crew_metric_precision_at_k(g, classes, scores, 3), w);
+    add(s, "precision_top", crew_metric_precision_at_top_k(g, classes, classes),
+        NULL);
+    m = crew_metric_precision_at_k(g, classes, scores, 2);
+    add(s, "precision_of_1", crew_metric_only_class(m, 1), NULL);
+    m = crew_metric_recall_at_k(g, classes, scores, 2);
+    add(s, "recall_of_2_w", crew_metric_only_class(m, 2), w);
+}
+
+/* Of the classes that are predicted, (b, 2), twice the same at times. */
+static void add_given(struct crew_spec *s,
+                      struct crew_graph *g,
+                      struct crew_node *classes,
+                      struct crew_node *said,
+                      struct crew_node *w)
+{
+    struct crew_metric *m;
+
+    add(s, "precision_said_w", crew_metric_precision_at_top_k(g, classes, said),
+        w);
+    add(s, "recall_said", crew_metric_recall_at_top_k(g, classes, said), NULL);
+    m = crew_metric_precision_at_top_k(g, classes, said);
+    add(s, "precision_said_1_w", crew_metric_only_class(m, 1), w);
+    m = crew_metric_recall_at_top_k(g, classes, said);
+    add(s, "recall_said_3", crew_metric_only_class(m, 3), NULL);
+}
+
+static void add_other_rates(struct crew_spec *s,
+                            struct crew_graph *g,
+                            struct crew_node *is,
+                            struct crew_node *p,
+                            struct crew_node *w)
+{
+    add(s, "sensitivity",
+        crew_metric_sensitivity_at_specificity(g, is, p, 0.7, 50), NULL);
+    add(s, "sensitivity_w",
+        crew_metric_sensitivity_at_specificity(g, is, p, 0.4, 20), w);
+    add(s, "specificity",
+        crew_metric_specificity_at_sensitivity(g, is, p, 0.7, 50), NULL);
+    add(s, "specificity_w",
+        crew_metric_specificity_at_sensitivity(g, is, p, 0.4, 20), w);
+}
+
+static void add_matrices(struct crew_spec *s,
+                         struct crew_graph *g,
+                         struct crew_node *label,
+                         struct crew_node *scores,
+                         struct crew_node *w)
+{
+    struct crew_node *best = crew_argmax(g, scores, 1);
+    const int rows = 0;
+    struct crew_node *mean =
+        crew_reduce(g, CREW_REDUCE_MEAN, scores, &rows, 1, false);
+
+    add(s, "iou", crew_metric_mean_iou(g, label, best, CLASSES), NULL);
+    add(s, "iou_w", crew_metric_mean_iou(g, label, best, CLASSES + 1), w);
+    add(s, "tensor", crew_metric_mean_tensor(g, mean), NULL);
+    add(s, "tensor_2",
+        crew_metric_mean_tensor(
+            g, crew_reshape(g, mean, crew_shape2(2, CLASSES / 2))),
+        NULL);
+}
+
 /* Which metrics: an export has at most 64 outputs. */
-enum part { ERRORS, CLASSIFIES, COUNTS, THRESHOLDS, AUCS, PARTS };
+enum part {
+    ERRORS,
+    CLASSIFIES,
+    COUNTS,
+    THRESHOLDS,
+    AUCS,
+    BEST,
+    GIVEN,
+    RATES,
+    MATRICES,
+    PARTS
+};
 static enum part part;
 
 static int model_fn(struct crew_graph *g,
@@ -183,6 +271,19 @@ static int model_fn(struct crew_graph *g,
         case THRESHOLDS:
             add_thresholds(spec, g, hot, scores, w);
             break;
+        case BEST:
+            add_best(spec, g, crew_feature(features, "classes"), scores, w);
+            break;
+        case GIVEN:
+            add_given(spec, g, crew_feature(features, "classes"),
+                      crew_feature(features, "said"), w);
+            break;
+        case RATES:
+            add_other_rates(spec, g, hot, scores, w);
+            break;
+        case MATRICES:
+            add_matrices(spec, g, label, scores, w);
+            break;
         default:
             add_aucs(spec, g, hot, scores, w);
     }
@@ -191,17 +292,19 @@ static int model_fn(struct crew_graph *g,
 
 static const struct crew_job job = {CREW_ABI_VERSION, "test", model_fn, NULL};
 static const struct dataset_spec element = {
-    .n = 4,
+    .n = 6,
     .component = {{"x", CREW_FLOAT, {2, {-1, 3}}, false},
                   {"w", CREW_FLOAT, {2, {-1, 1}}, false},
                   {"y", CREW_FLOAT, {2, {-1, 3}}, false},
-                  {"target", CREW_INT32, {1, {-1}}, true}},
+                  {"target", CREW_INT32, {1, {-1}}, true},
+                  {"classes", CREW_INT32, {2, {-1, 3}}, false},
+                  {"said", CREW_INT32, {2, {-1, 2}}, false}},
     .max_batch = ROWS,
 };
 
 struct batch {
     float x[ROWS * 3], w[ROWS], y[ROWS * 3];
-    int32_t label[ROWS];
+    int32_t label[ROWS], classes[ROWS * 3], said[ROWS * 2];
 };
 
 static struct batch make_batch(int b)
@@ -219,6 +322,11 @@ static struct batch make_batch(int b)
 
         out.w[i] = (float)(k % 4) * 0.5f;
         out.label[i] = k * 7 % CLASSES;
+        for (int j = 0; j < 3; j++) {
+            out.classes[i * 3 + j] = (k * 3 + j * j * 2) % (CLASSES + 1) - 1;
+        }
+        out.said[i * 2] = k * 3 % CLASSES;
+        out.said[i * 2 + 1] = k % 3 == 0 ? out.said[i * 2] : k % CLASSES;
     }
     return out;
 }
@@ -301,10 +409,12 @@ static void ours_update(struct ours *o, const struct batch *b)
     struct plan_feed feeds[] = {{m->inputs[0], CREW_FLOAT, b->x},
                                 {m->inputs[1], CREW_FLOAT, b->w},
                                 {m->inputs[2], CREW_FLOAT, b->y},
-                                {m->inputs[3], CREW_INT32, b->label}};
+                                {m->inputs[3], CREW_INT32, b->label},
+                                {m->inputs[4], CREW_INT32, b->classes},
+                                {m->inputs[5], CREW_INT32, b->said}};
     struct crew_shape shape;
 
-    must(plan_forward(o->plan, feeds, 4, ROWS, 0, 0, &err));
+    must(plan_forward(o->plan, feeds, 6, ROWS, 0, 0, &err));
     o->loss = *(const float *)plan_value(o->plan, m->spec->loss, &shape);
     for (int i = 0; i < m->spec->num_metrics; i++) {
         must(metric_update(m->spec->metrics[i].metric, o->states[i], o->plan,
@@ -357,28 +467,40 @@ static struct value copy_in(enum crew_dtype dtype,
     return v;
 }
 
-static void run_served(const struct batch *b,
-                       const char *const *fetches,
-                       int n,
-                       struct value *out)
+static int try_served(const struct batch *b,
+                      const char *const *fetches,
+                      int n,
+                      struct value *out)
 {
     const Tensorflow__SignatureDef *s = serving_signature(served, "eval");
-    static const char *const keys[] = {"x", "w", "y", "label"};
-    struct serving_feed feeds[4];
+    static const char *const keys[] = {"x",     "w",       "y",
+                                       "label", "classes", "said"};
+    struct serving_feed feeds[6];
 
     feeds[0].value = copy_in(CREW_FLOAT, crew_shape2(ROWS, 3), b->x);
     feeds[1].value = copy_in(CREW_FLOAT, crew_shape2(ROWS, 1), b->w);
     feeds[2].value = copy_in(CREW_FLOAT, crew_shape2(ROWS, 3), b->y);
     feeds[3].value = copy_in(CREW_INT32, crew_shape1(ROWS), b->label);
-    for (int i = 0; i < 4; i++) {
+    feeds[4].value = copy_in(CREW_INT32, crew_shape2(ROWS, 3), b->classes);
+    feeds[5].value = copy_in(CREW_INT32, crew_shape2(ROWS, 2), b->said);
+    for (int i = 0; i < 6; i++) {
         feeds[i].tensor = tensor_of(
             (const Tensorflow__TensorInfoEntry *const *)(const void *)s->inputs,
             s->n_inputs, keys[i]);
     }
-    must(serving_run(served, feeds, 4, fetches, n, out, &err));
-    for (int i = 0; i < 4; i++) {
+    (void)serving_run(served, feeds, 6, fetches, n, out, &err);
+    for (int i = 0; i < 6; i++) {
         value_release(&feeds[i].value);
     }
+    return err.code;
+}
+
+static void run_served(const struct batch *b,
+                       const char *const *fetches,
+                       int n,
+                       struct value *out)
+{
+    must(try_served(b, fetches, n, out));
 }
 
 static void near(const char *key, double got, double want)
@@ -483,6 +605,21 @@ START_TEST(metrics_in_the_graph_have_our_values)
 }
 END_TEST
 
+/* As TensorFlow's confusion matrix: what is no class is not passed over. */
+START_TEST(a_label_that_is_no_class_is_refused)
+{
+    struct batch b = make_batch(0);
+    const char *fetch;
+    struct value out = {0};
+
+    export_model(MATRICES, CREW_EXPORT_CONSTANTS);
+    fetch = output("iou", "/update_op");
+    b.label[1] = CLASSES;
+    ck_assert_int_eq(try_served(&b, &fetch, 1, &out), CREW_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "ScatterNd"));
+}
+END_TEST
+
 START_TEST(is_tensorflows_eval_signature)
 {
     const Tensorflow__SignatureDef *s;
@@ -491,7 +628,7 @@ START_TEST(is_tensorflows_eval_signature)
     s = serving_signature(served, "eval");
     ck_assert_ptr_nonnull(s);
     ck_assert_str_eq(s->method_name, "tensorflow/supervised/eval");
-    ck_assert_uint_eq(s->n_inputs, 4);
+    ck_assert_uint_eq(s->n_inputs, 6);
     ck_assert_uint_eq(s->n_outputs, 1 + 2 + 2 * (size_t)m->spec->num_metrics);
     (void)output("predictions/scores", NULL);
     (void)output("predictions/id", NULL);
@@ -539,6 +676,7 @@ int main(void)
     }
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, metrics_in_the_graph_have_our_values, 0, 2 * PARTS);
+    tcase_add_test(tc, a_label_that_is_no_class_is_refused);
     tcase_add_test(tc, is_tensorflows_eval_signature);
     tcase_add_test(tc, train_is_refused);
     tcase_add_test(tc, a_feature_called_label_is_refused);
