@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crew.h"
+#include "two_columns.h"
 
 #define ROWS 256
 #define MAX_PARAMS 16
@@ -31,12 +31,7 @@ static int input_fn(const struct crew_input_ctx *ctx,
                     struct crew_dataset **dataset,
                     struct crew_err *err)
 {
-    static const struct crew_column columns[] = {
-        {"x", CREW_FLOAT, {1, {2}}, false},
-        {"y", CREW_INT64, {0, {0}}, true},
-    };
-    static const void *const data[] = {features, labels};
-    struct crew_dataset *d = crew_dataset_arrays(columns, data, 2, ROWS);
+    struct crew_dataset *d = two_columns(features, labels, ROWS);
 
     (void)err;
     if (ctx->mode == CREW_TRAIN) {
@@ -54,14 +49,12 @@ static int model_fn(struct crew_graph *g,
                     struct crew_spec *spec,
                     struct crew_err *err)
 {
-    struct crew_node *logits =
-        crew_dense(g, NULL, crew_feature(in, "x"), 2, CREW_LINEAR);
+    struct crew_node *logits = two_classes(g, in, y, mode, spec);
     struct crew_node *classes = crew_argmax(g, logits, 1);
 
     (void)params;
     crew_spec_prediction(spec, "classes", classes);
     if (mode != CREW_PREDICT) {
-        crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
         crew_spec_metric(spec, "accuracy", crew_metric_accuracy(g, y, classes));
     }
     crew_spec_minimize(spec, crew_gradient_descent(0.1));

@@ -14,12 +14,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "run_suite.h"
-
-/* In libcrew.so, above all layers. */
-const char *crew_version(void)
-{
-    return "test";
-}
+#include "two_columns.h"
 
 #define ROWS 40
 #define BATCH 16
@@ -37,15 +32,10 @@ static int input_fn(const struct crew_input_ctx *ctx,
                     struct crew_dataset **out,
                     struct crew_err *err)
 {
-    static const struct crew_column columns[] = {
-        {"x", CREW_FLOAT, {1, {2}}, false},
-        {"y", CREW_INT64, {0, {0}}, true},
-    };
-    static const void *const data[] = {features, labels};
     const int64_t *rows = ctx->self;
     struct crew_dataset *d =
-        crew_dataset_arrays(columns, data, ctx->mode == CREW_PREDICT ? 1 : 2,
-                            rows != NULL ? *rows : ROWS);
+        two_columns(features, ctx->mode == CREW_PREDICT ? NULL : labels,
+                    rows != NULL ? *rows : ROWS);
 
     (void)err;
     if (ctx->mode == CREW_TRAIN && rows == NULL) {
@@ -63,8 +53,7 @@ static int model_fn(struct crew_graph *g,
                     struct crew_spec *spec,
                     struct crew_err *err)
 {
-    struct crew_node *x = crew_feature(in, "x");
-    struct crew_node *logits = crew_dense(g, NULL, x, 2, CREW_LINEAR);
+    struct crew_node *logits = two_classes(g, in, y, mode, spec);
     struct crew_node *classes = crew_argmax(g, logits, 1);
     double rate = crew_params_float(params, "learning_rate", 0.5);
 
@@ -74,7 +63,6 @@ static int model_fn(struct crew_graph *g,
         crew_spec_prediction(spec, "mean", crew_reduce_mean(g, logits));
     }
     if (mode != CREW_PREDICT) {
-        crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
         crew_spec_metric(spec, "accuracy", crew_metric_accuracy(g, y, classes));
     }
     crew_spec_minimize(spec, crew_gradient_descent(rate));
@@ -151,11 +139,7 @@ static void setup(void)
 {
     int log;
 
-    for (int i = 0; i < ROWS; i++) {
-        labels[i] = i % 2;
-        features[2 * i] = (float)(i % 2);
-        features[2 * i + 1] = 1.0f - (float)(i % 2);
-    }
+    two_columns_fill(features, labels, ROWS);
     (void)unsetenv("TF_CONFIG");
     (void)snprintf(model_dir, sizeof model_dir, "/tmp/crew-est-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(model_dir));

@@ -11,14 +11,9 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "run_suite.h"
+#include "two_columns.h"
 
-/* In libcrew.so, above all layers. */
-const char *crew_version(void)
-{
-    return "test";
-}
-
-static float features[16];
+static float features[32];
 static int64_t labels[16];
 static char model_dir[64];
 
@@ -26,12 +21,7 @@ static int input_fn(const struct crew_input_ctx *ctx,
                     struct crew_dataset **out,
                     struct crew_err *err)
 {
-    static const struct crew_column columns[] = {
-        {"x", CREW_FLOAT, {1, {1}}, false},
-        {"y", CREW_INT64, {0, {0}}, true},
-    };
-    static const void *const data[] = {features, labels};
-    struct crew_dataset *d = crew_dataset_arrays(columns, data, 2, 16);
+    struct crew_dataset *d = two_columns(features, labels, 16);
 
     (void)err;
     *out = crew_dataset_batch(
@@ -47,14 +37,8 @@ static int model_fn(struct crew_graph *g,
                     struct crew_spec *spec,
                     struct crew_err *err)
 {
-    struct crew_node *logits =
-        crew_dense(g, NULL, crew_feature(in, "x"), 2, CREW_LINEAR);
-
     (void)params;
-    crew_spec_prediction(spec, "logits", logits);
-    if (mode != CREW_PREDICT) {
-        crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
-    }
+    crew_spec_prediction(spec, "logits", two_classes(g, in, y, mode, spec));
     crew_spec_minimize(spec, crew_gradient_descent(0.1));
     return crew_graph_status(g, err);
 }

@@ -11,14 +11,9 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "run_suite.h"
+#include "two_columns.h"
 
-/* In libcrew.so, above all layers. */
-const char *crew_version(void)
-{
-    return "test";
-}
-
-static float features[16];
+static float features[32];
 static int64_t labels[16];
 static char dir[64];
 static int inits; /* calls of init_fn */
@@ -27,16 +22,9 @@ static int input_fn(const struct crew_input_ctx *ctx,
                     struct crew_dataset **out,
                     struct crew_err *err)
 {
-    static const struct crew_column columns[] = {
-        {"x", CREW_FLOAT, {1, {1}}, false},
-        {"y", CREW_INT64, {0, {0}}, true},
-    };
-    static const void *const data[] = {features, labels};
-
     (void)ctx, (void)err;
     *out = crew_dataset_batch(
-        crew_dataset_repeat(crew_dataset_arrays(columns, data, 2, 16), -1), 16,
-        true);
+        crew_dataset_repeat(two_columns(features, labels, 16), -1), 16, true);
     return CREW_OK;
 }
 
@@ -76,11 +64,8 @@ static int model_fn(struct crew_graph *g,
         .init_self = (void *)(uintptr_t)name,
         .saver = true,
         .max_to_keep = crew_params_int(params, "keep", 0)};
-    struct crew_node *logits =
-        crew_dense(g, NULL, crew_feature(in, "x"), 2, CREW_LINEAR);
 
-    (void)mode;
-    crew_spec_loss(spec, crew_sparse_softmax_cross_entropy(g, y, logits));
+    (void)two_classes(g, in, y, mode, spec);
     crew_spec_minimize(spec, crew_gradient_descent(0)); /* nothing moves */
     crew_spec_scaffold(spec, scaffold);
     return crew_graph_status(g, err);
