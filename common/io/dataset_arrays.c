@@ -7,8 +7,6 @@
  * A .npy file: "\x93NUMPY", version, length of the header, the header as a
  * Python dict {'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28)},
  * the data. Numbers are converted to the declared dtype. */
-#include "io/dataset.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/indexed.h"
 #include "io/input_file.h"
 
 #include "base/banned.h"
@@ -36,10 +35,10 @@ struct array {
 };
 
 struct arrays {
-    struct crew_dataset base;
+    struct indexed head;
     struct crew_env *env; /* borrowed; NULL: the caller's arrays */
     struct array array[DATASET_MAX_COMPONENTS];
-    int64_t n, next; /* rows; -1: the files are not open */
+    int64_t n; /* rows; -1: the files are not open */
 };
 
 static size_t kind_size(enum kind kind)
@@ -320,11 +319,11 @@ static int open_files(struct arrays *d, struct crew_err *err)
 {
     int64_t n = d->n;
 
-    for (int k = 0; d->n < 0 && k < d->base.spec.n; k++) {
+    for (int k = 0; d->n < 0 && k < d->head.base.spec.n; k++) {
         int64_t rows = 0;
 
-        if (open_array(d->env, &d->array[k], &d->base.spec.component[k], &rows,
-                       err) != CREW_OK) {
+        if (open_array(d->env, &d->array[k], &d->head.base.spec.component[k],
+                       &rows, err) != CREW_OK) {
             return err->code;
         }
         if (k > 0 && rows != n) {
@@ -366,52 +365,6 @@ static void arrays_at(struct crew_dataset *base, int64_t i, void *const *out)
     }
 }
 
-static int arrays_next(struct crew_dataset *base,
-                       void *const *out,
-                       int64_t *rows,
-                       struct crew_err *err)
-{
-    struct arrays *d = (struct arrays *)base;
-
-    if (base->broken.code != CREW_OK) {
-        *err = base->broken;
-        return err->code;
-    }
-    if (open_files(d, err) != CREW_OK) {
-        return err->code;
-    }
-    if (d->next >= d->n) {
-        return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
-    }
-    arrays_at(base, d->next++, out);
-    *rows = 1;
-    return CREW_OK;
-}
-
-static int arrays_pass(struct crew_dataset *base,
-                       void *const *scratch,
-                       int64_t n,
-                       int64_t *passed,
-                       struct crew_err *err)
-{
-    struct arrays *d = (struct arrays *)base;
-
-    (void)scratch;
-    if (open_files(d, err) != CREW_OK) {
-        return err->code;
-    }
-    *passed = n < d->n - d->next ? n : d->n - d->next;
-    d->next += *passed;
-    return CREW_OK;
-}
-
-static int arrays_rewind(struct crew_dataset *base, struct crew_err *err)
-{
-    (void)err;
-    ((struct arrays *)base)->next = 0;
-    return CREW_OK;
-}
-
 static void arrays_free(struct crew_dataset *base)
 {
     struct arrays *d = (struct arrays *)base;
@@ -423,9 +376,7 @@ static void arrays_free(struct crew_dataset *base)
 }
 
 static const struct dataset_ops arrays_ops = {
-    .next = arrays_next,
-    .rewind = arrays_rewind,
-    .pass = arrays_pass,
+    INDEXED_OPS,
     .free = arrays_free,
     .count = arrays_count,
     .at = arrays_at,
@@ -434,17 +385,18 @@ static const struct dataset_ops arrays_ops = {
 /* What a feature of a job may be. */
 static bool add_column(struct arrays *d, const struct crew_column *c)
 {
-    int k = d->base.spec.n;
+    int k = d->head.base.spec.n;
 
     if (c->dtype != CREW_FLOAT && c->dtype != CREW_INT32 &&
         c->dtype != CREW_INT64) {
-        crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
+        crew_err_set(&d->head.base.broken, CREW_INVALID_ARGUMENT,
                      "dataset: '%s' is %s; float32, int32 and int64 are read",
                      c->name, dtype_name(c->dtype));
         return false;
     }
-    dataset_add_component(&d->base, c->name, c->dtype, c->shape, c->is_label);
-    if (d->base.spec.n == k) {
+    dataset_add_component(&d->head.base, c->name, c->dtype, c->shape,
+                          c->is_label);
+    if (d->head.base.spec.n == k) {
         return false;
     }
     d->array[k].kind = c->dtype == CREW_FLOAT   ? F32
@@ -462,13 +414,13 @@ struct crew_dataset *crew_dataset_arrays(const struct crew_column *columns,
 
     d->n = rows < 0 ? 0 : rows;
     for (int i = 0; i < n; i++) {
-        int k = d->base.spec.n;
+        int k = d->head.base.spec.n;
 
         if (add_column(d, &columns[i])) {
             d->array[k].data = data[i];
         }
     }
-    return &d->base;
+    return &d->head.base;
 }
 
 struct crew_dataset *dataset_npy(struct crew_env *env,
@@ -482,13 +434,13 @@ struct crew_dataset *dataset_npy(struct crew_env *env,
 
     d->n = -1;
     for (int i = 0; i < n; i++) {
-        int k = d->base.spec.n;
+        int k = d->head.base.spec.n;
 
         if (add_column(d, &columns[i])) {
             d->array[k].path = xstrdup(paths[i]);
         }
     }
-    return &d->base;
+    return &d->head.base;
 }
 
 struct crew_dataset *crew_dataset_npy(const struct crew_column *columns,

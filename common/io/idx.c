@@ -12,13 +12,12 @@
  * shape, a short file, a bad gzip CRC, bytes after the data, and as many labels
  * as images not being there are DATA_LOSS (exit 65), each with the path and
  * numbers. */
-#include "io/dataset.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/indexed.h"
 #include "io/input_file.h"
 
 #include "base/banned.h"
@@ -26,10 +25,10 @@
 #define MAX_BYTES (4ull << 30)
 
 struct idx {
-    struct crew_dataset base;
+    struct indexed head;
     struct crew_env *env; /* borrowed */
     char *images_path, *labels_path;
-    int64_t rows, cols, n, next;
+    int64_t rows, cols, n;
     uint8_t *pixels; /* (n, rows * cols); NULL until opened */
     uint8_t *labels; /* (n) */
     float scaled[256];
@@ -187,48 +186,6 @@ static void idx_at(struct crew_dataset *base, int64_t i, void *const *out)
     *label = d->labels[i];
 }
 
-static int idx_next(struct crew_dataset *base,
-                    void *const *out,
-                    int64_t *rows,
-                    struct crew_err *err)
-{
-    struct idx *d = (struct idx *)base;
-
-    if (open_files(d, err) != CREW_OK) {
-        return err->code;
-    }
-    if (d->next >= d->n) {
-        return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
-    }
-    idx_at(base, d->next++, out);
-    *rows = 1;
-    return CREW_OK;
-}
-
-static int idx_pass(struct crew_dataset *base,
-                    void *const *scratch,
-                    int64_t n,
-                    int64_t *passed,
-                    struct crew_err *err)
-{
-    struct idx *d = (struct idx *)base;
-
-    (void)scratch;
-    if (open_files(d, err) != CREW_OK) {
-        return err->code;
-    }
-    *passed = n < d->n - d->next ? n : d->n - d->next;
-    d->next += *passed;
-    return CREW_OK;
-}
-
-static int idx_rewind(struct crew_dataset *base, struct crew_err *err)
-{
-    (void)err;
-    ((struct idx *)base)->next = 0;
-    return CREW_OK;
-}
-
 static void idx_free(struct crew_dataset *base)
 {
     struct idx *d = (struct idx *)base;
@@ -240,9 +197,7 @@ static void idx_free(struct crew_dataset *base)
 }
 
 static const struct dataset_ops idx_ops = {
-    .next = idx_next,
-    .rewind = idx_rewind,
-    .pass = idx_pass,
+    INDEXED_OPS,
     .free = idx_free,
     .count = idx_count,
     .at = idx_at,
@@ -261,7 +216,7 @@ struct crew_dataset *dataset_idx(struct crew_env *env,
 
     if (rows < 1 || cols < 1 || rows > 65536 || cols > 65536) {
         crew_err_set(
-            &d->base.broken, CREW_INVALID_ARGUMENT,
+            &d->head.base.broken, CREW_INVALID_ARGUMENT,
             "crew_dataset_idx: images of %lld x %lld. Fix: 1 to 65536 each",
             (long long)rows, (long long)cols);
         rows = cols = 1; /* what is declared of a broken dataset is not used */
@@ -274,11 +229,11 @@ struct crew_dataset *dataset_idx(struct crew_env *env,
     for (int p = 0; p < 256; p++) {
         d->scaled[p] = (float)p / 255.0f;
     }
-    dataset_add_component(&d->base, feature, CREW_FLOAT,
+    dataset_add_component(&d->head.base, feature, CREW_FLOAT,
                           crew_shape1(rows * cols), false);
-    dataset_add_component(&d->base, "label", CREW_INT32, crew_scalar_shape(),
-                          true);
-    return &d->base;
+    dataset_add_component(&d->head.base, "label", CREW_INT32,
+                          crew_scalar_shape(), true);
+    return &d->head.base;
 }
 
 struct crew_dataset *crew_dataset_idx(const char *images_path,

@@ -233,6 +233,10 @@ END_TEST
 START_TEST(impossible_sizes_are_refused_before_opening)
 {
     static const int64_t sizes[][2] = {{0, 3}, {3, -1}, {INT64_MAX, INT64_MAX}};
+    float x;
+    int32_t label;
+    void *out[] = {&x, &label};
+    int64_t rows;
 
     for (int i = 0; i < 3; i++) {
         struct crew_err err = {0};
@@ -240,6 +244,9 @@ START_TEST(impossible_sizes_are_refused_before_opening)
             crew_dataset_idx("a", "b", "x", sizes[i][0], sizes[i][1]);
 
         ck_assert_int_eq(dataset_check(d, &err), CREW_INVALID_ARGUMENT);
+        err = (struct crew_err){0};
+        ck_assert_int_eq(d->ops->next(d, out, &rows, &err),
+                         CREW_INVALID_ARGUMENT);
         dataset_free(d);
     }
 }
