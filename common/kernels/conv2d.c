@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolution as matrix products, in bands of output rows:
+ * Convolution. What conv_direct.c cannot do is done as matrix products, in
+ * bands of output rows:
  *
  *     columns (pixels, kh kw c_in)  one row a pixel: the input it sees, zeros
  *                                   where it looks over the border
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "kernels/conv2d.h"
+#include "kernels/conv_direct.h"
 #include "kernels/simd.h"
 
 #include "base/banned.h"
@@ -35,7 +37,11 @@ static int64_t band_rows(const struct conv2d_dims *d)
 
 size_t k_conv2d_scratch(const struct conv2d_dims *d)
 {
-    return (size_t)(band_rows(d) * d->ow * conv_depth(d)) * sizeof(float);
+    size_t columns = (size_t)(band_rows(d) * d->ow * conv_depth(d));
+    size_t direct = conv_direct_scratch(d);
+
+    columns *= sizeof(float);
+    return columns > direct ? columns : direct;
 }
 
 /* A 1 x 1 filter sees one pixel: the input is its own columns. */
@@ -159,6 +165,10 @@ void k_conv2d(const struct conv2d_dims *d,
                  filter, false, y);
         return;
     }
+    if (conv_direct_fits(d)) {
+        conv_direct(d, x, filter, y, scratch);
+        return;
+    }
     for (int64_t b = 0; b < d->batch; b++) {
         const float *image = x + b * d->h * d->w * d->c_in;
         float *out = y + b * d->oh * d->ow * d->c_out;
@@ -187,6 +197,10 @@ void k_conv2d_backward(const struct conv2d_dims *d,
             k_matmul(false, true, pixels, d->c_in, d->c_out, dy, filter, true,
                      d_x);
         }
+        return;
+    }
+    if (conv_direct_fits_backward(d, d_x != NULL)) {
+        conv_direct_backward(d, x, filter, dy, d_x, d_filter, scratch);
         return;
     }
     for (int64_t b = 0; b < d->batch; b++) {

@@ -11,6 +11,12 @@ static inline int64_t conv_depth(const struct conv2d_dims *d)
     return d->kh * d->kw * d->c_in;
 }
 
+/* The width of an image with zeros at its sides, for strides of 1. */
+static inline int64_t conv_bordered(const struct conv2d_dims *d)
+{
+    return d->ow + d->kw - 1;
+}
+
 /* Which of `len` places from `start` on lie in [0, limit). */
 struct conv_clip {
     int64_t from, to;

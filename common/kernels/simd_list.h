@@ -128,6 +128,25 @@ SIMD(void,
       const float *shift,
       float *out),
      (rows, n, x, scale, y, y_scale, shift, out))
+/* Convolution of one image: numbers a vector holds, 0: there are no such
+ * kernels for this set; y from the image in planes; d_filter += (see
+ * conv_direct.c). */
+SIMD(int64_t, k_direct_lanes, (void), ())
+SIMD(void,
+     k_direct_forward,
+     (const struct conv2d_dims *d,
+      const float *planes,
+      const float *packed,
+      float *y,
+      bool add),
+     (d, planes, packed, y, add))
+SIMD(void,
+     k_direct_filter,
+     (const struct conv2d_dims *d,
+      const float *bordered,
+      const float *dy,
+      float *d_filter),
+     (d, bordered, dy, d_filter))
 SIMD(void,
      k_depthwise,
      (const struct conv2d_dims *d, const float *x, const float *f, float *y),

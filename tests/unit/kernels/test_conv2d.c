@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution and its gradients against plain loops in double, on odd shapes,
- * shapes with 1s, padding on one side only, and bands of rows. */
+ * shapes with 1s, padding on one side only, bands of rows, and channels that
+ * fill vectors, which go without columns, to the last panel and tile. */
 #include <check.h>
 #include <string.h>
 
@@ -21,7 +22,10 @@ static const struct shape shapes[] = {
     {1, 1, 30, 16, 1, 3, 16, true},  {2, 8, 14, 16, 3, 3, 32, false},
     {1, 13, 29, 16, 3, 5, 48, true}, {2, 5, 9, 1, 3, 5, 16, false},
     {1, 600, 130, 1, 3, 3, 2, true}, {1, 14, 14, 64, 1, 1, 16, true},
-    {0, 4, 4, 2, 3, 3, 2, true},
+    {0, 4, 4, 2, 3, 3, 2, true},     {2, 3, 2, 16, 5, 5, 32, true},
+    {2, 9, 23, 32, 2, 4, 16, true},  {1, 17, 15, 48, 3, 3, 80, false},
+    {1, 5, 200, 24, 4, 3, 8, true},  {2, 5, 5, 160, 5, 5, 32, true},
+    {0, 4, 4, 16, 3, 3, 16, true},   {1, 90, 33, 32, 3, 2, 48, true},
 };
 
 static struct conv2d_dims dims_of(const struct shape *s)
