@@ -85,11 +85,13 @@ struct ps {
     Crew__Phase phase;
     uint64_t epoch;
     struct declaration declaration; /* the chief's */
+    char *job;                      /* whose state it is; NULL: nobody's yet */
     struct shard *shard;            /* NULL until declared */
     struct members members;
     struct steps steps;
     bool replicas_known;      /* a chief has said HELLO: */
     struct replicas replicas; /* the job's settings, which are its */
+    struct replicas trained;  /* the same, as they were at READY */
     struct sync sync;         /* ps 0 decides by it */
     struct stage *stage;      /* NULL: asynchronous */
     Crew__Part *parts;        /* room for messages, by member */

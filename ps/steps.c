@@ -39,16 +39,24 @@ void steps_begin(struct steps *s,
     s->running = true;
     s->hold = false;
     s->global_step = global_step;
+    steps_goals(s, max_steps, save_steps, save_secs);
+    s->policy_step = global_step;
+    s->policy_ms = now;
+    for (int i = 0; i < s->num; i++) {
+        steps_reset(s, i);
+    }
+}
+
+void steps_goals(struct steps *s,
+                 int64_t max_steps,
+                 int64_t save_steps,
+                 double save_secs)
+{
     s->max_steps = max_steps;
     s->save_steps = save_steps;
     s->save_ms = save_secs > 0 ? (uint64_t)(save_secs * 1000.0) : 0;
     if (save_steps <= 0 && s->save_ms == 0) {
         s->save_ms = DEFAULT_SAVE_MS;
-    }
-    s->policy_step = global_step;
-    s->policy_ms = now;
-    for (int i = 0; i < s->num; i++) {
-        steps_reset(s, i);
     }
 }
 

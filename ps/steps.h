@@ -60,6 +60,11 @@ void steps_begin(struct steps *,
                  int64_t save_steps,
                  double save_secs,
                  uint64_t now_ms);
+/* A chief has come back to a state that goes on: its goals. */
+void steps_goals(struct steps *,
+                 int64_t max_steps,
+                 int64_t save_steps,
+                 double save_secs);
 /* The job is being initialised anew, or has ended: nothing is granted. */
 void steps_halt(struct steps *);
 /* A new incarnation of a member has come: it counts, and numbers its requests,

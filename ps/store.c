@@ -4,14 +4,17 @@
  *
  *   EMPTY --DECLARE of the chief, complete--> LOADING --READY--> READY
  *   any   --DECLARE with a higher epoch-----> LOADING
+ *   READY --DECLARE, then READY, to keep----> READY
  *
- * A chief that comes back with the same model loads into the same memory, so
+ * A chief that comes back to its own job keeps the state, and nothing is rolled
+ * back. One that loads the same model anew does so into the same memory, so
  * its return costs none. With another model the old memory is kept until the
  * connections are gone that may still send from it.
  *
  * Everything may be repeated: DECLARE and READY of the current epoch change
  * nothing a second time; a LOAD that comes after READY is not taken in. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ps_impl.h"
 
@@ -36,6 +39,8 @@ void store_release(struct ps *ps)
     shard_free(ps->shard);
     ps->shard = NULL;
     declare_release(&ps->declaration);
+    free(ps->job);
+    ps->job = NULL;
 }
 
 void grave_leave(struct link *l)
@@ -95,7 +100,9 @@ static int make_room(const struct ps *ps,
 }
 
 /* The chief's declaration is complete: from here on it is the state. */
-static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
+static int make_state(struct link *l,
+                      const Crew__DeclareRequest *q,
+                      struct crew_err *err)
 {
     struct ps *ps = l->ps;
     struct declaration *d = &l->declaration;
@@ -117,12 +124,27 @@ static int adopt(struct link *l, uint64_t epoch, struct crew_err *err)
         ps->declaration = *d;
         declare_init(d);
     }
-    ps->epoch = epoch;
+    free(ps->job);
+    ps->job = xstrdup(q->job);
+    ps->epoch = q->self->epoch;
     ps->phase = CREW__PHASE__LOADING;
     steps_halt(&ps->steps);
     sync_halt(&ps->sync);
     meet_flush(ps); /* who waits for a ticket of the old epoch is told to ask */
     return CREW_OK;
+}
+
+static int declared(struct link *l,
+                    const Crew__DeclareRequest *q,
+                    struct crew_err *err)
+{
+    struct ps *ps = l->ps;
+    if (q->self->epoch > ps->epoch) {
+        return make_state(l, q, err);
+    }
+    int rc =
+        q->keep ? settings_compare(&ps->trained, &ps->replicas, err) : CREW_OK;
+    return rc ? rc : declare_compare(&ps->declaration, &l->declaration, err);
 }
 
 static void reply_declared(struct link *l, uint64_t call_id)
@@ -132,13 +154,33 @@ static void reply_declared(struct link *l, uint64_t call_id)
     rpc_reply(l->session, RPC_DECLARE, call_id, &reply.base);
 }
 
+/* Is the state here of the chief's job? */
+static bool judge_job(const struct ps *ps,
+                      const Crew__DeclareRequest *q,
+                      struct refusal *r)
+{
+    if (strcmp(ps->job, q->job) == 0) {
+        return true;
+    }
+    refuse(r, CREW_FAILED_PRECONDITION, 138, CREW__REFUSAL__OTHER_JOB,
+           "it holds the state of the job in %.200s, not in %.200s", ps->job,
+           q->job);
+    r->error.epoch = ps->epoch;
+    return false;
+}
+
 static bool judge_declare(struct ps *ps,
-                          const Crew__Identity *who,
+                          const Crew__DeclareRequest *q,
                           struct refusal *r)
 {
     int member = -1;
+    const Crew__Identity *who = q->self;
     if (who->role != CREW__ROLE__ROLE_CHIEF) {
         return judge_state(ps, who, true, &member, r);
+    }
+    if (q->keep &&
+        (!judge_state(ps, who, false, &member, r) || !judge_job(ps, q, r))) {
+        return false;
     }
     if (!judge_incarnation(ps, who, &member, r)) {
         return false;
@@ -156,7 +198,7 @@ static bool judge_declare(struct ps *ps,
         r->error.epoch = ps->epoch;
         return false;
     }
-    return true;
+    return who->epoch > ps->epoch || judge_job(ps, q, r);
 }
 
 void store_declare(struct link *l,
@@ -166,15 +208,13 @@ void store_declare(struct link *l,
     struct ps *ps = l->ps;
     struct refusal r;
     struct crew_err err = {0};
-    if (!judge_declare(ps, q->self, &r)) {
+    if (!judge_declare(ps, q, &r)) {
         link_error(l, RPC_DECLARE, call_id, &r);
         return;
     }
     int rc = declare_add(&l->declaration, q, &err);
     if (rc == CREW_OK && l->declaration.complete && q->last) {
-        rc = q->self->epoch > ps->epoch
-                 ? adopt(l, q->self->epoch, &err)
-                 : declare_compare(&ps->declaration, &l->declaration, &err);
+        rc = declared(l, q, &err);
         declare_release(&l->declaration);
     }
     if (rc != CREW_OK) {
@@ -272,9 +312,20 @@ void store_load_part(struct link *l, const struct rpc_in *in, void *payload)
     }
 }
 
+/* The state goes on, under a chief that may have other goals. */
+static void go_on(struct ps *ps, const Crew__ReadyRequest *q)
+{
+    steps_goals(&ps->steps, q->max_steps, q->save_checkpoints_steps,
+                q->save_checkpoints_secs);
+    ps_notice(ps, LOG_INFO, "the chief is back; on from step %lld, epoch %llu",
+              (long long)ps->steps.global_step, (unsigned long long)ps->epoch);
+    meet_flush(ps);
+}
+
 static void begin(struct ps *ps, const Crew__ReadyRequest *q)
 {
     ps->phase = CREW__PHASE__READY;
+    ps->trained = ps->replicas;
     steps_begin(&ps->steps, q->global_step, q->max_steps,
                 q->save_checkpoints_steps, q->save_checkpoints_secs,
                 ps_now(ps));
@@ -305,7 +356,9 @@ void store_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
         link_error(l, RPC_READY, call_id, &r);
         return;
     }
-    if (ps->phase == CREW__PHASE__LOADING) {
+    if (q->keep && ps->phase == CREW__PHASE__READY) {
+        go_on(ps, q);
+    } else if (ps->phase == CREW__PHASE__LOADING) {
         begin(ps, q);
     }
     Crew__ReadyReply reply = CREW__READY_REPLY__INIT;

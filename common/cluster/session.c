@@ -6,7 +6,8 @@
  * - A ps is unreachable: before training begins it is waited for up to
  *   session_creation_timeout_secs; later 30 s; then everything fails with exit
  * 138.
- * - A ps that comes back as another incarnation has lost its state: exit 138.
+ * - A ps that comes back as another incarnation has lost its state: exit 138;
+ *   before a chief has adopted the state it is made anew instead.
  * - STALE_EPOCH, or fenced because the lease was over: the step under way is
  * worth nothing; the session joins anew within the next operation and goes on.
  * - Fenced because another process has the task, or a mismatch: everything
@@ -140,6 +141,35 @@ void session_asked(struct session *s, const Crew__End *end)
     }
 }
 
+bool session_declined(struct session *s,
+                      const Crew__Error *error,
+                      const struct crew_err *err)
+{
+    if (!s->keep) {
+        return false;
+    }
+    switch (error->refusal) {
+        case CREW__REFUSAL__OTHER_JOB:
+            s->other_epoch = error->epoch;
+            break;
+        case CREW__REFUSAL__MISMATCH:
+            break;
+        case CREW__REFUSAL__STALE_EPOCH:
+        case CREW__REFUSAL__NOT_READY: /* it has been restarted just now */
+            s->declined = true;
+            return true;
+        default:
+            return false;
+    }
+    if (!s->declined) {
+        session_notice(s, LOG_WARN,
+                       "what the parameter servers hold is made anew: %s",
+                       err->msg);
+    }
+    s->declined = true;
+    return true;
+}
+
 void session_rejoin(struct session *s)
 {
     if (s->stage == STAGE_CONNECT) {
@@ -194,12 +224,21 @@ bool session_refused(struct session *s,
     return true;
 }
 
+void session_adopt(struct session *s, uint64_t epoch, const char *job_dir)
+{
+    s->job_dir = job_dir;
+    s->own_epoch = epoch;
+    s->keep = true;
+    s->declined = false;
+    begin_op(s, SESSION_ADOPT);
+}
+
 void session_initialise(struct session *s,
                         uint64_t epoch,
                         int64_t global_step,
                         const struct optim_powers *powers)
 {
-    s->epoch = epoch;
+    s->epoch = epoch > s->other_epoch ? epoch : s->other_epoch + 1;
     s->start_step = global_step;
     s->global_step = global_step;
     for (int i = 0; i < s->o.num_optimizers; i++) {
@@ -397,6 +436,26 @@ static void begin_tick(struct session *s)
     }
 }
 
+/* What was declared to be compared has changed nothing. */
+static void adopt_tick(struct session *s)
+{
+    bool joined = !s->ended && join_advance(s, STAGE_JOINED);
+    if (joined && s->epoch > s->own_epoch) {
+        session_fail(s, CREW_ABORTED, 138,
+                     "epoch %" PRIu64 " of this job is over: epoch %" PRIu64
+                     " has another owner; this chief stops",
+                     s->own_epoch, s->epoch);
+        return;
+    }
+    if (s->declined && !s->ended) {
+        session_rejoin(s);
+    }
+    if (joined || s->declined || s->ended) { /* BEGIN says that it has ended */
+        s->keep = false;
+        op_well(s);
+    }
+}
+
 static void initialise_tick(struct session *s)
 {
     if (s->ended || join_advance(s, STAGE_LOADED)) {
@@ -409,6 +468,7 @@ static void initialise_tick(struct session *s)
 static bool interruptible(const struct session *s)
 {
     switch (s->op) {
+        case SESSION_ADOPT:
         case SESSION_INITIALISE:
         case SESSION_BEGIN:
         case SESSION_NEXT:
@@ -473,7 +533,8 @@ static void look_at_wait(struct session *s)
 static void look_at_patience(struct session *s)
 {
     double waited = (double)(session_now(s) - s->op_ms) / 1000.0;
-    bool joining = s->op == SESSION_INITIALISE || s->op == SESSION_BEGIN ||
+    bool joining = s->op == SESSION_ADOPT || s->op == SESSION_INITIALISE ||
+                   s->op == SESSION_BEGIN ||
                    (s->stage != STAGE_JOINED &&
                     (s->op == SESSION_NEXT || s->op == SESSION_FINISH));
     if (joining && waited >= s->o.session_creation_timeout_secs) {
@@ -489,6 +550,9 @@ static void look_at_patience(struct session *s)
 static void op_tick(struct session *s)
 {
     switch (s->op) {
+        case SESSION_ADOPT:
+            adopt_tick(s);
+            break;
         case SESSION_INITIALISE:
             initialise_tick(s);
             break;
@@ -679,6 +743,11 @@ void session_grad_ready(struct session *s, int i, const float *grad)
     if (!s->step_void) {
         job_pump(s);
     }
+}
+
+bool session_adopted(const struct session *s)
+{
+    return s->begun && !s->declined;
 }
 
 int64_t session_heard_step(const struct session *s)

@@ -16,6 +16,7 @@
 
 enum session_op {
     SESSION_NONE = 0,
+    SESSION_ADOPT,
     SESSION_INITIALISE,
     SESSION_BEGIN,
     SESSION_NEXT,
@@ -73,7 +74,9 @@ CREW_MUST_CHECK int session_open(const struct session_options *,
  * is called. An operation under way completes with CANCELLED before that. */
 void session_close(struct session *, void (*on_closed)(void *self), void *self);
 
-/* Operations: as the functions of trainer_ops; only one at a time. */
+/* Operations: as the functions of trainer_ops; only one at a time. `job_dir`
+ * is borrowed until closed. */
+void session_adopt(struct session *, uint64_t epoch, const char *job_dir);
 void session_initialise(struct session *,
                         uint64_t epoch,
                         int64_t global_step,
@@ -102,6 +105,7 @@ void session_rows_ready(struct session *, int i, const struct optim_rows *);
 void session_interrupt(struct session *);
 
 /* Results of the operations. */
+bool session_adopted(const struct session *); /* the state that was there */
 int64_t session_result_step(
     const struct session *); /* of the newest operation */
 /* The newest step in ps 0's heartbeats, INT64_MAX once the job has ended or the

@@ -7,11 +7,12 @@
  * needs no case of its own: the call completes with an error, the link comes up
  * again, the tick begins it anew.
  *
- *   CONNECT -> DECLARE -> LOAD -> LOADED -> READY -> JOINED      the chief's
- * start CONNECT -> DECLARE -> PULL -> JOINED                         a worker's
- *   CONNECT -> PULL -> JOINED                                    a chief that
- * was fenced any -> CONNECT                                               a new
- * epoch, or fenced
+ * A chief's start:   CONNECT -> DECLARE -> LOAD -> LOADED -> READY -> JOINED
+ * a chief that finds the state of its job (ADOPT):
+ *                    CONNECT -> DECLARE -> READY -> PULL -> JOINED
+ * a chief that was fenced:         CONNECT -> PULL -> JOINED
+ * a worker's start:     CONNECT -> DECLARE -> PULL -> JOINED
+ * a new epoch, or fenced:  any -> CONNECT
  *
  * Work that goes to every ps alike is a job: one call a link, begun by
  * job_pump, done when all links are done. What only ps 0 answers is a poll. */
@@ -130,9 +131,14 @@ struct session {
     uint64_t incarnation;
     uint64_t epoch;
     enum session_stage stage;
-    bool begun; /* it has been JOINED once */
-    bool ended; /* the job has: see end */
-    bool over;  /* no further step; the job ends when the chief says so */
+    CREW_NULLABLE const char *job_dir; /* the chief's, known since ADOPT */
+    bool keep;     /* ADOPT: of the state that is there nothing is changed */
+    bool declined; /* ADOPT: there is none, or it is not ours */
+    uint64_t own_epoch;   /* ADOPT: of this life of the chief */
+    uint64_t other_epoch; /* ADOPT: of another job's state; 0: none */
+    bool begun;           /* it has been JOINED once */
+    bool ended;           /* the job has: see end */
+    bool over; /* no further step; the job ends when the chief says so */
     struct trainer_end end;
     struct crew_err failed; /* code 0: not */
 
@@ -228,6 +234,10 @@ bool session_refused(struct session *,
                      struct link *,
                      CREW_NULLABLE const Crew__Error *,
                      const struct crew_err *);
+/* ADOPT: what a ps refuses. False: not because of the state that it has. */
+bool session_declined(struct session *,
+                      const Crew__Error *,
+                      const struct crew_err *);
 /* Everything this trainer had of the cluster is void: join anew. */
 void session_rejoin(struct session *);
 void session_notice(struct session *, enum env_level, const char *fmt, ...)

@@ -125,6 +125,9 @@ bool job_answered(struct link *l,
     if (reply != NULL) {
         return true;
     }
+    if (error != NULL && session_declined(s, error, err)) {
+        return false;
+    }
     if (error != NULL) {
         job_retry(l);
         (void)session_refused(s, l, error, err);

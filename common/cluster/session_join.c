@@ -5,7 +5,8 @@
  * connections.
  *
  * A worker begins when every ps is READY under one epoch. READY goes to ps 0
- * last: where ps 0 is ready, so are all. */
+ * last: where ps 0 is ready, so are all. A chief that finds all ps so keeps
+ * their state, when it is its job's: it has lost nothing but itself. */
 #include "base/check.h"
 #include "cluster/session_impl.h"
 #include "rpc/copy.h"
@@ -116,6 +117,10 @@ void declare_start(struct link *l)
     q.n_optimizers = (size_t)s->o.num_optimizers;
     q.optimizers = s->optimizer_list;
     q.last = all_vars && l->granules_sent == left;
+    q.keep = s->keep;
+    if (s->job_dir != NULL) {
+        q.job = (char *)(uintptr_t)s->job_dir;
+    }
     job_begun(l);
     l->call = (struct rpc_call){.on_done = declare_done, .self = l};
     rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_DECLARE, &q.base,
@@ -213,6 +218,7 @@ void ready_start(struct link *l)
     q.max_steps = s->o.max_steps;
     q.save_checkpoints_steps = s->o.save_checkpoints_steps;
     q.save_checkpoints_secs = s->o.save_checkpoints_secs;
+    q.keep = s->keep;
     job_begun(l);
     l->call = (struct rpc_call){.on_done = ready_done, .self = l};
     rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_READY, &q.base,
@@ -328,7 +334,7 @@ void pull_start(struct link *l)
 
 /* ------------------------------------------------------------------ stages */
 
-/* For a worker: every ps is READY, under one epoch. */
+/* Every ps is READY, under one epoch. */
 static bool cluster_ready(const struct session *s)
 {
     for (int i = 0; i < s->o.num_ps; i++) {
@@ -349,11 +355,15 @@ static void enter(struct session *s, enum session_stage stage, enum job job)
 
 static bool connect_advance(struct session *s)
 {
-    bool chief = s->o.role == ROLE_CHIEF;
-    if (!links_up(s) || (!chief && !cluster_ready(s))) {
+    bool chief = s->o.role == ROLE_CHIEF, takes = !chief || s->keep;
+    if (!links_up(s)) {
         return false;
     }
-    if (!chief) {
+    if (takes && !cluster_ready(s)) {
+        s->declined = s->keep;
+        return false;
+    }
+    if (takes) {
         s->epoch = s->links[0].epoch;
     }
     if (chief && s->begun) {
@@ -392,7 +402,9 @@ static bool advance(struct session *s)
     }
     switch (s->stage) {
         case STAGE_DECLARE:
-            if (chief) {
+            if (s->keep) {
+                enter(s, STAGE_READY, JOB_READY);
+            } else if (chief) {
                 enter(s, STAGE_LOAD, JOB_LOAD);
             } else {
                 enter(s, STAGE_PULL, JOB_PULL);
@@ -402,6 +414,12 @@ static bool advance(struct session *s)
             enter(s, STAGE_LOADED, JOB_NONE);
             break;
         case STAGE_READY:
+            if (s->keep) {
+                enter(s, STAGE_PULL, JOB_PULL);
+            } else {
+                joined(s);
+            }
+            break;
         case STAGE_PULL:
             joined(s);
             break;

@@ -74,6 +74,9 @@ static void look_at_server(struct link *l, uint64_t incarnation)
     if (!changed || s->ended) {
         return;
     }
+    if (s->keep) {
+        return; /* it answers so */
+    }
     if (s->begun || s->stage > STAGE_DECLARE) {
         session_fail(s, CREW_UNAVAILABLE, 138,
                      "%s at %s was restarted and has lost its variables. Start "

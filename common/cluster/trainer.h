@@ -9,7 +9,7 @@
  * on_notice are called on the network thread.
  *
  * Order of calls
- *   chief:  open, initialise, [save], begin,
+ *   chief:  open, adopt, (initialise, [save], begin | begin, [save]),
  *           (next_step, (grad_ready | rows_ready)*, finish_step |
  *            hold, read_state, release)*,
  *           hold, read_state, stop, await_evaluator, close
@@ -72,9 +72,18 @@ struct trainer_options {
 
 struct trainer;
 struct trainer_ops {
-    /* Chief: make what was loaded or initialised in vars[].value and .slot (and
-     * powers) the cluster's state, under `epoch` (crewdir_claim_epoch), with
-     * this step. powers: of each optimizer. */
+    /* Chief, first of all, with its epoch (crewdir_claim_epoch): is there the
+     * state of an earlier chief of this job (job_dir names it, borrowed until
+     * close) on every ps? *adopted: then it is this trainer's too, values are
+     * here, nothing is rolled back, and begin may be called. Local: never. */
+    int (*adopt)(struct trainer *,
+                 uint64_t epoch,
+                 const char *job_dir,
+                 CREW_OUT bool *adopted,
+                 struct crew_err *);
+    /* Chief, not adopted: make what was loaded or initialised in vars[].value
+     * and .slot (and powers) the cluster's state, under `epoch`
+     * (crewdir_claim_epoch), with this step. powers: of each optimizer. */
     int (*initialise)(struct trainer *,
                       uint64_t epoch,
                       int64_t global_step,

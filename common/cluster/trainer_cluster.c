@@ -37,6 +37,7 @@
 /* An operation on its way to the network thread. */
 struct want {
     enum session_op op;
+    const char *job_dir;
     uint64_t epoch;
     int64_t step;
     const struct optim_powers *powers;
@@ -62,7 +63,7 @@ struct cluster_trainer {
     struct crew_err err;
     int64_t step; /* results of the newest operation */
     struct optim_powers powers[OPTIM_MAX_GROUPS];
-    bool evaluator;
+    bool adopted, evaluator;
     struct trainer_end end;
     char evaluation[512];
     int64_t evaluation_step;
@@ -99,6 +100,7 @@ static void on_done(void *self, enum session_op op, const struct crew_err *err)
     for (int i = 0; i < c->o->num_optimizers; i++) {
         c->powers[i] = session_powers(c->session)[i];
     }
+    c->adopted = session_adopted(c->session);
     c->evaluator = session_evaluator(c->session);
     c->end = *session_end(c->session);
     (void)pthread_cond_signal(&c->thread.changed);
@@ -117,6 +119,9 @@ static void on_evaluation(void *self, int64_t step, const char *line)
 static void start_op(struct session *s, const struct want *w)
 {
     switch (w->op) {
+        case SESSION_ADOPT:
+            session_adopt(s, w->epoch, w->job_dir);
+            break;
         case SESSION_INITIALISE:
             session_initialise(s, w->epoch, w->step, w->powers);
             break;
@@ -236,6 +241,19 @@ static int perform(struct cluster_trainer *c,
         c->lost.code = CREW_OK;
     }
     (void)pthread_mutex_unlock(&c->thread.lock);
+    return rc;
+}
+
+static int adopt(struct trainer *t,
+                 uint64_t epoch,
+                 const char *job_dir,
+                 bool *adopted,
+                 struct crew_err *err)
+{
+    struct cluster_trainer *c = cluster_of(t);
+    struct want w = {.op = SESSION_ADOPT, .epoch = epoch, .job_dir = job_dir};
+    int rc = perform(c, &w, err);
+    *adopted = rc == CREW_OK && c->adopted;
     return rc;
 }
 
@@ -452,6 +470,7 @@ static void cluster_close(struct trainer *t)
 }
 
 static const struct trainer_ops cluster_ops = {
+    .adopt = adopt,
     .initialise = initialise,
     .begin = begin,
     .next_step = next_step,

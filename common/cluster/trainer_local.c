@@ -41,6 +41,20 @@ static struct local *local_of(struct trainer *t)
     return l;
 }
 
+static int adopt(struct trainer *t,
+                 uint64_t epoch,
+                 const char *job_dir,
+                 bool *adopted,
+                 struct crew_err *err)
+{
+    (void)t;
+    (void)epoch;
+    (void)job_dir;
+    (void)err;
+    *adopted = false;
+    return CREW_OK;
+}
+
 static int initialise(struct trainer *t,
                       uint64_t epoch,
                       int64_t global_step,
@@ -296,6 +310,7 @@ static void local_close(struct trainer *t)
 }
 
 static const struct trainer_ops local_ops = {
+    .adopt = adopt,
     .initialise = initialise,
     .begin = begin,
     .next_step = next_step,

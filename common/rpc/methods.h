@@ -36,6 +36,6 @@ const char *rpc_method_name(int method);
 CREW_NULLABLE const ProtobufCMessageDescriptor *rpc_method_request(int method);
 CREW_NULLABLE const ProtobufCMessageDescriptor *rpc_method_reply(int method);
 
-#define RPC_PROTOCOL 2u
+#define RPC_PROTOCOL 3u
 
 #endif

@@ -34,8 +34,44 @@ for task in 'chief 0' 'worker 0' 'ps 0' 'ps 1'; do
     # shellcheck disable=SC2086
     ends $task 40 0
 done
-has "$(log_of chief 0)" 'Restoring parameters from .*model\.ckpt-'
+# restores: how often the chief has restored a checkpoint to train from it.
+restores() {
+    awk '/Create CheckpointSaverHook/ {starts = 1} /Running local_init_op/ {starts = 0}
+        starts && /Restoring parameters/ {n++} END {print n + 0}' "$(log_of chief 0)"
+}
+# Nothing is rolled back: the ps live, so the second chief goes on with their state.
+is "restores before the trainings of the chief" 0 "$(restores)"
+has "$(log_of chief 0)" "The parameter servers still have this job's state"
+has "$(log_of ps 0)" 'the chief is back; on from step [1-9]'
+saves() { sed -n 's/.*Saving checkpoints for \([0-9]*\) .*/\1/p' "$(log_of chief 0)"; }
+is "saves, in the order of their steps" "$(saves | sort -n | tr '\n' ' ')" "$(saves | tr '\n' ' ')"
 is "newest checkpoint" 600 "$(last_step)"
+
+say "kill -9 the chief, start it with another model: made anew from the checkpoint"
+fresh
+start_all 1 0 --set max_steps=100000 --set step_ms=5
+until_line "$(log_of chief 0)" 'Saving checkpoints for [1-9]' 20
+kill_task chief 0 KILL
+gone chief 0
+start chief 0 --set max_steps=600 --set step_ms=1 --set learning_rate=0.001
+ends chief 0 40 0
+ends ps 0 20 0
+has "$(log_of chief 0)" "what the parameter servers hold is made anew: .*optimizer's learning_rate"
+has "$(log_of chief 0)" 'Restoring parameters from .*model\.ckpt-'
+
+say "kill -9 the chief, start one of another job: made anew, in its own folder"
+fresh
+start_all 1 0 --set max_steps=100000 --set step_ms=5
+until_line "$(log_of chief 0)" 'Saving checkpoints for [1-9]' 20
+kill_task chief 0 KILL
+gone chief 0
+MODEL=$WORK/other start chief 0 --set max_steps=50 --set step_ms=1
+ends chief 0 40 0
+ends ps 0 20 0
+has "$(log_of chief 0)" "made anew: .*it holds the state of the job in $WORK/model, not in $WORK/other"
+is "restores before the trainings of the chiefs" 0 "$(restores)"
+exists "$WORK/other/model.ckpt-50.index"
+rm -rf "$WORK/other"
 
 say "SIGTERM at the chief: saved, all end, it says how to resume"
 fresh

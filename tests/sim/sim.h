@@ -144,7 +144,7 @@ struct sim {
     struct sim_oracle oracle;
     int64_t ready_count, most_ahead;
     int64_t dropped, left;
-    int64_t saves, kills, pauses, torn;
+    int64_t saves, kills, pauses, torn, adopted;
     struct rpc_net *clock; /* for what happens to processes */
     struct rpc_timer pause;
     int pauses_left;

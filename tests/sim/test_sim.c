@@ -319,7 +319,7 @@ static void check_end(struct sim *sim)
 
 struct totals {
     uint64_t events, frames, lost, resets, repeated;
-    int64_t saves, kills, pauses, torn;
+    int64_t saves, kills, pauses, torn, adopted;
     int64_t batches, dropped, left, smaller, ahead;
 };
 
@@ -336,6 +336,7 @@ static void clean_up(struct sim *sim, struct totals *t)
     t->kills += sim->kills;
     t->pauses += sim->pauses;
     t->torn += sim->torn;
+    t->adopted += sim->adopted;
     t->batches += sim->oracle.batches;
     t->dropped += sim->dropped;
     t->left += sim->left;
@@ -475,9 +476,10 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " seeds, %d failed; %" PRIu64 " events, %" PRIu64
            " frames, %" PRIu64 " lost, %" PRIu64 " resets, %" PRIu64
            " repeated, %" PRId64 " kills, %" PRId64 " pauses, %" PRId64
-           " saves, %" PRId64 " torn granules\n",
+           " saves, %" PRId64 " torn granules, %" PRId64
+           " chiefs came back to the state\n",
            last - first + 1, failed, t.events, t.frames, t.lost, t.resets,
-           t.repeated, t.kills, t.pauses, t.saves, t.torn);
+           t.repeated, t.kills, t.pauses, t.saves, t.torn, t.adopted);
     if (mode == BOUNDED) {
         printf("at most %.2f steps ahead, on average of the clusters\n",
                (double)t.ahead / (double)(last - first + 1));
@@ -486,6 +488,10 @@ int main(int argc, char **argv)
         printf("%" PRId64 " batches taken, %" PRId64 " too late, %" PRId64
                " workers left early, %" PRId64 " clusters with smaller sets\n",
                t.batches, t.dropped, t.left, t.smaller);
+    }
+    if (mode != START && last - first >= 999 && t.adopted == 0) {
+        printf("no chief has come back to the state it had left\n");
+        failed++;
     }
     return failed == 0 ? 0 : 1;
 }

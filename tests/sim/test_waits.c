@@ -246,6 +246,92 @@ START_TEST(worker_begins_as_soon_as_the_chief_has)
 }
 END_TEST
 
+static void killed(struct trainer_end_of *t)
+{
+    mem_net_kill(t->net);
+    session_close(t->session, on_closed, t);
+    run_until(&t->closed, 60000);
+}
+
+/* The chief is gone and comes back, with the epoch of its new life. */
+static void come_back(struct trainer_end_of *t,
+                      uint64_t epoch,
+                      const char *job_dir)
+{
+    open_trainer(t, ROLE_CHIEF, 100);
+    session_adopt(t->session, epoch, job_dir);
+    run_until(&t->done, 60000);
+    ck_assert(t->done);
+    t->done = false;
+}
+
+static void close_both(struct trainer_end_of *chief,
+                       struct trainer_end_of *worker)
+{
+    session_close(worker->session, on_closed, worker);
+    run_until(&worker->closed, 60000);
+    close_all(chief, 1);
+}
+
+/* Values that no checkpoint has: the second chief has them from the ps. */
+START_TEST(a_chief_comes_back_to_the_state)
+{
+    struct trainer_end_of t[2], chief;
+
+    begin_both(t);
+    killed(&t[0]);
+    come_back(&chief, 2, "");
+    ck_assert_msg(chief.err.code == CREW_OK, "%s", chief.err.msg);
+    ck_assert(session_adopted(chief.session));
+    session_begin(chief.session);
+    must(&chief, "begin");
+    ck_assert_int_eq(session_result_step(chief.session), 7);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_float_eq(chief.value[i], (float)i);
+    }
+    close_both(&chief, &t[1]);
+}
+END_TEST
+
+/* Another model_dir, whose epochs have nothing to do with those here. */
+START_TEST(a_chief_of_another_job_makes_the_state_anew)
+{
+    struct optim_powers powers = optim_powers_initial(&optimizer);
+    struct trainer_end_of t[2], chief;
+
+    begin_both(t);
+    killed(&t[0]);
+    come_back(&chief, 1, "/other");
+    ck_assert_msg(chief.err.code == CREW_OK, "%s", chief.err.msg);
+    ck_assert(!session_adopted(chief.session));
+    chief.value[0] = 50;
+    session_initialise(chief.session, 1, 0, &powers);
+    must(&chief, "initialise");
+    session_begin(chief.session);
+    must(&chief, "begin");
+    run_for(3000);
+    ck_assert_int_eq(session_heard_step(t[1].session), 0);
+    close_both(&chief, &t[1]);
+}
+END_TEST
+
+/* It was slow: a newer chief has made the state meanwhile. */
+START_TEST(a_chief_that_has_been_replaced_stops)
+{
+    struct trainer_end_of t[2], chief;
+
+    begin_both(t);
+    killed(&t[0]);
+    come_back(&chief, 0, "");
+    ck_assert_int_eq(chief.err.code, CREW_ABORTED);
+    ck_assert_int_eq(chief.err.exit_code, 138);
+    ck_assert_str_eq(chief.err.msg,
+                     "epoch 0 of this job is over: epoch 1 has another owner; "
+                     "this chief stops");
+    close_both(&chief, &t[1]);
+}
+END_TEST
+
 /* Nothing is asked of the session: what it has heard becomes "no more will
  * come", and the next step says why. */
 START_TEST(a_waiter_hears_that_ps_0_is_lost)
@@ -281,6 +367,9 @@ int main(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, worker_waits_for_the_chiefs_init);
     tcase_add_test(t, worker_begins_as_soon_as_the_chief_has);
+    tcase_add_test(t, a_chief_comes_back_to_the_state);
+    tcase_add_test(t, a_chief_of_another_job_makes_the_state_anew);
+    tcase_add_test(t, a_chief_that_has_been_replaced_stops);
     tcase_add_test(t, a_waiter_hears_that_ps_0_is_lost);
     suite_add_tcase(s, t);
     return run_suite(s);

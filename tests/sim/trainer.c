@@ -233,6 +233,36 @@ static void after_step(struct life *l)
     }
 }
 
+/* There is no state that it could go on with. */
+static void initialise(struct life *l)
+{
+    struct sim *sim = l->sim;
+    struct crew_err err = {0};
+    uint64_t epoch = l->options.pid;
+    int64_t step = sim_restore(sim, l->vars);
+    l->saved_step = step < 0 ? 0 : step;
+    if (replicas_sync(&sim->replicas)) {
+        oracle_restart(sim, l->vars, l->saved_step);
+    } else {
+        ledger_restart(sim, l->vars, l->saved_step);
+    }
+    if (step < 0 && sim_save(sim, l->vars, 0, epoch, &err) != CREW_OK) {
+        sim_fail(sim, "save at step 0: %s", err.msg);
+    }
+    struct optim_powers powers = optim_powers_initial(&sim->optimizer);
+    session_initialise(l->session, epoch, l->saved_step, &powers);
+}
+
+static void after_adopt(struct life *l)
+{
+    if (session_adopted(l->session)) {
+        l->sim->adopted++;
+        session_hold(l->session); /* its first save */
+    } else {
+        initialise(l);
+    }
+}
+
 static void react(struct life *l)
 {
     if (l->sim->verbose && getenv("SIM_OPS") != NULL) {
@@ -249,6 +279,9 @@ static void react(struct life *l)
         return;
     }
     switch (l->done) {
+        case SESSION_ADOPT:
+            after_adopt(l);
+            break;
         case SESSION_INITIALISE:
             session_begin(l->session);
             break;
@@ -306,18 +339,8 @@ static void begin(struct life *l)
         sim_fail(sim, "%s", err.msg);
     }
     l->options.pid = (uint32_t)epoch;
-    int64_t step = sim_restore(sim, l->vars);
-    l->saved_step = step < 0 ? 0 : step;
-    if (replicas_sync(&sim->replicas)) {
-        oracle_restart(sim, l->vars, l->saved_step);
-    } else {
-        ledger_restart(sim, l->vars, l->saved_step);
-    }
-    if (step < 0 && sim_save(sim, l->vars, 0, epoch, &err) != CREW_OK) {
-        sim_fail(sim, "save at step 0: %s", err.msg);
-    }
-    struct optim_powers powers = optim_powers_initial(&sim->optimizer);
-    session_initialise(l->session, epoch, l->saved_step, &powers);
+    session_adopt(l->session, epoch,
+                  pause_ms(sim, 4) == 0 ? "/other" : "/model");
 }
 
 static void on_timer(struct rpc_timer *timer)

@@ -341,6 +341,24 @@ int training_restore_or_init(struct training *t,
     return err->code;
 }
 
+/* A chief that comes back to parameter servers which live goes on where they
+ * are: with it only its own step is lost. */
+static int adopt(struct training *t, struct crew_err *err)
+{
+    struct run *run = t->run;
+
+    t->job_dir = realpath(run->model_dir, NULL);
+    if (t->trainer->ops->adopt(t->trainer, t->epoch,
+                               t->job_dir != NULL ? t->job_dir : run->model_dir,
+                               &t->adopted, err) == CREW_OK &&
+        t->adopted) {
+        env_log(run->env, LOG_INFO,
+                "The parameter servers still have this job's state: training "
+                "goes on from there.");
+    }
+    return err->code;
+}
+
 static int start_chief(struct training *t, struct crew_err *err)
 {
     struct run *run = t->run;
@@ -353,7 +371,13 @@ static int start_chief(struct training *t, struct crew_err *err)
         crewdir_remove_done(run->env, run->model_dir, err) != CREW_OK ||
         ckpt_history_open(run->env, run->model_dir, keep, hours, &t->history,
                           err) != CREW_OK ||
-        training_restore_or_init(t, &t->step, err) != CREW_OK) {
+        adopt(t, err) != CREW_OK) {
+        return err->code;
+    }
+    if (t->adopted) {
+        return CREW_OK;
+    }
+    if (training_restore_or_init(t, &t->step, err) != CREW_OK) {
         return err->code;
     }
     t->start_step = t->step;
@@ -385,8 +409,9 @@ int training_start(struct training *t, struct crew_err *err)
     }
     env_log(env, LOG_INFO, "Running local_init_op.");
     env_log(env, LOG_INFO, "Done running local_init_op.");
-    /* The chief's first save comes before any worker's first step. */
-    if (t->is_chief &&
+    /* The chief's first save comes before any worker's first step, unless they
+     * train already. */
+    if (t->is_chief && !t->adopted &&
         hook_session_created(&t->session, t->step, err) != CREW_OK) {
         return err->code;
     }
@@ -394,7 +419,7 @@ int training_start(struct training *t, struct crew_err *err)
         return err->code;
     }
     t->began = true;
-    if (!t->is_chief) {
+    if (!t->is_chief || t->adopted) {
         t->start_step = t->step;
         return hook_session_created(&t->session, t->step, err);
     }
@@ -444,6 +469,7 @@ void training_close(struct training *t)
     gradients_release(t);
     weights_release(&t->weights);
     free(t->eval_dir);
+    free(t->job_dir);
     model_free(t->model);
     *t = (struct training){0};
 }

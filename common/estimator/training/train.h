@@ -58,6 +58,8 @@ struct training {
     struct event_writer *events;  /* chief */
     struct ckpt_history *history; /* chief: which checkpoints are kept */
     uint64_t epoch;               /* chief: this life's number */
+    char *job_dir;                /* chief: model_dir, absolute */
+    bool adopted; /* chief: the state is an earlier chief's, on the ps */
     bool began;
     bool ending;
     enum training_stop stop;

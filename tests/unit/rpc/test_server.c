@@ -221,7 +221,7 @@ START_TEST(another_protocol_is_refused_in_words)
     ck_assert_int_eq(s.closed, 1);
     ck_assert_uint_eq(s.kind, RPC_ERROR);
     ck_assert_str_eq(s.text,
-                     "protocol 9 is not spoken here, 2 is: run the "
+                     "protocol 9 is not spoken here, 3 is: run the "
                      "same release everywhere");
     ck_assert_int_eq(rig.hellos, before);
     end(&rig);
