@@ -16,12 +16,15 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* total[i] += the sum of column i of `rows` rows. */
-static void add_columns(int64_t rows,
-                        int64_t n,
-                        int64_t cols,
-                        const float *x,
-                        double *total)
+/* total[i] += the sum over `rows` rows of column i, or of its (x - mean)^2.
+ * Both callers say which by a constant, so that the loop has no branch. */
+static inline void add_columns(int64_t rows,
+                               int64_t n,
+                               int64_t cols,
+                               const float *x,
+                               bool squares,
+                               const float *mean,
+                               double *total)
 {
     float sum[COLS];
     for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
@@ -31,32 +34,8 @@ static void add_columns(int64_t rows,
             const float *row = x + r * n;
             K_VECTOR
             for (int64_t i = 0; i < cols; i++) {
-                sum[i] += row[i];
-            }
-        }
-        for (int64_t i = 0; i < cols; i++) {
-            total[i] += (double)sum[i];
-        }
-    }
-}
-
-/* The same of (x - mean)^2. */
-static void add_squares(int64_t rows,
-                        int64_t n,
-                        int64_t cols,
-                        const float *x,
-                        const float *mean,
-                        double *total)
-{
-    float sum[COLS];
-    for (int64_t r0 = 0; r0 < rows; r0 += ROWS) {
-        int64_t r1 = smaller(rows, r0 + ROWS);
-        memset(sum, 0, sizeof(sum));
-        for (int64_t r = r0; r < r1; r++) {
-            const float *row = x + r * n;
-            K_VECTOR
-            for (int64_t i = 0; i < cols; i++) {
-                sum[i] += (row[i] - mean[i]) * (row[i] - mean[i]);
+                sum[i] +=
+                    squares ? (row[i] - mean[i]) * (row[i] - mean[i]) : row[i];
             }
         }
         for (int64_t i = 0; i < cols; i++) {
@@ -105,12 +84,12 @@ void k_column_moments(int64_t rows,
     for (int64_t i0 = 0; i0 < n; i0 += COLS) {
         int64_t cols = smaller(n - i0, COLS);
         double total[COLS] = {0};
-        add_columns(rows, n, cols, x + i0, total);
+        add_columns(rows, n, cols, x + i0, false, NULL, total);
         for (int64_t i = 0; i < cols; i++) {
             mean[i0 + i] = (float)(total[i] / (double)rows);
             total[i] = 0;
         }
-        add_squares(rows, n, cols, x + i0, mean + i0, total);
+        add_columns(rows, n, cols, x + i0, true, mean + i0, total);
         for (int64_t i = 0; i < cols; i++) {
             variance[i0 + i] = (float)(total[i] / (double)rows);
         }

@@ -21,29 +21,9 @@ static double add_lanes(const float lanes[LANES])
     return sum;
 }
 
-/* The sum of x - off. */
-static double sum_of(int64_t n, const float *x, float off)
-{
-    double total = 0;
-    for (int64_t from = 0; from < n; from += BLOCK) {
-        int64_t to = from + BLOCK < n ? from + BLOCK : n, i = from;
-        float lanes[LANES] = {0};
-        for (; i + LANES <= to; i += LANES) {
-            K_VECTOR
-            for (int k = 0; k < LANES; k++) {
-                lanes[k] += x[i + k] - off;
-            }
-        }
-        for (int k = 0; i < to; i++, k++) {
-            lanes[k] += x[i] - off;
-        }
-        total += add_lanes(lanes);
-    }
-    return total;
-}
-
-/* The sum of (x - off)^2. */
-static double sum_of_squares(int64_t n, const float *x, float off)
+/* The sum of x - off, or of its squares. Both callers say which by a constant,
+ * so that the loop has no branch. */
+static inline double sum_of(int64_t n, const float *x, float off, bool squares)
 {
     double total = 0;
     for (int64_t from = 0; from < n; from += BLOCK) {
@@ -53,11 +33,12 @@ static double sum_of_squares(int64_t n, const float *x, float off)
             K_VECTOR
             for (int k = 0; k < LANES; k++) {
                 float d = x[i + k] - off;
-                lanes[k] += d * d;
+                lanes[k] += squares ? d * d : d;
             }
         }
         for (int k = 0; i < to; i++, k++) {
-            lanes[k] += (x[i] - off) * (x[i] - off);
+            float d = x[i] - off;
+            lanes[k] += squares ? d * d : d;
         }
         total += add_lanes(lanes);
     }
@@ -75,10 +56,10 @@ void k_layer_norm(int64_t rows,
 {
     for (int64_t r = 0; r < rows; r++, x += n, y += n, stats += 2) {
         /* About a near value first: then float32 sums lose nothing. */
-        double mean = (double)x[0] + sum_of(n, x, x[0]) / (double)n;
+        double mean = (double)x[0] + sum_of(n, x, x[0], false) / (double)n;
         float m = (float)mean;
         double rest = mean - (double)m;
-        double variance = sum_of_squares(n, x, m) / (double)n - rest * rest;
+        double variance = sum_of(n, x, m, true) / (double)n - rest * rest;
         float scale = (float)(1.0 / sqrt(variance + (double)epsilon));
         float shift = (float)(-rest * (double)scale);
         K_VECTOR
