@@ -8,6 +8,43 @@
  * cluster of chief, workers, parameter servers and evaluator; only the
  * environment variable TF_CONFIG differs. examples/mnist.c is a full job.
  *
+ * Contents, in this order; each name stands between dashes below
+ *   errors                           codes, messages, exit codes
+ *   tensors                          dtypes and shapes
+ *   params                           hyper-parameters
+ *   input: sources                   arrays, .npy, idx, CSV, TFRecord files
+ *   input: combinators               map, zip, shuffle, repeat, batch, ...
+ *   input: the function              what it is called with and returns
+ *   graph                            features, scopes, names, the first error
+ *   initializers                     how a variable begins
+ *   variables                        trainable, fixed, moving averages
+ *   ops: arithmetic                  matmul, add, ..., constants
+ *   ops: of every element            exp, activations, casts
+ *   ops: along dimensions            softmax, argmax, reductions
+ *   ops: shapes                      concat, transpose, pad, reshape, one_hot
+ *   layers                           dense, conv, norms, pooling, dropout
+ *   embeddings                       gather, embedding lookups
+ *   ops of the job's own             crew_custom_op
+ *   losses                           tf.losses, regularizers, total loss
+ *   metrics                          tf.metrics
+ *   optimizers: learning rates       tf.train's decays
+ *   optimizers: gradients, averages  clipping, ExponentialMovingAverage
+ *   optimizers: update rules         tf.train's optimizers, sync replicas
+ *   EstimatorSpec: the model         predictions, loss, optimizers, metrics
+ *   EstimatorSpec: exports           export_outputs, by signature
+ *   EstimatorSpec: summaries         scalars, histograms, images, text
+ *   EstimatorSpec: scaffold          init_fn, saver
+ *   the model function               crew_model_fn
+ *   hooks: of your own               SessionRunHook, CheckpointSaverListener
+ *   hooks: those there are           tf.train's, early stopping
+ *   warm start                       WarmStartSettings, VocabInfo
+ *   RunConfig                        and ConfigProto
+ *   TrainSpec                        and its hooks
+ *   exporters                        receivers, LatestExporter, Final-, Best-
+ *   EvalSpec                         and its exporters
+ *   job                              struct crew_job, CREW_JOB, crew_job_main
+ *   Estimator                        train, evaluate, predict, export
+ *
  * Conventions
  * - A function that can fail returns 0 (CREW_OK) or an enum crew_code and
  *   fills `err`, its last parameter. Outputs are untouched on error.
@@ -161,7 +198,7 @@ CREW_API const char *crew_params_str(const struct crew_params *,
                                      const char *key,
                                      CREW_NULLABLE const char *fallback);
 
-/* ------------------------------------------------------------------- input */
+/* ---------------------------------------------------------- input: sources */
 
 enum crew_mode { CREW_TRAIN = 0, CREW_EVAL = 1, CREW_PREDICT = 2 };
 
@@ -267,6 +304,8 @@ CREW_API struct crew_dataset *crew_dataset_tfrecord(
     const struct crew_record_feature *features,
     int n);
 
+/* ------------------------------------------------------ input: combinators */
+
 /* Each element through a function: in[k] are the source's components, out[k] is
  * where those of `columns` go. Not 0: an error, said in err. Called on the
  * input thread. */
@@ -280,10 +319,6 @@ CREW_API struct crew_dataset *crew_dataset_map(
     int n,
     crew_map_fn fn,
     void *self);
-/* Without the first n elements. */
-CREW_API struct crew_dataset *crew_dataset_skip(
-    CREW_TAKES struct crew_dataset *,
-    int64_t n);
 /* Blocks of `block_length` elements of each in turn, until all have ended.
  * Takes the datasets of the list. */
 CREW_API struct crew_dataset *crew_dataset_interleave(
@@ -295,6 +330,11 @@ CREW_API struct crew_dataset *crew_dataset_interleave(
 CREW_API struct crew_dataset *crew_dataset_zip(
     struct crew_dataset *const *sources,
     int n);
+/* The elements of the first, then those of the second, which has the same
+ * components. */
+CREW_API struct crew_dataset *crew_dataset_concatenate(
+    CREW_TAKES struct crew_dataset *first,
+    CREW_TAKES struct crew_dataset *second);
 /* Uniform shuffle in a buffer of `buffer` elements. seed 0: from the run's seed
  * and the worker's place, so that workers read in different orders. */
 CREW_API struct crew_dataset *crew_dataset_shuffle(
@@ -316,6 +356,10 @@ CREW_API struct crew_dataset *crew_dataset_repeat(
 CREW_API struct crew_dataset *crew_dataset_take(
     CREW_TAKES struct crew_dataset *,
     int64_t n);
+/* Without the first n elements. */
+CREW_API struct crew_dataset *crew_dataset_skip(
+    CREW_TAKES struct crew_dataset *,
+    int64_t n);
 /* Every num-th element beginning with `index`. By default, in training on a
  * cluster, a dataset is sharded at its source, by (num_workers, worker_index)
  * of struct crew_input_ctx; a call of this, be it with 1 and 0, leaves that to
@@ -334,11 +378,6 @@ CREW_API struct crew_dataset *crew_dataset_batch(
 CREW_API struct crew_dataset *crew_dataset_prefetch(
     CREW_TAKES struct crew_dataset *,
     int64_t n);
-/* The elements of the first, then those of the second, which has the same
- * components. */
-CREW_API struct crew_dataset *crew_dataset_concatenate(
-    CREW_TAKES struct crew_dataset *first,
-    CREW_TAKES struct crew_dataset *second);
 /* numpy_input_fn over crew_dataset_arrays or crew_dataset_npy: batches of
  * batch_size (tf: 128) that may reach over the end of an epoch, the last one
  * smaller; num_epochs (tf: 1) below 0: for ever (None); shuffled, or not, among
@@ -349,6 +388,8 @@ CREW_API struct crew_dataset *crew_dataset_numpy_input(
     int64_t num_epochs,
     bool shuffle,
     int64_t queue_capacity);
+
+/* ----------------------------------------------------- input: the function */
 
 /* What an input function may want to know. */
 struct crew_input_ctx {
@@ -402,6 +443,14 @@ CREW_API struct crew_node *crew_feature(const struct crew_features *,
 CREW_API void crew_scope_push(struct crew_graph *, const char *name);
 CREW_API void crew_scope_pop(struct crew_graph *);
 
+/* Give the op that made `x` another name (tf's name=). The name must be free.
+ */
+CREW_API struct crew_node *crew_named(struct crew_graph *,
+                                      struct crew_node *x,
+                                      const char *name);
+
+/* ------------------------------------------------------------ initializers */
+
 /* How a variable begins: tf.initializers, by value. A zeroed one means zeros.
  * The numbers depend on the run's seed, the variable's name and the element's
  * place only, not on the number of processes. */
@@ -450,6 +499,8 @@ CREW_API struct crew_init crew_init_he_normal(void);
 CREW_API struct crew_init crew_init_lecun_uniform(void);
 CREW_API struct crew_init crew_init_lecun_normal(void);
 
+/* --------------------------------------------------------------- variables */
+
 /* A trainable float32 variable. Its scoped name is its identity in the graph,
  * on the parameter servers, in checkpoints and in exports. */
 CREW_API struct crew_node *crew_variable(struct crew_graph *,
@@ -472,11 +523,7 @@ CREW_API void crew_assign_moving_average(struct crew_graph *,
                                          struct crew_node *value,
                                          double decay);
 
-/* Give the op that made `x` another name (tf's name=). The name must be free.
- */
-CREW_API struct crew_node *crew_named(struct crew_graph *,
-                                      struct crew_node *x,
-                                      const char *name);
+/* --------------------------------------------------------- ops: arithmetic */
 
 /* Ops. Each names the TensorFlow op it is exported as. */
 CREW_API struct crew_node *crew_matmul(struct crew_graph *,  /* MatMul */
@@ -517,6 +564,8 @@ CREW_API struct crew_node *crew_shift(struct crew_graph *, /* AddV2 a Const */
                                       struct crew_node *x,
                                       float constant);
 
+/* --------------------------------------------------- ops: of every element */
+
 /* Functions of every element. */
 CREW_API struct crew_node *crew_exp(struct crew_graph *, struct crew_node *x);
 CREW_API struct crew_node *crew_log(struct crew_graph *, struct crew_node *x);
@@ -553,40 +602,9 @@ CREW_API struct crew_node *crew_gelu(struct crew_graph *,
 /* Integers as float32: Cast. Floats are given back. */
 CREW_API struct crew_node *crew_to_float(struct crew_graph *,
                                          struct crew_node *x);
-/* Reshape. One dimension may be -1. */
-CREW_API struct crew_node *crew_reshape(struct crew_graph *,
-                                        struct crew_node *x,
-                                        struct crew_shape shape);
-/* Pooling, NHWC, square window (1 to 15) and stride: MaxPool, AvgPool. Without
- * a word on padding it is VALID. */
-CREW_API struct crew_node *crew_max_pool2d(struct crew_graph *,
-                                           struct crew_node *x,
-                                           int64_t size,
-                                           int64_t stride);
-CREW_API struct crew_node *crew_max_pooling2d(struct crew_graph *,
-                                              struct crew_node *x,
-                                              int64_t size,
-                                              int64_t stride,
-                                              enum crew_padding);
-CREW_API struct crew_node *crew_average_pooling2d(struct crew_graph *,
-                                                  struct crew_node *x,
-                                                  int64_t size,
-                                                  int64_t stride,
-                                                  enum crew_padding);
-/* Over the whole image: (b, h, w, c) -> (b, c). Mean, Max. */
-CREW_API struct crew_node *crew_global_average_pooling2d(struct crew_graph *,
-                                                         struct crew_node *x);
-CREW_API struct crew_node *crew_global_max_pooling2d(struct crew_graph *,
-                                                     struct crew_node *x);
-/* tf.layers.flatten: (b, everything else). */
-CREW_API struct crew_node *crew_flatten(struct crew_graph *,
-                                        struct crew_node *x);
-/* Inverted dropout: in CREW_TRAIN each element is kept with probability
- * 1 - rate and divided by it; in other modes the identity. */
-CREW_API struct crew_node *crew_dropout(struct crew_graph *,
-                                        struct crew_node *x,
-                                        float rate,
-                                        enum crew_mode mode);
+
+/* --------------------------------------------------- ops: along dimensions */
+
 CREW_API struct crew_node *crew_softmax(struct crew_graph *,       /* Softmax */
                                         struct crew_node *logits); /* (b, n) */
 CREW_API struct crew_node *crew_log_softmax(
@@ -615,6 +633,36 @@ CREW_API struct crew_node *crew_l2_loss(struct crew_graph *,
 /* Mean over everything: a scalar. */
 CREW_API struct crew_node *crew_reduce_mean(struct crew_graph *,
                                             struct crew_node *x);
+
+/* ------------------------------------------------------------- ops: shapes */
+
+/* Moving elements. The batch stays the first dimension. */
+CREW_API struct crew_node *crew_concat(struct crew_graph *, /* ConcatV2 */
+                                       struct crew_node *const *xs,
+                                       int n,
+                                       int axis);
+CREW_API struct crew_node *crew_transpose(struct crew_graph *,
+                                          struct crew_node *x,
+                                          struct crew_shape perm);
+/* Zeros around: before[i] and after[i] of dimension i. */
+CREW_API struct crew_node *crew_pad(struct crew_graph *,
+                                    struct crew_node *x,
+                                    const int64_t *before,
+                                    const int64_t *after);
+/* Reshape. One dimension may be -1. */
+CREW_API struct crew_node *crew_reshape(struct crew_graph *,
+                                        struct crew_node *x,
+                                        struct crew_shape shape);
+/* tf.layers.flatten: (b, everything else). */
+CREW_API struct crew_node *crew_flatten(struct crew_graph *,
+                                        struct crew_node *x);
+/* float32 (..., depth): 1 at each of the integers ids, a row of zeros for one
+ * that is not in [0, depth). */
+CREW_API struct crew_node *crew_one_hot(struct crew_graph *,
+                                        struct crew_node *ids,
+                                        int64_t depth);
+
+/* ------------------------------------------------------------------ layers */
 
 /* Layers, as tf.layers: they make their variables `<name>/kernel` (Glorot
  * uniform) and `<name>/bias` (zeros). name NULL: "dense", "dense_1", ...;
@@ -683,19 +731,36 @@ CREW_API struct crew_node *crew_batch_normalization(
     struct crew_batch_norm,
     enum crew_mode mode);
 
-/* Moving elements. The batch stays the first dimension. */
-CREW_API struct crew_node *crew_concat(struct crew_graph *, /* ConcatV2 */
-                                       struct crew_node *const *xs,
-                                       int n,
-                                       int axis);
-CREW_API struct crew_node *crew_transpose(struct crew_graph *,
-                                          struct crew_node *x,
-                                          struct crew_shape perm);
-/* Zeros around: before[i] and after[i] of dimension i. */
-CREW_API struct crew_node *crew_pad(struct crew_graph *,
-                                    struct crew_node *x,
-                                    const int64_t *before,
-                                    const int64_t *after);
+/* Pooling, NHWC, square window (1 to 15) and stride: MaxPool, AvgPool. Without
+ * a word on padding it is VALID. */
+CREW_API struct crew_node *crew_max_pool2d(struct crew_graph *,
+                                           struct crew_node *x,
+                                           int64_t size,
+                                           int64_t stride);
+CREW_API struct crew_node *crew_max_pooling2d(struct crew_graph *,
+                                              struct crew_node *x,
+                                              int64_t size,
+                                              int64_t stride,
+                                              enum crew_padding);
+CREW_API struct crew_node *crew_average_pooling2d(struct crew_graph *,
+                                                  struct crew_node *x,
+                                                  int64_t size,
+                                                  int64_t stride,
+                                                  enum crew_padding);
+/* Over the whole image: (b, h, w, c) -> (b, c). Mean, Max. */
+CREW_API struct crew_node *crew_global_average_pooling2d(struct crew_graph *,
+                                                         struct crew_node *x);
+CREW_API struct crew_node *crew_global_max_pooling2d(struct crew_graph *,
+                                                     struct crew_node *x);
+/* Inverted dropout: in CREW_TRAIN each element is kept with probability
+ * 1 - rate and divided by it; in other modes the identity. */
+CREW_API struct crew_node *crew_dropout(struct crew_graph *,
+                                        struct crew_node *x,
+                                        float rate,
+                                        enum crew_mode mode);
+
+/* -------------------------------------------------------------- embeddings */
+
 /* Rows `ids` (integers of any shape) of params (v, ...): GatherV2. */
 CREW_API struct crew_node *crew_gather(struct crew_graph *,
                                        struct crew_node *params,
@@ -732,11 +797,7 @@ CREW_API struct crew_node *crew_safe_embedding_lookup_sparse(
     struct crew_embedding,
     int64_t default_id);
 
-/* float32 (..., depth): 1 at each of the integers ids, a row of zeros for one
- * that is not in [0, depth). */
-CREW_API struct crew_node *crew_one_hot(struct crew_graph *,
-                                        struct crew_node *ids,
-                                        int64_t depth);
+/* ---------------------------------------------------- ops of the job's own */
 
 /* An op of the job's own, where the library has none. Its functions are called
  * on the thread that trains, with `self` first. */
@@ -783,6 +844,8 @@ CREW_API struct crew_node *crew_custom_op(struct crew_graph *,
                                           CREW_TAKES CREW_NULLABLE void *self,
                                           struct crew_node *const *in,
                                           int n);
+
+/* ------------------------------------------------------------------ losses */
 
 /* Losses: tf.losses by its names, a scalar unless the reduction is NONE. Shapes
  * of labels and predictions are the same; labels of integers are cast. A zeroed
@@ -881,6 +944,8 @@ CREW_API struct crew_node *crew_l2_regularizer(struct crew_graph *,
                                                struct crew_node *weights,
                                                double scale);
 CREW_API struct crew_node *crew_regularization_loss(struct crew_graph *);
+
+/* ----------------------------------------------------------------- metrics */
 
 /* Metrics over all batches of an evaluation: tf.metrics, by its names. labels
  * and predictions have one shape; the confusion counts, precision, recall and
@@ -1011,7 +1076,7 @@ CREW_API struct crew_metric *crew_metric_specificity_at_sensitivity(
 CREW_API struct crew_metric *crew_metric_weighted(struct crew_metric *m,
                                                   struct crew_node *weights);
 
-/* -------------------------------------------------------------- optimizers */
+/* ---------------------------------------------- optimizers: learning rates */
 
 /* How the learning rate goes with global_step: tf.train's decays, by value. A
  * zeroed one means that it stays. The step is the one that the trainer was told
@@ -1086,6 +1151,8 @@ CREW_API struct crew_schedule crew_noisy_linear_cosine_decay(
     double alpha,
     double beta);
 
+/* ----------------------------------------- optimizers: gradients, averages */
+
 /* What is done to a trainer's gradients before they leave it. A zeroed one
  * means nothing. The global norm is that of all gradients of the optimizer:
  * then none leaves before backward has ended. */
@@ -1117,6 +1184,8 @@ struct crew_moving_average {
     bool num_updates; /* min(decay, (1 + global_step) / (10 + global_step)) */
     bool evaluate;    /* the averages are evaluated and exported */
 };
+
+/* ------------------------------------------------ optimizers: update rules */
 
 enum crew_optimizer_kind {
     CREW_GRADIENT_DESCENT = 1,
@@ -1204,7 +1273,7 @@ CREW_API struct crew_optimizer crew_sync_replicas(struct crew_optimizer,
 CREW_API double crew_learning_rate(const struct crew_optimizer *,
                                    int64_t global_step);
 
-/* ----------------------------------------------------------- EstimatorSpec */
+/* ------------------------------------------------ EstimatorSpec: the model */
 
 /* What a model function returns, by mode: PREDICT needs predictions, EVAL a
  * loss, TRAIN a loss and an optimizer. Fields a mode does not need are ignored,
@@ -1237,6 +1306,9 @@ CREW_API void crew_spec_metric_histogram(struct crew_spec *,
 CREW_API void crew_spec_metric_text(struct crew_spec *,
                                     const char *key,
                                     const char *text);
+
+/* -------------------------------------------------- EstimatorSpec: exports */
+
 /* tf's export_outputs: what the exported model offers, by the signatures'
  * names. Without any: the predictions, as "serving_default". One alone is
  * offered as "serving_default" too; of several one must have that name. Used in
@@ -1277,6 +1349,9 @@ CREW_API void crew_spec_export_classify(
 CREW_API void crew_spec_export_regress(struct crew_spec *,
                                        const char *signature,
                                        struct crew_node *value);
+
+/* ------------------------------------------------ EstimatorSpec: summaries */
+
 /* For TensorBoard: tf.summary.scalar, histogram, image and text, written in
  * CREW_TRAIN by the chief every save_summary_steps. Tags are copied and become
  * what TensorFlow makes of them: below the scopes that are open, other
@@ -1302,6 +1377,8 @@ CREW_API void crew_spec_summary_image(struct crew_spec *,
 CREW_API void crew_spec_summary_text(struct crew_spec *,
                                      const char *tag,
                                      const char *text);
+
+/* ------------------------------------------------- EstimatorSpec: scaffold */
 
 /* tf.train.Scaffold: how training begins and what is kept, by the model instead
  * of RunConfig. Used in CREW_TRAIN by the chief. The rest of a Scaffold has no
@@ -1331,6 +1408,8 @@ CREW_API int crew_initial_value(struct crew_initial_values *,
                                 CREW_OUT float **values,
                                 struct crew_err *err);
 
+/* ------------------------------------------------------ the model function */
+
 /* labels is NULL in CREW_PREDICT. */
 typedef int (*crew_model_fn)(struct crew_graph *graph,
                              const struct crew_features *features,
@@ -1340,7 +1419,7 @@ typedef int (*crew_model_fn)(struct crew_graph *graph,
                              struct crew_spec *spec,
                              struct crew_err *err);
 
-/* ------------------------------------------------------------------- hooks */
+/* ------------------------------------------------------ hooks: of your own */
 
 /* tf's SessionRunHook. Any function may be NULL. Called on the training thread
  * in the order the hooks were added, in training, evaluation and prediction.
@@ -1443,6 +1522,8 @@ struct crew_saving_listener {
     const struct crew_saving_listener_ops *ops;
     void *self;
 };
+
+/* -------------------------------------------------- hooks: those there are */
 
 /* The hooks of tf.train and tf.estimator, with TensorFlow's defaults, log lines
  * and texts. 0 and NULL: not set. What is wrong with the arguments is said when
@@ -1561,7 +1642,7 @@ CREW_API struct crew_hook crew_early_stopping_hook(crew_should_stop_fn,
                                                    void *self,
                                                    struct crew_early_stopping);
 
-/* --------------------------------------------------- how long, where, what */
+/* -------------------------------------------------------------- warm start */
 
 /* tf.train.VocabInfo: rows (or columns) of a variable belong to the lines of a
  * vocabulary file. Each line of the new file takes the row its text had in the
@@ -1606,6 +1687,8 @@ struct crew_warm_start {
     CREW_NULLABLE const struct crew_prev_var_name *var_name_to_prev_var_name;
     int num_prev_var_names;
 };
+
+/* --------------------------------------------------------------- RunConfig */
 
 /* tf.ConfigProto, as far as it means anything here; --set takes its fields as
  * session_config.device_filters and so on. Zeroed: TensorFlow's defaults.
@@ -1677,6 +1760,8 @@ CREW_API int crew_run_config_replace(struct crew_run_config *rc,
                                      int n,
                                      struct crew_err *err);
 
+/* --------------------------------------------------------------- TrainSpec */
+
 /* tf.estimator.TrainSpec. Owns its hooks and listeners: those of configure()
  * are freed by the host. */
 struct crew_train_spec {
@@ -1703,6 +1788,8 @@ CREW_API void crew_train_spec_add_saving_listener(struct crew_train_spec *,
 CREW_API struct crew_hook crew_checkpoint_input_hook(void);
 /* Frees hooks and listeners. */
 CREW_API void crew_train_spec_release(struct crew_train_spec *);
+
+/* --------------------------------------------------------------- exporters */
 
 /* What a server is sent: tf's serving_input_receiver_fn. TENSORS: a tensor for
  * each feature, by its name (build_raw_serving_input_receiver_fn). EXAMPLES:
@@ -1814,6 +1901,8 @@ struct crew_exporter {
 
 #define CREW_MAX_EXPORTERS 4
 
+/* ---------------------------------------------------------------- EvalSpec */
+
 /* tf.estimator.EvalSpec. */
 struct crew_eval_spec {
     crew_input_fn input_fn;
@@ -1847,6 +1936,24 @@ struct crew_job {
                      struct crew_eval_spec *eval_spec,
                      struct crew_err *err);
 };
+
+/* Put once in the job's file: `CREW_JOB(my_job);`. */
+#ifdef __cplusplus
+#define CREW_EXTERN extern "C"
+#else
+#define CREW_EXTERN extern
+#endif
+#define CREW_JOB(job)                                                 \
+    CREW_EXTERN CREW_API const struct crew_job *crew_job_entry(void); \
+    const struct crew_job *crew_job_entry(void)                       \
+    {                                                                 \
+        return &(job);                                                \
+    }                                                                 \
+    CREW_EXTERN const struct crew_job *crew_job_entry(void)
+
+/* The main() of a program that is its own host: takes the flags of `crew run`
+ * but --job. Returns the exit code. */
+CREW_API int crew_job_main(const struct crew_job *job, int argc, char **argv);
 
 /* --------------------------------------------------------------- Estimator */
 
@@ -2048,24 +2155,6 @@ CREW_API const struct crew_results *crew_estimator_last_results(
 CREW_API const char *const *crew_estimator_last_exports(
     const struct crew_estimator *,
     CREW_OUT int *n);
-
-/* Put once in the job's file: `CREW_JOB(my_job);`. */
-#ifdef __cplusplus
-#define CREW_EXTERN extern "C"
-#else
-#define CREW_EXTERN extern
-#endif
-#define CREW_JOB(job)                                                 \
-    CREW_EXTERN CREW_API const struct crew_job *crew_job_entry(void); \
-    const struct crew_job *crew_job_entry(void)                       \
-    {                                                                 \
-        return &(job);                                                \
-    }                                                                 \
-    CREW_EXTERN const struct crew_job *crew_job_entry(void)
-
-/* The main() of a program that is its own host: takes the flags of `crew run`
- * but --job. Returns the exit code. */
-CREW_API int crew_job_main(const struct crew_job *job, int argc, char **argv);
 
 #ifdef __cplusplus
 }

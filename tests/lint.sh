@@ -5,8 +5,9 @@
 #
 # Usage: tests/lint.sh [--tidy | --format]
 #   (nothing)  length of functions and files, banned calls, uncounted copies,
-#              direction of includes, headers of files, foreign paths, shell
-#              scripts (with shellcheck), layout (with clang-format)
+#              direction of includes, the contents of crew.h, headers of
+#              files, foreign paths, shell scripts (with shellcheck), layout
+#              (with clang-format)
 #   --tidy     clang-tidy over everything that build/compile_commands.json
 #              names; slow, so not part of the rest
 #   --format   lay all C files out as .clang-format says
@@ -74,6 +75,14 @@ include_direction() {
 
 lengths_and_calls() {
     c_files | tr '\n' '\0' | xargs -0 awk -f tests/lint.awk
+}
+
+# The list at the head of crew.h names its sections, in their order.
+contents_of_crew_h() {
+    diff <(sed -n '/^ \* Contents/,/^ \*$/s/^ \*   \(.*[^ ]\)   *[^ ].*/\1/p' \
+        common/crew.h) \
+        <(sed -n 's|^/\* -----* \(.*\) \*/$|\1|p' common/crew.h) |
+        sed -n 's/^[<>]/common\/crew.h: the list or a section:/p'
 }
 
 missing_spdx() {
@@ -183,6 +192,7 @@ main() {
     esac
     check "lengths and calls" lengths_and_calls
     check "direction of includes" include_direction
+    check "contents of crew.h" contents_of_crew_h
     check "licence" missing_spdx
     check "banned.h" missing_ban
     check "foreign paths" foreign_paths
