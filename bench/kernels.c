@@ -128,10 +128,8 @@ static void layer_norm_backward(void *self)
 {
     struct field *f = self;
     float *s = f->a[2];
-    k_layer_norm_weights(COUNT / WIDE, WIDE, f->a[0], f->a[3], f->a[1],
-                         s + 2 * WIDE, s + 3 * WIDE);
     k_layer_norm_backward(COUNT / WIDE, WIDE, f->a[0], f->a[3], s, f->a[1],
-                          f->a[4]);
+                          f->a[4], s + 2 * WIDE, s + 3 * WIDE);
 }
 
 static void softmax(void *self)
@@ -176,12 +174,20 @@ static void avg_pool(void *self)
     k_avg_pool2d(&d, f->a[0], f->a[1]);
 }
 
+static const struct conv2d_dims depth_dims = {
+    BATCH, SIDE, SIDE, CHANNELS, 3, 3, CHANNELS, SIDE, SIDE, 1, 1, 1, 1};
+
 static void depthwise(void *self)
 {
     struct field *f = self;
-    struct conv2d_dims d = {BATCH, SIDE, SIDE, CHANNELS, 3, 3, CHANNELS,
-                            SIDE,  SIDE, 1,    1,        1, 1};
-    k_depthwise(&d, f->a[0], f->a[2], f->a[1]);
+    k_depthwise(&depth_dims, f->a[0], f->a[2], f->a[1]);
+}
+
+static void depthwise_backward(void *self)
+{
+    struct field *f = self;
+    k_depthwise_backward(&depth_dims, f->a[0], f->a[2], f->a[1], f->a[3],
+                         f->a[4]);
 }
 
 static void apply(void *self)
@@ -202,13 +208,17 @@ static void apply(void *self)
 ROW(norm, batch_norm, NO_RULE, 4, 0.6)
 ROW(norm_back, batch_norm_backward, NO_RULE, 6, 0.5)
 ROW(layer, layer_norm, NO_RULE, 2, 0.4)
-ROW(layer_back, layer_norm_backward, NO_RULE, 4, 0.4)
+/* x and dy are read once, dx is read and written. */
+ROW(layer_back, layer_norm_backward, NO_RULE, 4, 0.6)
 ROW(softmax, softmax, NO_RULE, 2, 0.2)
 ROW(embed, embedding, NO_RULE, 1.25, 0.4)
 ROW(maxpool, max_pool, NO_RULE, 1.3125, 0.5)
 ROW(avgpool, avg_pool, NO_RULE, 1.25, 0.5)
-/* Nine multiply-adds for each number that is written. */
-ROW(depth, depthwise, NO_RULE, 2, 0.15)
+/* Nine products and sums for each number, which takes about as long as to read
+ * and write it. Backward reads x and dy, and reads and writes dx; it computes
+ * twice as much. */
+ROW(depth, depthwise, NO_RULE, 2, 0.5)
+ROW(depth_back, depthwise_backward, NO_RULE, 4, 0.4)
 ROW(momentum, apply, crew_momentum(1e-6, 0.9, false), 5, 0.6)
 ROW(adagrad, apply, crew_adagrad(1e-6), 5, 0.4)
 ROW(rmsprop, apply, crew_rmsprop(1e-6), 7, 0.4)
@@ -225,6 +235,7 @@ const struct bench_row bench_kernel_rows[] = {
     {"max-pool", "2 x 2 over 64 x 32 x 32 x 64", maxpool_row},
     {"avg-pool", "the same", avgpool_row},
     {"depthwise", "3 x 3 over 64 x 32 x 32 x 64", depth_row},
+    {"depthwise-bw", "its gradients", depth_back_row},
     {"momentum-apply", "4.2 M parameters, as the other rules", momentum_row},
     {"adagrad-apply", "Adagrad", adagrad_row},
     {"rmsprop-apply", "RMSProp", rmsprop_row},

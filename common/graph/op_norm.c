@@ -63,10 +63,7 @@ static void backward(const struct crew_node *n, struct run *r)
     float *d_gamma = run_d_in_zeroed(r, n, 1);
     float *dx = run_d_in_zeroed(r, n, 0);
 
-    k_layer_norm_weights(rows, width, x, kept, dy, d_gamma, d_beta);
-    if (dx != NULL) {
-        k_layer_norm_backward(rows, width, x, kept, gamma, dy, dx);
-    }
+    k_layer_norm_backward(rows, width, x, kept, gamma, dy, dx, d_gamma, d_beta);
 }
 
 static size_t kept(const struct crew_node *n, int64_t batch)

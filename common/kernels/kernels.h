@@ -181,22 +181,16 @@ void k_layer_norm(int64_t rows,
                   float epsilon,
                   float *y,
                   float *stats);
-/* dx +=. */
+/* dx +=, d_gamma +=, d_beta += (NULL: not needed). */
 void k_layer_norm_backward(int64_t rows,
                            int64_t n,
                            const float *x,
                            const float *stats,
                            const float *gamma,
                            const float *dy,
-                           float *dx);
-/* d_gamma +=, d_beta += (NULL: not needed). */
-void k_layer_norm_weights(int64_t rows,
-                          int64_t n,
-                          const float *x,
-                          const float *stats,
-                          const float *dy,
-                          CREW_NULLABLE float *d_gamma,
-                          CREW_NULLABLE float *d_beta);
+                           CREW_NULLABLE float *dx,
+                           CREW_NULLABLE float *d_gamma,
+                           CREW_NULLABLE float *d_beta);
 /* e = exp(x - max) with the largest x of a row; returns the sum. */
 float k_exp_row(int64_t n, const float *x, float *e, CREW_OUT float *max);
 /* y /= by. */

@@ -37,7 +37,6 @@
 #define k_column_scale_acc K_JOIN(k_column_scale_acc, K_ISA)
 #define k_layer_norm K_JOIN(k_layer_norm, K_ISA)
 #define k_layer_norm_backward K_JOIN(k_layer_norm_backward, K_ISA)
-#define k_layer_norm_weights K_JOIN(k_layer_norm_weights, K_ISA)
 #define k_exp_row K_JOIN(k_exp_row, K_ISA)
 #define k_divide K_JOIN(k_divide, K_ISA)
 #define k_direct_lanes K_JOIN(k_direct_lanes, K_ISA)

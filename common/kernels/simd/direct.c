@@ -11,22 +11,19 @@
  * instruction set. */
 #include "kernels/conv2d.h"
 #include "kernels/simd.h"
+#include "kernels/simd/vec.h"
 
 #include "base/banned.h"
 
+enum { LANES = VEC_LANES };
 #if defined(__AVX512F__)
-enum { LANES = 16, PIXELS = 14 }; /* 28 sums of 32 registers */
+enum { PIXELS = 14 }; /* 28 sums of 32 registers */
 #elif defined(__AVX2__)
-enum { LANES = 8, PIXELS = 6 }; /* 12 of 16 */
+enum { PIXELS = 6 }; /* 12 of 16 */
 #else
-enum { LANES = 4, PIXELS = 1 };
+enum { PIXELS = 1 };
 #define NO_DIRECT
 #endif
-
-typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
-/* The same in memory, at any address. */
-typedef float vec_at
-    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 /* The callers' constants become the loops' bounds, and arrays registers. */
 #define INLINE static inline __attribute__((always_inline))
@@ -77,8 +74,8 @@ INLINE void pixels_tile(int pixels,
     }
     for (int64_t line = 0; line < lines; line++, x += width) {
         for (int64_t kx = 0; kx < kw; kx++, f += vecs * LANES) {
-            vec f0 = *(const vec_at *)f;
-            vec f1 = *(const vec_at *)(f + (vecs - 1) * LANES);
+            vec f0 = VEC(f);
+            vec f1 = VEC(f + (vecs - 1) * LANES);
             const float *at = x + kx;
             FORGET(at);
             UNROLL
@@ -93,8 +90,8 @@ INLINE void pixels_tile(int pixels,
     UNROLL
     for (int p = 0; p < pixels; p++) {
         for (int v = 0; v < vecs; v++) {
-            vec_at *out = (vec_at *)(y + p * d->c_out + v * LANES);
-            *out = add ? (vec)*out + sum[p][v] : sum[p][v];
+            float *out = y + p * d->c_out + v * LANES;
+            VEC_TO(out) = add ? VEC(out) + sum[p][v] : sum[p][v];
         }
     }
 }
@@ -119,8 +116,8 @@ INLINE void taps_tile(int taps,
     }
     for (int64_t oy = 0; oy < rows; oy++, x += over) {
         for (int64_t ox = 0; ox < d->ow; ox++, x += d->c_in, dy += d->c_out) {
-            vec dy0 = *(const vec_at *)dy;
-            vec dy1 = *(const vec_at *)(dy + (vecs - 1) * LANES);
+            vec dy0 = VEC(dy);
+            vec dy1 = VEC(dy + (vecs - 1) * LANES);
             FORGET(x);
             UNROLL
             for (int t = 0; t < taps; t++) {
@@ -134,7 +131,7 @@ INLINE void taps_tile(int taps,
     UNROLL
     for (int t = 0; t < taps; t++) {
         for (int v = 0; v < vecs; v++) {
-            *(vec_at *)(d_f + t * d->c_out + v * LANES) += sum[t][v];
+            VEC_TO(d_f + t * d->c_out + v * LANES) += sum[t][v];
         }
     }
 }

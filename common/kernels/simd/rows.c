@@ -4,6 +4,7 @@
  * in LANES float32 sums side by side, so that every instruction set has the
  * same order of additions, over blocks that are added up in double. */
 #include "kernels/simd.h"
+#include "kernels/simd/vec.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,13 +13,20 @@
 
 enum { LANES = 32, BLOCK = LANES * 64 };
 
+/* In halves: an addition waits for 4 others, not for 31. */
 static double add_lanes(const float lanes[LANES])
 {
-    double sum = 0;
-    for (int i = 0; i < LANES; i++) {
-        sum += (double)lanes[i];
+    double sum[LANES / 2];
+    for (int i = 0; i < LANES / 2; i++) {
+        sum[i] = (double)lanes[i] + (double)lanes[i + LANES / 2];
     }
-    return sum;
+    for (int i = 0; i < LANES / 4; i++) {
+        sum[i] += sum[i + LANES / 4];
+    }
+    for (int i = 0; i < LANES / 8; i++) {
+        sum[i] += sum[i + LANES / 8];
+    }
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 /* The sum of x - off, or of its squares. Both callers say which by a constant,
@@ -104,49 +112,103 @@ static void mean_products(int64_t n,
     *mean_gx = gx_total / (double)n;
 }
 
+static void row_gradient(int64_t n,
+                         const float *x,
+                         const float *stats,
+                         const float *gamma,
+                         const float *dy,
+                         float *dx)
+{
+    float m = stats[0], scale = stats[1];
+    double mean_g, mean_gx;
+    mean_products(n, x, stats, gamma, dy, &mean_g, &mean_gx);
+    float by_x = (float)mean_gx, by = (float)mean_g;
+    K_VECTOR
+    for (int64_t i = 0; i < n; i++) {
+        float hat = (x[i] - m) * scale;
+        dx[i] += scale * ((dy[i] * gamma[i] - by) - hat * by_x);
+    }
+}
+
+/* What rows add to column i .. i + VEC_LANES - 1 of d_gamma and d_beta. */
+static void add_to_weights(int64_t rows,
+                           int64_t n,
+                           const float *x,
+                           const float *stats,
+                           const float *dy,
+                           float *d_gamma,
+                           float *d_beta)
+{
+    vec by_gamma = {0}, by_beta = {0};
+    for (int64_t r = 0; r < rows; r++) {
+        vec g = VEC(dy + r * n);
+        by_gamma += g * ((VEC(x + r * n) - stats[2 * r]) * stats[2 * r + 1]);
+        by_beta += g;
+    }
+    if (d_gamma != NULL) {
+        VEC_TO(d_gamma) += by_gamma;
+    }
+    if (d_beta != NULL) {
+        VEC_TO(d_beta) += by_beta;
+    }
+}
+
+static void weight_gradients(int64_t rows,
+                             int64_t n,
+                             const float *x,
+                             const float *stats,
+                             const float *dy,
+                             float *d_gamma,
+                             float *d_beta)
+{
+    int64_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        add_to_weights(rows, n, x + i, stats, dy + i,
+                       d_gamma != NULL ? d_gamma + i : NULL,
+                       d_beta != NULL ? d_beta + i : NULL);
+    }
+    for (; i < n; i++) {
+        float by_gamma = 0, by_beta = 0;
+        for (int64_t r = 0; r < rows; r++) {
+            float g = dy[r * n + i];
+            by_gamma += g * ((x[r * n + i] - stats[2 * r]) * stats[2 * r + 1]);
+            by_beta += g;
+        }
+        if (d_gamma != NULL) {
+            d_gamma[i] += by_gamma;
+        }
+        if (d_beta != NULL) {
+            d_beta[i] += by_beta;
+        }
+    }
+}
+
+/* Rows that are still in the first-level cache for the weights' gradients. */
+enum { NORM_ROWS = 8 };
+
 void k_layer_norm_backward(int64_t rows,
                            int64_t n,
                            const float *x,
                            const float *stats,
                            const float *gamma,
                            const float *dy,
-                           float *dx)
+                           float *dx,
+                           float *d_gamma,
+                           float *d_beta)
 {
-    for (int64_t r = 0; r < rows; r++, x += n, dy += n, dx += n, stats += 2) {
-        float m = stats[0], scale = stats[1];
-        double mean_g, mean_gx;
-        mean_products(n, x, stats, gamma, dy, &mean_g, &mean_gx);
-        float by_x = (float)mean_gx, by = (float)mean_g;
-        K_VECTOR
-        for (int64_t i = 0; i < n; i++) {
-            float hat = (x[i] - m) * scale;
-            dx[i] += scale * ((dy[i] * gamma[i] - by) - hat * by_x);
+    for (int64_t r0 = 0; r0 < rows; r0 += NORM_ROWS) {
+        int64_t some = rows - r0 < NORM_ROWS ? rows - r0 : NORM_ROWS;
+        for (int64_t r = 0; dx != NULL && r < some; r++) {
+            row_gradient(n, x + r * n, stats + 2 * r, gamma, dy + r * n,
+                         dx + r * n);
         }
-    }
-}
-
-void k_layer_norm_weights(int64_t rows,
-                          int64_t n,
-                          const float *x,
-                          const float *stats,
-                          const float *dy,
-                          float *d_gamma,
-                          float *d_beta)
-{
-    for (int64_t r = 0; r < rows; r++, x += n, dy += n, stats += 2) {
-        float m = stats[0], scale = stats[1];
-        if (d_gamma != NULL) {
-            K_VECTOR
-            for (int64_t i = 0; i < n; i++) {
-                d_gamma[i] += dy[i] * ((x[i] - m) * scale);
-            }
+        if (d_gamma != NULL || d_beta != NULL) {
+            weight_gradients(some, n, x, stats, dy, d_gamma, d_beta);
         }
-        if (d_beta != NULL) {
-            K_VECTOR
-            for (int64_t i = 0; i < n; i++) {
-                d_beta[i] += dy[i];
-            }
-        }
+        x += some * n;
+        dy += some * n;
+        dx = dx != NULL ? dx + some * n : NULL;
+        stats += 2 * some;
     }
 }
 

@@ -64,12 +64,15 @@ START_TEST(layer_norm)
     }
     k_layer_norm(rows, n, x, gamma, beta, 1e-3f, y, stats);
     assert_close("y", total, y, want_y);
-    k_layer_norm_weights(rows, n, x, stats, dy, d_gamma, d_beta);
+    k_layer_norm_backward(rows, n, x, stats, gamma, dy, dx, d_gamma, d_beta);
     assert_close("d_gamma", n, d_gamma, want_gamma);
     assert_close("d_beta", n, d_beta, want_beta);
-    k_layer_norm_weights(rows, n, x, stats, dy, NULL, NULL);
-    k_layer_norm_backward(rows, n, x, stats, gamma, dy, dx);
     assert_close("dx", total, dx, want_dx);
+    float *alone = numbers(n, 7);
+    k_layer_norm_backward(rows, n, x, stats, gamma, dy, NULL, alone, NULL);
+    assert_close("d_gamma alone", n, alone, want_gamma);
+    k_layer_norm_backward(rows, n, x, stats, gamma, dy, NULL, NULL, NULL);
+    free(alone);
     free(x), free(y), free(dy), free(dx), free(gamma), free(beta);
     free(d_gamma), free(d_beta), free(stats);
     free(want_y), free(want_dx), free(want_gamma), free(want_beta);
@@ -125,6 +128,10 @@ static const struct conv2d_dims convs[] = {
     {2, 5, 4, 3, 3, 2, 6, 3, 2, 1, 0, 2, 2},
     {1, 6, 6, 17, 2, 2, 17, 5, 5, 0, 0, 1, 1},
     {1, 1, 1, 1, 1, 1, 4, 1, 1, 0, 0, 1, 1},
+    {2, 5, 7, 83, 3, 3, 83, 5, 7, 1, 1, 1, 1},
+    {2, 6, 7, 35, 3, 2, 35, 3, 4, 0, 0, 2, 2},
+    {1, 2, 3, 16, 5, 5, 16, 2, 3, 2, 2, 1, 1},
+    {1, 9, 8, 64, 2, 3, 64, 3, 3, 0, 1, 3, 3},
 };
 
 /* Each tap in double: y, d_x and d_filter at once. */
@@ -228,7 +235,8 @@ START_TEST(every_set_gives_the_same_bits)
     enum { ROWS = 3, N = 333 };
     float *x = numbers(ROWS * N, 1), *dy = numbers(ROWS * N, 2);
     float *gamma = numbers(N, 3), *beta = numbers(N, 4);
-    static float first[3][ROWS * N], now[3][ROWS * N];
+    static float first[4][ROWS * N], now[4][ROWS * N];
+    const struct conv2d_dims d = {1, 3, 3, 111, 3, 3, 111, 3, 3, 1, 1, 1, 1};
     float stats[2 * ROWS], max;
     int sets = 0;
 
@@ -238,12 +246,14 @@ START_TEST(every_set_gives_the_same_bits)
         }
         memset(now, 0, sizeof now);
         k_layer_norm(ROWS, N, x, gamma, beta, 1e-3f, now[0], stats);
-        k_layer_norm_backward(ROWS, N, x, stats, gamma, dy, now[1]);
+        k_layer_norm_backward(ROWS, N, x, stats, gamma, dy, now[1], now[3],
+                              now[3] + N);
         (void)k_exp_row(ROWS * N, x, now[2], &max);
+        k_depthwise_backward(&d, x, dy, x, now[1], now[3]);
         if (sets++ == 0) {
             memcpy(first, now, sizeof now);
         }
-        for (int i = 0; i < 3 * ROWS * N; i++) {
+        for (int i = 0; i < 4 * ROWS * N; i++) {
             float a = first[i / (ROWS * N)][i % (ROWS * N)];
             float b = now[i / (ROWS * N)][i % (ROWS * N)];
 
