@@ -217,7 +217,9 @@ CREW_API struct crew_dataset *crew_dataset_idx(const char *images_path,
                                                const char *feature,
                                                int64_t rows,
                                                int64_t cols);
-/* A component of an element: a feature, or the label. */
+/* A component of an element: a feature, or the label. Of shape (-1) it is a
+ * list of int64 or float32 of any length: a feature for the lookups that
+ * combine. Lists come from records, CSV files and maps. */
 struct crew_column {
     const char *name;
     enum crew_dtype dtype;   /* float32, int32 or int64 */
@@ -244,13 +246,16 @@ CREW_API struct crew_dataset *crew_dataset_npy(
  * default; NAN: it is required. Of CREW_STRING the component is an int64: the
  * bucket of the word's hash (Fingerprint64, as TensorFlow's
  * to_hash_bucket_fast) or its place in the vocabulary; -1: an empty field, a
- * word that is not in it. Errors when read: NOT_FOUND (66), DATA_LOSS (65) with
+ * word that is not in it. With a list_delimiter, such as ' ', the field holds
+ * any number of them and the component is a list, as of tf.strings.split.
+ * Errors when read: NOT_FOUND (66), DATA_LOSS (65) with
  * file, line and field. */
 struct crew_csv_column {
     CREW_NULLABLE const char *name;
     enum crew_dtype dtype;
     double default_value;
     bool is_label;
+    char list_delimiter; /* 0: one value; nothing between two: left out */
     int64_t hash_buckets;
     CREW_NULLABLE const char *const *vocabulary;
     int64_t vocabulary_size;
@@ -266,10 +271,11 @@ CREW_API struct crew_dataset *crew_dataset_csv(
     struct crew_csv);
 
 /* A feature of tf.Examples: a FixedLenFeature of that shape, required unless it
- * has a default; with var_len a VarLenFeature, of which the first shape.dim[0]
- * values are kept. Strings become int64 on the way: a bucket of their hash
- * (tf.strings.to_hash_bucket_fast) or their place in a vocabulary, -1 for a
- * word that is not in it. */
+ * has a default; with var_len a VarLenFeature: of shape (-1) a list of any
+ * length, all the values there are, for the lookups that combine; of shape (n)
+ * the first n values, filled up. Strings become int64 on the way: a bucket of
+ * their hash (tf.strings.to_hash_bucket_fast) or their place in a vocabulary,
+ * -1 for a word that is not in it. */
 struct crew_record_feature {
     const char *name;
     enum crew_dtype
@@ -278,7 +284,7 @@ struct crew_record_feature {
     bool is_label;
     bool has_default;
     double default_value; /* of each value that is missing; var_len: what fills
-                             up, without has_default 0, of ids -1 */
+                             up, without has_default 0, of words -1 */
     bool var_len;
     int64_t hash_buckets;
     CREW_NULLABLE const char *const *vocabulary;
@@ -305,6 +311,16 @@ CREW_API struct crew_dataset *crew_dataset_tfrecord(
     int n);
 
 /* ------------------------------------------------------ input: combinators */
+
+/* A list, as a function of a map gets and makes it: in[k] is a const struct
+ * crew_list *, out[k] an empty one to add to. */
+struct crew_list;
+CREW_API int64_t crew_list_size(const struct crew_list *);
+/* int64_t or float; NULL when there are none. Valid until the function
+ * returns. */
+CREW_API const void *crew_list_values(const struct crew_list *);
+CREW_API void crew_list_add_int(struct crew_list *, int64_t value);
+CREW_API void crew_list_add_float(struct crew_list *, float value);
 
 /* Each element through a function: in[k] are the source's components, out[k] is
  * where those of `columns` go. Not 0: an error, said in err. Called on the
@@ -434,7 +450,8 @@ enum crew_padding { CREW_VALID = 0, CREW_SAME };
 /* The graph's first error, or CREW_OK. Call it last in a model function. */
 CREW_API int crew_graph_status(const struct crew_graph *, struct crew_err *err);
 
-/* The input named `key`: float32 or int32 with the batch in front. An unknown
+/* The input named `key`: float32, int32 or int64 with the batch in front, or
+ * ragged, a list of any length a row. An unknown
  * key poisons the graph with the names there are. */
 CREW_API struct crew_node *crew_feature(const struct crew_features *,
                                         const char *key);
@@ -770,9 +787,16 @@ CREW_API struct crew_node *crew_gather(struct crew_graph *,
 CREW_API struct crew_node *crew_embedding_lookup(struct crew_graph *,
                                                  struct crew_node *params,
                                                  struct crew_node *ids);
+/* tf.clip_by_norm(x, max_norm, axes=[-1]): rows of x (..., n) that are longer
+ * are scaled to max_norm. What tf.nn.embedding_lookup(..., max_norm=) does to
+ * the rows it has taken. */
+CREW_API struct crew_node *crew_clip_rows_by_norm(struct crew_graph *,
+                                                  struct crew_node *x,
+                                                  double max_norm);
 /* tf.nn.embedding_lookup_sparse: for each row of the batch the rows `ids` of
- * params (v, w) combined into one: (b, w). ids: integers (b) or
- * (b, k). A row without ids gives zeros. */
+ * params (v, w) combined into one: (b, w). ids: lists of any length, or
+ * integers (b) or (b, k); weights in the same form. A row without ids gives
+ * zeros. */
 enum crew_combiner {
     CREW_COMBINE_MEAN = 0, /* divided by the sum of the weights */
     CREW_COMBINE_SUM,
@@ -780,6 +804,8 @@ enum crew_combiner {
 };
 struct crew_embedding {
     enum crew_combiner combiner;
+    float max_norm; /* longer rows are clipped to it as they are looked up; the
+                       table stays as it is. 0: none */
     CREW_NULLABLE struct crew_node *weights; /* one an id; NULL: 1 */
 };
 CREW_API struct crew_node *crew_embedding_lookup_sparse(

@@ -22,7 +22,7 @@
 /* "<tf.Tensor 'x:0' shape=(None, 784) dtype=float32>" */
 static void add_tensor_text(struct strbuf *out, const struct crew_node *n)
 {
-    const struct crew_shape *shape = node_shape(n);
+    const struct crew_shape served = node_served_shape(n), *shape = &served;
 
     strbuf_addf(out, "<tf.Tensor '%s:0' shape=(", node_name(n));
     for (int i = 0; i < shape->rank; i++) {
@@ -115,7 +115,7 @@ static struct export_info node_info(struct graphdef *g,
 {
     return (struct export_info){
         key, tensor_name(g, graphdef_resolve(g, node_name(n))), node_dtype(n),
-        *node_shape(n)};
+        node_served_shape(n)};
 }
 
 static void resolve_inputs(struct maker *m,

@@ -176,7 +176,8 @@ static const char *output(char out[64], int k)
     return out;
 }
 
-/* A sparse feature as (b, n), filled up. */
+/* A sparse feature as (b, n), filled up; lists of any length up to the longest,
+ * ids with -1. */
 static void make_dense(struct graphdef *g,
                        const struct parsing *p,
                        const struct parsed *x,
@@ -185,12 +186,18 @@ static void make_dense(struct graphdef *g,
     const struct crew_shape *shape = node_shape(x->f->node);
     struct crew_shape scalar = crew_scalar_shape();
     char dims[EXPORT_NAME_SIZE], fill[EXPORT_NAME_SIZE], from[64];
-    const int64_t nothing = 0; /* of any dtype */
+    bool ragged = node_is_ragged(x->f->node);
     enum crew_dtype dtype = x->f->wire;
+    /* 0 is of any dtype. */
+    const int64_t nothing = ragged && dtype == CREW_INT64 ? -1 : 0;
 
-    export_batch_shape(g, export_below(dims, name, "output_shape"),
-                       output(from, 2 * p->n_sparse + x->place),
-                       CREW_INVALID_DTYPE, &shape->dim[1], 1);
+    if (!ragged) {
+        export_batch_shape(g, export_below(dims, name, "output_shape"),
+                           output(from, 2 * p->n_sparse + x->place),
+                           CREW_INVALID_DTYPE, &shape->dim[1], 1);
+    } else {
+        (void)output(dims, 2 * p->n_sparse + x->place);
+    }
     graphdef_const_copy(
         g, export_below(fill, name, "default_value"), dtype, &scalar,
         x->f->default_value != NULL ? x->f->default_value : &nothing,
@@ -321,8 +328,14 @@ static int check_feature(const struct export_feature *f, struct crew_err *err)
         wrong =
             "uint8 is a string of exactly as many bytes as the feature "
             "has: it has no default_value and no var_len";
-    } else if (used && f->var_len && node_shape(f->node)->rank != 2) {
+    } else if (used && f->var_len && node_served_shape(f->node).rank != 2) {
         wrong = "with var_len the feature must be a vector";
+    } else if (used && node_is_ragged(f->node) &&
+               (f->wire == CREW_UINT8 || f->scale != 0 ||
+                f->default_value != NULL || f->wire != node_dtype(f->node))) {
+        wrong =
+            "it is a list of any length, which is taken as it is: no dtype, "
+            "scale or default_value";
     } else if (used && f->scale != 0 && node_dtype(f->node) != CREW_FLOAT) {
         wrong = "scale is for features that are float32 in the model";
     } else {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/dataset_list.h"
 #include "io/example.h"
 #include "io/tfrecord.h"
 #include "io/varint.h"
@@ -48,7 +49,7 @@ static void put_message(struct strbuf *out,
 
 /* ---------------------------------------------------------------- examples */
 
-/* Values of one row of a feature. */
+/* Values of one row of a feature that is not ragged. */
 static int64_t row_count(const struct export_feature *f)
 {
     const struct crew_shape *shape = node_shape(f->node);
@@ -99,12 +100,16 @@ static void add_feature(struct example_writer *w,
                         const void *data,
                         int64_t row)
 {
-    size_t n = (size_t)row_count(f);
-    int64_t first = row * (int64_t)n;
+    const struct dataset_lists *lists = node_is_ragged(f->node) ? data : NULL;
+    size_t n = lists != NULL
+                   ? (size_t)(lists->splits[row + 1] - lists->splits[row])
+                   : (size_t)row_count(f);
+    int64_t first = lists != NULL ? lists->splits[row] : row * (int64_t)n;
     float *floats = xcalloc(n + 1, sizeof *floats);
     int64_t *ints = xcalloc(n + 1, sizeof *ints);
     char *bytes = xcalloc(n + 1, 1);
 
+    data = lists != NULL ? lists->all.values : data;
     for (size_t k = 0; k < n; k++) {
         if (f->wire == CREW_FLOAT) {
             floats[k] = (float)value_at(f, data, first + (int64_t)k);
@@ -174,6 +179,43 @@ static void put_tensor_head(struct strbuf *out,
     strbuf_release(&shape);
 }
 
+/* Lists as (rows, longest), filled up as what is served wants it. */
+static void put_lists(struct strbuf *out,
+                      const struct export_feature *f,
+                      const struct dataset_lists *lists,
+                      int64_t rows)
+{
+    enum crew_dtype dtype = node_dtype(f->node);
+    size_t size = dtype_size(dtype);
+    const int64_t no_id = -1;
+    struct crew_shape shape = crew_shape2(-1, 0);
+    struct strbuf content;
+
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t n = lists->splits[i + 1] - lists->splits[i];
+
+        shape.dim[1] = n > shape.dim[1] ? n : shape.dim[1];
+    }
+    strbuf_init(&content);
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t begin = lists->splits[i], n = lists->splits[i + 1] - begin;
+
+        strbuf_add(&content,
+                   (const char *)lists->all.values + (size_t)begin * size,
+                   (size_t)n * size);
+        for (; n < shape.dim[1]; n++) {
+            const float nothing = 0.0f;
+
+            strbuf_add(&content,
+                       dtype == CREW_FLOAT ? (const void *)&nothing : &no_id,
+                       size);
+        }
+    }
+    put_tensor_head(out, dtype, &shape, rows);
+    put_bytes(out, 4, content.data, content.len);
+    strbuf_release(&content);
+}
+
 /* The values as tensor_content=4. */
 static void put_tensor(struct strbuf *out,
                        const struct export_feature *f,
@@ -181,8 +223,13 @@ static void put_tensor(struct strbuf *out,
                        int64_t rows)
 {
     enum crew_dtype dtype = node_dtype(f->node);
-    int64_t n = rows * row_count(f);
+    int64_t n;
 
+    if (node_is_ragged(f->node)) {
+        put_lists(out, f, data, rows);
+        return;
+    }
+    n = rows * row_count(f);
     put_tensor_head(out, dtype, node_shape(f->node), rows);
     put_bytes(out, 4, data, (size_t)n * dtype_size(dtype));
 }

@@ -12,8 +12,9 @@
 #define EXPORT_WARMUP_FILE "tf_serving_warmup_requests"
 
 /* One request for each signature that can be served: `rows` examples. data[i]
- * are the values of features[i] in the dtype of its node, row by row; of a
- * feature without a node nothing is read. Appends to `out`. */
+ * are the values of features[i] in the dtype of its node, row by row, or a
+ * struct dataset_lists of a ragged one; of a feature without a node nothing is
+ * read. Appends to `out`. */
 void export_warmup(const struct export_request *,
                    const char *model_name,
                    const void *const *data,

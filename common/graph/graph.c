@@ -331,6 +331,16 @@ const struct crew_graph *node_graph(const struct crew_node *n)
     return n->graph;
 }
 
+bool node_is_ragged(const struct crew_node *n)
+{
+    return n->ragged;
+}
+
+struct crew_shape node_served_shape(const struct crew_node *n)
+{
+    return n->ragged ? crew_shape2(-1, -1) : n->shape;
+}
+
 struct crew_node *graph_input_ragged(struct crew_graph *g,
                                      const char *name,
                                      enum crew_dtype dtype)
@@ -487,6 +497,11 @@ void crew_assign_moving_average(struct crew_graph *g,
 void graph_use_rows(struct crew_graph *g)
 {
     g->rows = true;
+}
+
+void graph_keep_dense(struct crew_graph *g, int var)
+{
+    g->vars[var].dense = true;
 }
 
 int graph_num_vars(const struct crew_graph *g)

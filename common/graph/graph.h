@@ -41,6 +41,8 @@ void features_free(CREW_NULLABLE struct crew_features *);
 
 /* Plans made from now on give gradients of rows: plan_grad_rows(). */
 void graph_use_rows(struct crew_graph *);
+/* But not of this variable. */
+void graph_keep_dense(struct crew_graph *, int var);
 
 /* "outer/inner/" or "": what crew_scope_push has opened. */
 const char *graph_scope(const struct crew_graph *);
@@ -57,6 +59,7 @@ struct graph_var {
     bool fixed;
     CREW_NULLABLE struct crew_node *source;
     float rest;
+    bool dense; /* graph_keep_dense */
 };
 int graph_num_vars(const struct crew_graph *);
 const struct graph_var *graph_var(const struct crew_graph *, int i);
@@ -78,5 +81,9 @@ const struct crew_graph *node_graph(const struct crew_node *);
 const char *node_name(const struct crew_node *);
 enum crew_dtype node_dtype(const struct crew_node *);
 const struct crew_shape *node_shape(const struct crew_node *); /* -1: batch */
+bool node_is_ragged(const struct crew_node *);
+/* What an exported graph has in its place: ragged lists are served as (batch,
+ * longest), filled up, ids with -1. */
+struct crew_shape node_served_shape(const struct crew_node *);
 
 #endif

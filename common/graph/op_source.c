@@ -12,12 +12,11 @@ static void infer_nothing(struct crew_node *n)
 
 static void emit_placeholder(const struct crew_node *n, struct graphdef *g)
 {
-    /* Ragged lists are served filled up, ids with -1. */
-    struct crew_shape padded = crew_shape2(-1, -1);
+    struct crew_shape shape = node_served_shape(n);
 
     graphdef_node(g, n->name, "Placeholder");
     graphdef_attr_type(g, "dtype", n->dtype);
-    graphdef_attr_shape(g, "shape", n->ragged ? &padded : &n->shape);
+    graphdef_attr_shape(g, "shape", &shape);
 }
 
 const struct op_def op_placeholder = {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/dataset_list.h"
 #include "io/tfrecord_source.h"
 #include "io/word_ids.h"
 
@@ -27,6 +28,7 @@ struct column {
     enum crew_dtype dtype;
     double default_value;
     struct word_ids ids; /* of a string */
+    char list_delimiter; /* 0: one value */
 };
 
 struct csv {
@@ -195,10 +197,72 @@ static bool parse(const char *field,
              (*integer >= INT32_MIN && *integer <= INT32_MAX)));
 }
 
+static int not_valid(const struct csv *d,
+                     const struct column *c,
+                     const char *text,
+                     struct crew_err *err)
+{
+    return crew_err_exit(
+        err, CREW_DATA_LOSS, 65,
+        "%s:%" PRId64 ": field '%s' is \"%.40s\", not a valid %s", d->path,
+        d->line_number, c->name, text, dtype_name(c->dtype));
+}
+
+/* One of a list, which is not empty. */
+static int add_piece(const struct csv *d,
+                     const struct column *c,
+                     const char *piece,
+                     size_t n,
+                     struct crew_list *out,
+                     struct crew_err *err)
+{
+    long long integer = 0;
+    double value = 0;
+    void *to;
+
+    if (c->dtype == CREW_STRING) {
+        integer = word_ids_of(&c->ids, piece, n);
+    } else if (!parse(piece, c->dtype, &value, &integer)) {
+        return not_valid(d, c, piece, err);
+    }
+    to = dataset_list_extend(out, 1, err);
+    if (to == NULL) {
+        return err->code;
+    }
+    if (c->dtype == CREW_FLOAT) {
+        *(float *)to = (float)value;
+    } else {
+        *(int64_t *)to = integer;
+    }
+    return CREW_OK;
+}
+
+/* The pieces of a field, each ended where it lies. */
+static int store_list(const struct csv *d,
+                      const struct column *c,
+                      char *field,
+                      struct crew_list *out,
+                      struct crew_err *err)
+{
+    dataset_list_begin(out, c->dtype == CREW_FLOAT ? CREW_FLOAT : CREW_INT64);
+    while (*field != '\0') {
+        char *end = strchr(field, c->list_delimiter);
+        size_t n = end != NULL ? (size_t)(end - field) : strlen(field);
+        bool last = end == NULL;
+
+        field[n] = '\0';
+        if (n > 0 && add_piece(d, c, field, n, out, err) != CREW_OK) {
+            return err->code;
+        }
+        field += last ? n : n + 1;
+    }
+    return CREW_OK;
+}
+
 /* A field of column `c`, to `out`. */
 static int store(const struct csv *d,
                  const struct column *c,
-                 const char *field,
+                 char *field,
                  size_t n,
                  void *out,
                  struct crew_err *err)
@@ -206,6 +270,9 @@ static int store(const struct csv *d,
     double value = c->default_value;
     long long integer = isnan(value) ? 0 : (long long)value;
 
+    if (c->list_delimiter != '\0') {
+        return store_list(d, c, field, out, err);
+    }
     if (c->dtype == CREW_STRING) {
         *(int64_t *)out = n > 0 ? word_ids_of(&c->ids, field, n) : -1;
         return CREW_OK;
@@ -218,12 +285,7 @@ static int store(const struct csv *d,
                              d->path, d->line_number, c->name);
     }
     if (n > 0 && !parse(field, c->dtype, &value, &integer)) {
-        return crew_err_exit(err, CREW_DATA_LOSS, 65,
-                             "%s:%" PRId64
-                             ": field '%s' is \"%.40s\", not a "
-                             "valid %s",
-                             d->path, d->line_number, c->name, field,
-                             dtype_name(c->dtype));
+        return not_valid(d, c, field, err);
     }
     if (c->dtype == CREW_FLOAT) {
         *(float *)out = (float)value;
@@ -251,7 +313,7 @@ static int split(struct csv *d, void *const *out, struct crew_err *err)
     int k = 0;
 
     for (int i = 0; i < d->n; i++) {
-        const char *field;
+        char *field;
         size_t n;
 
         if (at == NULL) {
@@ -330,6 +392,10 @@ static void add_column(struct csv *d, int i, const struct crew_csv_column *from)
     if (from->dtype != CREW_FLOAT && from->dtype != CREW_INT32 &&
         from->dtype != CREW_INT64 && !word) {
         wrong = "float32, int32, int64 and strings are read";
+    } else if (from->list_delimiter != '\0' && from->dtype == CREW_INT32) {
+        wrong = "a list is of float32, int64 or strings";
+    } else if (from->list_delimiter != '\0' && from->is_label) {
+        wrong = "a label is no list";
     }
     if (wrong != NULL) {
         (void)crew_err_exit(&d->base.broken, CREW_INVALID_ARGUMENT, 64,
@@ -340,10 +406,13 @@ static void add_column(struct csv *d, int i, const struct crew_csv_column *from)
     c->name = xstrdup(from->name);
     c->dtype = from->dtype;
     c->default_value = from->default_value;
+    c->list_delimiter = from->list_delimiter;
     word_ids_make(&c->ids, from->hash_buckets, from->vocabulary,
                   from->vocabulary_size);
-    dataset_add_component(&d->base, c->name, word ? CREW_INT64 : c->dtype,
-                          crew_scalar_shape(), from->is_label);
+    dataset_add_component(
+        &d->base, c->name, word ? CREW_INT64 : c->dtype,
+        c->list_delimiter != '\0' ? crew_shape1(-1) : crew_scalar_shape(),
+        from->is_label);
 }
 
 struct crew_dataset *dataset_csv(struct crew_env *env,

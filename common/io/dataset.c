@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/dataset_list.h"
 
 #include "base/banned.h"
 
@@ -55,6 +56,15 @@ void dataset_add_component(struct crew_dataset *d,
     c->dtype = dtype;
     c->shape = shape;
     c->is_label = is_label;
+    c->ragged = shape.rank == 1 && shape.dim[0] < 0;
+    if (c->ragged &&
+        (is_label || (dtype != CREW_INT64 && dtype != CREW_FLOAT))) {
+        crew_err_exit(&d->broken, CREW_INVALID_ARGUMENT, 64,
+                      "dataset: \"%s\" has the shape (-1), a list of any "
+                      "length, which is %s. Fix: another shape",
+                      name,
+                      is_label ? "not for labels" : "for int64 and float32");
+    }
 }
 
 size_t dataset_element_bytes(const struct dataset_spec *spec, int k)
@@ -62,6 +72,9 @@ size_t dataset_element_bytes(const struct dataset_spec *spec, int k)
     const struct dataset_component *c = &spec->component[k];
     size_t n = dtype_size(c->dtype);
 
+    if (c->ragged) {
+        return sizeof(struct crew_list);
+    }
     for (int i = 0; i < c->shape.rank; i++) {
         n *= c->shape.dim[i] < 0 ? 1 : (size_t)c->shape.dim[i];
     }
@@ -410,8 +423,36 @@ void dataset_shard_by_default(struct crew_dataset *d,
 struct batch {
     struct crew_dataset base;
     bool drop_remainder;
-    size_t bytes[DATASET_MAX_COMPONENTS]; /* of one element */
+    size_t bytes[DATASET_MAX_COMPONENTS];         /* of one element */
+    struct crew_list one[DATASET_MAX_COMPONENTS]; /* of the next row */
 };
+
+/* Where the source writes row n: lists into `one`. */
+static void row_places(struct batch *d,
+                       void *const *out,
+                       int64_t n,
+                       void **place)
+{
+    for (int k = 0; k < d->base.spec.n; k++) {
+        place[k] = d->base.spec.component[k].ragged
+                       ? (void *)&d->one[k]
+                       : (char *)out[k] + (size_t)n * d->bytes[k];
+    }
+}
+
+static int take_lists(const struct batch *d,
+                      void *const *out,
+                      int64_t n,
+                      struct crew_err *err)
+{
+    for (int k = 0; k < d->base.spec.n; k++) {
+        if (d->base.spec.component[k].ragged &&
+            dataset_lists_add(out[k], n, &d->one[k], err) != CREW_OK) {
+            return err->code;
+        }
+    }
+    return CREW_OK;
+}
 
 static int batch_next(struct crew_dataset *base,
                       void *const *out,
@@ -426,10 +467,9 @@ static int batch_next(struct crew_dataset *base,
         void *place[DATASET_MAX_COMPONENTS];
         int64_t one;
 
-        for (int k = 0; k < base->spec.n; k++) {
-            place[k] = (char *)out[k] + (size_t)n * d->bytes[k];
-        }
-        if (source_next(base, place, &one, &end) != CREW_OK) {
+        row_places(d, out, n, place);
+        if (source_next(base, place, &one, &end) != CREW_OK ||
+            take_lists(d, out, n, &end) != CREW_OK) {
             break;
         }
         n++;
@@ -457,19 +497,28 @@ static int batch_pass(struct crew_dataset *base,
                       int64_t *passed,
                       struct crew_err *err)
 {
-    const struct batch *d = (const struct batch *)base;
+    struct batch *d = (struct batch *)base;
     int64_t size = base->spec.max_batch, got;
+    void *place[DATASET_MAX_COMPONENTS];
 
-    if (dataset_pass(base->source, scratch, n * size, &got, err) != CREW_OK) {
+    row_places(d, scratch, 0, place);
+    if (dataset_pass(base->source, place, n * size, &got, err) != CREW_OK) {
         return err->code;
     }
     *passed = got / size + (got % size > 0 && !d->drop_remainder ? 1 : 0);
     return CREW_OK;
 }
 
+static void batch_free(struct crew_dataset *base)
+{
+    dataset_release_lists(((struct batch *)base)->one, base->spec.n,
+                          sizeof(struct crew_list));
+}
+
 static const struct dataset_ops batch_ops = {.next = batch_next,
                                              .rewind = batch_rewind,
-                                             .pass = batch_pass};
+                                             .pass = batch_pass,
+                                             .free = batch_free};
 
 struct crew_dataset *crew_dataset_batch(struct crew_dataset *source,
                                         int64_t size,

@@ -19,6 +19,8 @@ struct dataset_component {
     enum crew_dtype dtype;
     struct crew_shape shape; /* of one element; batched: -1 in front */
     bool is_label;
+    bool ragged; /* a list of any length an element, int64 or float32: see
+                    io/dataset_list.h; its shape is (-1) */
 };
 struct dataset_spec {
     int n;
@@ -29,8 +31,9 @@ struct dataset_spec {
 
 struct dataset_ops {
     /* Copy the next element's components to out[k] (as many bytes as the spec
-     * says; a batch: up to max_batch rows); *rows gets the batch's rows (1 when
-     * not batched). OUT_OF_RANGE at the end. */
+     * says; a batch: up to max_batch rows; of lists a struct crew_list, a batch
+     * of them: a struct dataset_lists); *rows gets the batch's rows (1 when not
+     * batched). OUT_OF_RANGE at the end. */
     int (*next)(struct crew_dataset *,
                 void *const *out,
                 int64_t *rows,
@@ -76,8 +79,9 @@ struct crew_dataset {
 void *dataset_new(size_t size,
                   const struct dataset_ops *,
                   CREW_NULLABLE struct crew_dataset *source);
-/* Sources: one more component of the element. A name that is too long, or one
- * component too many, breaks the dataset. */
+/* Sources: one more component of the element; of shape (-1) a list of any
+ * length. A name that is too long, one component too many, or lists that cannot
+ * be, break the dataset. */
 void dataset_add_component(struct crew_dataset *,
                            const char *name,
                            enum crew_dtype,
@@ -145,7 +149,8 @@ struct crew_dataset *dataset_tfrecord(struct crew_env *,
 struct dataset_reader;
 struct dataset_batch {
     int64_t rows;
-    void *data[DATASET_MAX_COMPONENTS]; /* 64-byte aligned, max_batch rows */
+    /* 64-byte aligned, max_batch rows; of lists a struct dataset_lists. */
+    void *data[DATASET_MAX_COMPONENTS];
 };
 /* dataset must be batched (INVALID_ARGUMENT). Owner: the reader takes it.
  * depth 0: no thread, read in the caller's; otherwise a crew_dataset_prefetch

@@ -394,6 +394,15 @@ static bool add_column(struct arrays *d, const struct crew_column *c)
                      c->name, dtype_name(c->dtype));
         return false;
     }
+    if (c->shape.rank == 1 && c->shape.dim[0] < 0) {
+        crew_err_exit(&d->head.base.broken, CREW_INVALID_ARGUMENT, 64,
+                      "dataset: '%s' has the shape (-1), but the rows of an "
+                      "array have one length. Fix: lists come from "
+                      "crew_dataset_tfrecord, crew_dataset_csv or "
+                      "crew_dataset_map",
+                      c->name);
+        return false;
+    }
     dataset_add_component(&d->head.base, c->name, c->dtype, c->shape,
                           c->is_label);
     if (d->head.base.spec.n == k) {

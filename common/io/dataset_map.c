@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "io/dataset_list.h"
 
 #include "base/banned.h"
 
@@ -31,6 +32,32 @@ static int map_allocate(struct map *d, struct crew_err *err)
     return CREW_OK;
 }
 
+static void begin_lists(const struct map *d, void *const *out)
+{
+    for (int k = 0; k < d->base.spec.n; k++) {
+        if (d->base.spec.component[k].ragged) {
+            dataset_list_begin(out[k], d->base.spec.component[k].dtype);
+        }
+    }
+}
+
+/* What went wrong while the function added to a list. */
+static int check_lists(const struct map *d,
+                       void *const *out,
+                       struct crew_err *err)
+{
+    for (int k = 0; k < d->base.spec.n; k++) {
+        const struct crew_list *l = out[k];
+
+        if (d->base.spec.component[k].ragged && l->err.code != CREW_OK) {
+            *err = l->err;
+            return crew_err_wrap(err, "crew_dataset_map: \"%s\"",
+                                 d->base.spec.component[k].name);
+        }
+    }
+    return CREW_OK;
+}
+
 static int map_next(struct crew_dataset *base,
                     void *const *out,
                     int64_t *rows,
@@ -51,12 +78,13 @@ static int map_next(struct crew_dataset *base,
     for (int k = 0; k < base->source->spec.n; k++) {
         in[k] = d->element[k];
     }
+    begin_lists(d, out);
     if (d->fn(d->self, in, out, err) != 0 && err->code == CREW_OK) {
         crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                       "crew_dataset_map: the function failed without saying "
                       "why. Fix: crew_err_set() before it returns");
     }
-    return err->code;
+    return err->code == CREW_OK ? check_lists(d, out, err) : err->code;
 }
 
 static int map_rewind(struct crew_dataset *base, struct crew_err *err)
@@ -66,8 +94,13 @@ static int map_rewind(struct crew_dataset *base, struct crew_err *err)
 
 static void map_free(struct crew_dataset *base)
 {
+    struct map *d = (struct map *)base;
+
     for (int k = 0; k < DATASET_MAX_COMPONENTS; k++) {
-        free(((struct map *)base)->element[k]);
+        if (d->element[k] != NULL && base->source->spec.component[k].ragged) {
+            dataset_list_release(d->element[k]);
+        }
+        free(d->element[k]);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/dataset_list.h"
 
 #include "base/banned.h"
 
@@ -106,20 +107,47 @@ static void *run(void *arg)
     return NULL;
 }
 
+static int allocate_component(const struct dataset_spec *spec,
+                              int k,
+                              void **out,
+                              struct crew_err *err)
+{
+    if (spec->component[k].ragged) {
+        return dataset_lists_new(spec->max_batch, out, err);
+    }
+    return mem_try((size_t)spec->max_batch, dataset_element_bytes(spec, k),
+                   spec->component[k].name, out, err);
+}
+
 static int allocate(struct dataset_reader *r, struct crew_err *err)
 {
     const struct dataset_spec *spec = &r->dataset->spec;
 
     for (int s = 0; s < r->num_slots; s++) {
         for (int k = 0; k < spec->n; k++) {
-            if (mem_try((size_t)spec->max_batch, dataset_element_bytes(spec, k),
-                        spec->component[k].name, &r->slots[s].batch.data[k],
-                        err) != CREW_OK) {
+            if (allocate_component(spec, k, &r->slots[s].batch.data[k], err) !=
+                CREW_OK) {
                 return err->code;
             }
         }
     }
     return CREW_OK;
+}
+
+static void free_slots(struct dataset_reader *r)
+{
+    const struct dataset_spec *spec = &r->dataset->spec;
+
+    for (int s = 0; s < r->num_slots; s++) {
+        for (int k = 0; k < spec->n; k++) {
+            if (spec->component[k].ragged) {
+                dataset_lists_free(r->slots[s].batch.data[k]);
+            } else {
+                free(r->slots[s].batch.data[k]);
+            }
+        }
+    }
+    free(r->slots);
 }
 
 int dataset_reader_open(struct crew_dataset *dataset,
@@ -238,12 +266,7 @@ void dataset_reader_close(struct dataset_reader *r)
         (void)pthread_mutex_unlock(&r->lock);
         (void)pthread_join(r->thread, NULL);
     }
-    for (int s = 0; s < r->num_slots; s++) {
-        for (int k = 0; k < DATASET_MAX_COMPONENTS; k++) {
-            free(r->slots[s].batch.data[k]);
-        }
-    }
-    free(r->slots);
+    free_slots(r);
     (void)pthread_mutex_destroy(&r->lock);
     (void)pthread_cond_destroy(&r->changed);
     dataset_free(r->dataset);

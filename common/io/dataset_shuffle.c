@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "io/dataset_list.h"
 
 #include "base/banned.h"
 
@@ -126,7 +127,11 @@ static void give(struct shuffle *d, int64_t slot, void *const *out)
     }
     element_slot(d, slot, from);
     for (int k = 0; k < d->base.spec.n; k++) {
-        dataset_copy_value(out[k], from[k], d->bytes[k]);
+        if (d->base.spec.component[k].ragged) {
+            dataset_list_swap(out[k], from[k]);
+        } else {
+            dataset_copy_value(out[k], from[k], d->bytes[k]);
+        }
     }
 }
 
@@ -134,6 +139,7 @@ static void give(struct shuffle *d, int64_t slot, void *const *out)
 static void shrink(struct shuffle *d, int64_t slot)
 {
     int64_t last = --d->used;
+    void *to[DATASET_MAX_COMPONENTS];
 
     if (last == slot) {
         return;
@@ -142,8 +148,8 @@ static void shrink(struct shuffle *d, int64_t slot)
         d->places[slot] = d->places[last];
         return;
     }
-    memcpy(d->elements + (size_t)slot * d->stride,
-           d->elements + (size_t)last * d->stride, d->stride);
+    element_slot(d, slot, to);
+    give(d, last, to);
 }
 
 /* A random element of the buffer, and another in its place. out NULL: it is
@@ -213,6 +219,12 @@ static void shuffle_free(struct crew_dataset *base)
 {
     struct shuffle *d = (struct shuffle *)base;
 
+    for (int k = 0; d->elements != NULL && k < base->spec.n; k++) {
+        if (base->spec.component[k].ragged) {
+            dataset_release_lists(d->elements + d->offset[k], d->capacity,
+                                  d->stride);
+        }
+    }
     free(d->places);
     free(d->elements);
 }

@@ -237,9 +237,8 @@ static int tfrecords_next(struct crew_dataset *base,
     if (d->at == d->num_block && next_block(d, err) != CREW_OK) {
         return err->code;
     }
-    record_features_give(d->features, d->at++, out);
     *rows = 1;
-    return CREW_OK;
+    return record_features_give(d->features, d->at++, out, err);
 }
 
 /* Records are read and their CRCs checked, but not parsed. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/dataset_list.h"
 #include "io/word_ids.h"
 
 #include "base/banned.h"
@@ -22,7 +23,9 @@ struct feature {
     struct word_ids ids; /* of a string */
     /* This block: rows of `bytes` each; the column's own or `made`. */
     const void *rows;
-    void *made; /* (block, bytes); NULL: the column is used as it is */
+    void *made;  /* (block, bytes); NULL: the column is used as it is */
+    bool ragged; /* a list of any length: taken from the column when given */
+    const struct parse_column *column;
 };
 
 struct record_features {
@@ -63,7 +66,13 @@ static int check(const struct crew_record_feature *f, struct crew_err *err)
     if (f->var_len && f->shape.rank != 1) {
         return refuse(f,
                       "var_len wants a shape of one dimension: the most values "
-                      "to keep",
+                      "to keep, or -1: all, in lists of any length",
+                      err);
+    }
+    if (f->var_len && f->shape.dim[0] < 0 && f->has_default) {
+        return refuse(f,
+                      "a list of any length is not filled up. Fix: no default, "
+                      "or a shape",
                       err);
     }
     if (f->has_default && f->dtype == CREW_STRING && !f->var_len) {
@@ -81,10 +90,11 @@ static int make_feature(const struct crew_record_feature *from,
                         struct crew_err *err)
 {
     bool ids = from->dtype == CREW_STRING;
+    bool ragged = from->var_len && from->shape.dim[0] < 0;
     void *made = NULL;
 
     if (check(from, err) != CREW_OK ||
-        shape_count(&from->shape, &f->count, err) != CREW_OK) {
+        (!ragged && shape_count(&from->shape, &f->count, err) != CREW_OK)) {
         return err->code;
     }
     f->name = xstrdup(from->name);
@@ -97,7 +107,8 @@ static int make_feature(const struct crew_record_feature *from,
     f->bytes = (size_t)f->count * dtype_size(f->element);
     word_ids_make(&f->ids, from->hash_buckets, from->vocabulary,
                   from->vocabulary_size);
-    if ((ids || f->var_len) &&
+    f->ragged = ragged;
+    if ((ids || f->var_len) && !ragged &&
         mem_try((size_t)block, f->bytes, from->name, &made, err) != CREW_OK) {
         return err->code;
     }
@@ -134,7 +145,9 @@ static int make_spec(struct record_features *r,
         struct parse_feature *p = &features[i];
 
         p->key = (struct example_bytes){f->name, strlen(f->name)};
-        p->kind = f->var_len ? PARSE_VAR_LEN : PARSE_FIXED;
+        p->kind = f->ragged    ? PARSE_RAGGED
+                  : f->var_len ? PARSE_VAR_LEN
+                               : PARSE_FIXED;
         p->dtype = f->dtype;
         if (!f->var_len) {
             p->shape = f->shape;
@@ -214,18 +227,19 @@ const struct parse_spec *record_features_spec(const struct record_features *r)
 
 /* ------------------------------------------------------------------ values */
 
-/* Value k of the column, as value `to` of what is made. */
+/* Value k of the column, as value `to` of `made`. */
 static void make_value(const struct feature *f,
                        const struct parse_column *c,
                        int64_t k,
+                       void *made,
                        int64_t to)
 {
     if (f->dtype == CREW_FLOAT) {
-        ((float *)f->made)[to] = c->floats[k];
+        ((float *)made)[to] = c->floats[k];
     } else if (f->dtype == CREW_INT64) {
-        ((int64_t *)f->made)[to] = c->ints[k];
+        ((int64_t *)made)[to] = c->ints[k];
     } else {
-        ((int64_t *)f->made)[to] =
+        ((int64_t *)made)[to] =
             word_ids_of(&f->ids, c->strings[k].data, c->strings[k].n);
     }
 }
@@ -250,7 +264,7 @@ static void take_var_len(const struct feature *f,
         int64_t row = c->indices[2 * k], place = c->indices[2 * k + 1];
 
         if (place < f->count) {
-            make_value(f, c, k, row * f->count + place);
+            make_value(f, c, k, f->made, row * f->count + place);
         }
     }
 }
@@ -263,6 +277,10 @@ void record_features_take(struct record_features *r,
         struct feature *f = &r->features[i];
         const struct parse_column *c = &columns[i];
 
+        f->column = c;
+        if (f->ragged) {
+            continue;
+        }
         if (f->made == NULL) {
             f->rows = f->dtype == CREW_FLOAT ? (const void *)c->floats
                                              : (const void *)c->ints;
@@ -274,19 +292,45 @@ void record_features_take(struct record_features *r,
             continue;
         }
         for (int64_t k = 0; k < n * f->count; k++) {
-            make_value(f, c, k, k);
+            make_value(f, c, k, f->made, k);
         }
     }
 }
 
-void record_features_give(const struct record_features *r,
-                          int64_t i,
-                          void *const *out)
+static int give_list(const struct feature *f,
+                     int64_t i,
+                     struct crew_list *out,
+                     struct crew_err *err)
+{
+    int64_t begin = f->column->row_splits[i];
+    int64_t n = f->column->row_splits[i + 1] - begin;
+    void *values;
+
+    dataset_list_begin(out, f->element);
+    if (n == 0) {
+        return CREW_OK;
+    }
+    values = dataset_list_extend(out, n, err);
+    for (int64_t k = 0; values != NULL && k < n; k++) {
+        make_value(f, f->column, begin + k, values, k);
+    }
+    return err->code;
+}
+
+int record_features_give(const struct record_features *r,
+                         int64_t i,
+                         void *const *out,
+                         struct crew_err *err)
 {
     for (int k = 0; k < r->n; k++) {
         const struct feature *f = &r->features[k];
 
-        dataset_copy_value(out[k], (const char *)f->rows + (size_t)i * f->bytes,
-                           f->bytes);
+        if (!f->ragged) {
+            dataset_copy_value(
+                out[k], (const char *)f->rows + (size_t)i * f->bytes, f->bytes);
+        } else if (give_list(f, i, out[k], err) != CREW_OK) {
+            return err->code;
+        }
     }
+    return CREW_OK;
 }

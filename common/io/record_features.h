@@ -28,9 +28,11 @@ const struct parse_spec *record_features_spec(const struct record_features *);
 void record_features_take(struct record_features *,
                           const struct parse_column *,
                           int64_t n);
-/* Copy example i's values to out[k], a component each. */
-void record_features_give(const struct record_features *,
-                          int64_t i,
-                          void *const *out);
+/* Copy example i's values to out[k], a component each. Errors:
+ * RESOURCE_EXHAUSTED, of lists. */
+CREW_MUST_CHECK int record_features_give(const struct record_features *,
+                                         int64_t i,
+                                         void *const *out,
+                                         struct crew_err *err);
 
 #endif

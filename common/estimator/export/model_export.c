@@ -119,12 +119,13 @@ static struct export_feature feature_of(const char *key,
 
     if (node != NULL) {
         f.wire = node_dtype(node) == CREW_FLOAT ? CREW_FLOAT : CREW_INT64;
+        f.var_len = node_is_ragged(node);
     }
     if (as != NULL) {
         f.wire = as->dtype != CREW_INVALID_DTYPE ? as->dtype : f.wire;
         f.scale = as->scale;
         f.default_value = as->default_value;
-        f.var_len = as->var_len;
+        f.var_len = f.var_len || as->var_len;
     }
     return f;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "io/dataset_list.h"
+
 #include "base/banned.h"
 
 /* A placeholder's name must be a legal node name: letters, digits, "_.-/". */
@@ -42,7 +44,9 @@ static struct crew_node *add_inputs(struct model *m,
             continue;
         }
         input_name(c->name, name, sizeof name);
-        m->inputs[i] = graph_input(m->graph, name, c->dtype, c->shape);
+        m->inputs[i] = c->ragged
+                           ? graph_input_ragged(m->graph, name, c->dtype)
+                           : graph_input(m->graph, name, c->dtype, c->shape);
         if (c->is_label) {
             label = m->inputs[i];
         } else {
@@ -130,7 +134,7 @@ void model_free(struct model *m)
     free(m);
 }
 
-int model_feeds(const struct model *m,
+int model_feeds(struct model *m,
                 const struct dataset_batch *batch,
                 struct plan_feed feeds[DATASET_MAX_COMPONENTS])
 {
@@ -140,11 +144,19 @@ int model_feeds(const struct model *m,
         if (m->inputs[i] == NULL) {
             continue; /* the label, which PREDICT is built without */
         }
-        feeds[n++] = (struct plan_feed){
+        feeds[n] = (struct plan_feed){
             .input = m->inputs[i],
             .dtype = m->element.component[i].dtype,
             .data = batch->data[i],
         };
+        if (m->element.component[i].ragged) {
+            const struct dataset_lists *lists = batch->data[i];
+
+            m->ragged[i] =
+                (struct plan_ragged){lists->splits, lists->all.values};
+            feeds[n].data = &m->ragged[i];
+        }
+        n++;
     }
     return n;
 }

@@ -17,6 +17,7 @@ struct model {
                      */
     struct crew_node *inputs[DATASET_MAX_COMPONENTS];
     struct dataset_spec element; /* what the inputs were made from */
+    struct plan_ragged ragged[DATASET_MAX_COMPONENTS]; /* of the last feeds */
 };
 
 /* Call the job's model function on placeholders for what `element` declares; in
@@ -32,8 +33,9 @@ CREW_MUST_CHECK int model_build(const struct crew_job *,
                                 struct crew_err *);
 void model_free(CREW_NULLABLE struct model *);
 
-/* The feeds of one batch, in plan_forward's form. Returns how many. */
-int model_feeds(const struct model *,
+/* The feeds of one batch, in plan_forward's form, until the next call. Returns
+ * how many. */
+int model_feeds(struct model *,
                 const struct dataset_batch *,
                 CREW_OUT struct plan_feed feeds[DATASET_MAX_COMPONENTS]);
 

@@ -99,12 +99,21 @@ static int build_model(struct training *t,
     return err->code;
 }
 
-/* Gradients of tables are pushed as rows. */
+/* Gradients of tables are pushed as rows. A clip by the average norm makes them
+ * dense: TensorFlow's takes IndexedSlices for the tensor that they stand for,
+ * whose elements all count, and gives one back. */
 static void find_tables(struct training *t)
 {
-    bool *rows = xcalloc((size_t)t->weights.num_vars + 1, sizeof *rows);
+    const struct weights *w = &t->weights;
+    bool *rows = xcalloc((size_t)w->num_vars + 1, sizeof *rows);
 
     graph_use_rows(t->model->graph);
+    for (int i = 0; i < w->num_vars; i++) {
+        if (w->optimizers[w->vars[i].optimizer].clip.kind ==
+            CREW_CLIP_BY_AVERAGE_NORM) {
+            graph_keep_dense(t->model->graph, i);
+        }
+    }
     plan_find_rows(t->model->graph, t->model->spec->loss, rows);
     for (int i = 0; i < t->weights.num_vars; i++) {
         t->weights.vars[i].rows = rows[i];

@@ -656,8 +656,8 @@ START_TEST(a_feature_called_label_is_refused)
     part = COUNTS;
     (void)snprintf(other.component[3].name, sizeof other.component[3].name,
                    "target");
-    other.component[other.n++] =
-        (struct dataset_component){"label", CREW_FLOAT, {1, {-1}}, false};
+    other.component[other.n++] = (struct dataset_component){
+        .name = "label", .dtype = CREW_FLOAT, .shape = {1, {-1}}};
     must(model_build(&job, params, CREW_EVAL, &other, &m, &err));
     ck_assert_int_eq(model_export_init(&x, m, NULL, params, &err),
                      CREW_INVALID_ARGUMENT);
