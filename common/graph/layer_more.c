@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Builders of lookups that combine, of penalties on weights, and of small
  * layers without variables. */
+#include <math.h>
+
 #include "base/mem.h"
 #include "graph/layers.h"
 #include "graph/op.h"
@@ -19,6 +21,24 @@ struct crew_node *crew_embedding_lookup(struct crew_graph *g,
                      (union op_attr){0});
 }
 
+/* A length that rows may be clipped to. */
+static bool is_norm(double max_norm)
+{
+    return isfinite(max_norm) && (float)max_norm > 0.0f;
+}
+
+struct crew_node *crew_clip_rows_by_norm(struct crew_graph *g,
+                                         struct crew_node *x,
+                                         double max_norm)
+{
+    if (!is_norm(max_norm)) {
+        return graph_fail(g, "clip_by_norm: the norm is %g. Fix: above 0",
+                          max_norm);
+    }
+    return graph_add(g, &op_clip_rows, "clip_by_norm", 1, &x,
+                     (union op_attr){.factor = (float)max_norm});
+}
+
 static struct crew_node *combine(struct crew_graph *g,
                                  const char *name,
                                  struct crew_node *params,
@@ -28,12 +48,17 @@ static struct crew_node *combine(struct crew_graph *g,
                                  int64_t default_id)
 {
     struct crew_node *in[] = {params, ids, how.weights};
-    union op_attr attr = {
-        .embed = {how.combiner, safe, default_id < 0 ? -1 : default_id}};
+    union op_attr attr = {.embed = {how.combiner, safe,
+                                    default_id < 0 ? -1 : default_id,
+                                    how.max_norm}};
 
     if ((unsigned)how.combiner > CREW_COMBINE_SQRTN) {
         return graph_fail(g, "%s: there is no combiner %d", name,
                           (int)how.combiner);
+    }
+    if (how.max_norm < 0.0f || !isfinite(how.max_norm)) {
+        return graph_fail(g, "%s: max_norm is %g. Fix: above 0, or 0: none",
+                          name, (double)how.max_norm);
     }
     return graph_add(g, &op_embedding, name, how.weights != NULL ? 3 : 2, in,
                      attr);

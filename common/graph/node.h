@@ -45,6 +45,7 @@ union op_attr {
         enum crew_combiner combiner;
         bool safe;
         int64_t default_id; /* -1: zeros */
+        float max_norm;     /* rows are clipped to it; 0: not */
     } embed;
 };
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "graph/op.h"
+#include "graph/op_clip_rows.h"
 #include "kernels/kernels.h"
 
 #include "base/banned.h"
@@ -95,6 +95,38 @@ static float weight(const struct lookup *l, int64_t i)
     return l->weights != NULL ? l->weights[i] : 1.0f;
 }
 
+/* What row `id` of the table is multiplied by as it is looked up. */
+static float scale_of(const struct lookup *l, const float *table, int64_t id)
+{
+    float max_norm = l->n->attr.embed.max_norm;
+
+    return max_norm > 0.0f
+               ? clip_row_scale(l->width, table + id * l->width, max_norm)
+               : 1.0f;
+}
+
+/* The gradient `by` dy of row `id` as it was looked up, to the table. */
+static void add_row(const struct lookup *l,
+                    struct row_sink *sink,
+                    const float *table,
+                    int64_t id,
+                    float by,
+                    const float *dy)
+{
+    const float *x = table + id * l->width;
+    struct clip_row_slope slope;
+
+    if (l->n->attr.embed.max_norm <= 0.0f) {
+        row_sink_add(sink, id, by, dy);
+        return;
+    }
+    slope = clip_row_backward(l->width, x, dy, l->n->attr.embed.max_norm);
+    row_sink_add(sink, id, by * slope.by_dy, dy);
+    if (slope.by_x < 0.0f || slope.by_x > 0.0f) {
+        row_sink_add(sink, id, by * slope.by_x, x);
+    }
+}
+
 /* tf.nn.safe_embedding_lookup_sparse leaves out ids below 0 and, but for sums,
  * weights that are not above 0. */
 static bool counts(const struct lookup *l, int64_t i)
@@ -131,6 +163,24 @@ static float factor(const struct lookup *l, int64_t row, bool *empty)
     return by > 0.0f || by < 0.0f ? 1.0f / by : 0.0f;
 }
 
+/* Ragged weights have lists of their own, which must be as long as the ids'. */
+static bool check_splits(const struct lookup *l, struct run *r)
+{
+    const int64_t *w = l->weights != NULL ? run_splits(r, l->n, 2) : NULL;
+
+    for (int64_t i = 0; w != NULL && i < l->rows; i++) {
+        if (w[i + 1] != l->splits[i + 1]) {
+            crew_err_exit(r->err, CREW_INVALID_ARGUMENT, 65,
+                          "%s: row %" PRId64 " has %" PRId64 " ids and %" PRId64
+                          " weights. Fix: a weight for each id",
+                          l->n->name, i, l->splits[i + 1] - l->splits[i],
+                          w[i + 1] - w[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_ids(const struct lookup *l, struct run *r)
 {
     int64_t end = begin_of(l, l->rows);
@@ -157,7 +207,7 @@ static void forward(const struct crew_node *n, struct run *r)
     int64_t missing = n->attr.embed.default_id;
     float *y = run_out(r, n);
 
-    if (!check_ids(&l, r)) {
+    if (!check_splits(&l, r) || !check_ids(&l, r)) {
         return;
     }
     memset(y, 0, (size_t)(l.rows * l.width) * sizeof(float));
@@ -166,11 +216,13 @@ static void forward(const struct crew_node *n, struct run *r)
 
         k->factor = factor(&l, row, &k->empty);
         if (k->empty && missing >= 0) {
-            k_axpy(l.width, 1.0f, table + missing * l.width, y);
+            k_axpy(l.width, scale_of(&l, table, missing),
+                   table + missing * l.width, y);
         }
         for (int64_t i = begin_of(&l, row); i < begin_of(&l, row + 1); i++) {
             if (counts(&l, i)) {
-                k_axpy(l.width, weight(&l, i), table + l.ids[i] * l.width, y);
+                k_axpy(l.width, weight(&l, i) * scale_of(&l, table, l.ids[i]),
+                       table + l.ids[i] * l.width, y);
             }
         }
         if (!k->empty && n->attr.embed.combiner != CREW_COMBINE_SUM) {
@@ -183,19 +235,19 @@ static void backward(const struct crew_node *n, struct run *r)
 {
     struct lookup l = lookup_of(n, r);
     const struct kept_row *kept = run_kept(r, n);
-    const float *dy = run_d_out(r, n);
+    const float *dy = run_d_out(r, n), *table = run_in(r, n, 0);
     int64_t missing = n->attr.embed.default_id;
     int64_t most = begin_of(&l, l.rows) - begin_of(&l, 0) + l.rows;
     struct row_sink sink = run_rows(r, n, l.width, most, true);
 
     for (int64_t row = 0; row < l.rows; row++, dy += l.width) {
         if (kept[row].empty && missing >= 0) {
-            row_sink_add(&sink, missing, 1.0f, dy);
+            add_row(&l, &sink, table, missing, 1.0f, dy);
         }
         for (int64_t i = begin_of(&l, row); i < begin_of(&l, row + 1); i++) {
             if (counts(&l, i)) {
-                row_sink_add(&sink, l.ids[i], kept[row].factor * weight(&l, i),
-                             dy);
+                add_row(&l, &sink, table, l.ids[i],
+                        kept[row].factor * weight(&l, i), dy);
             }
         }
     }
@@ -260,6 +312,24 @@ static void emit_gather(struct graphdef *g,
     graphdef_attr_type(g, "Tparams", CREW_FLOAT);
     graphdef_attr_type(g, "Tindices", ids_type);
     graphdef_attr_type(g, "Taxis", CREW_INT32);
+}
+
+/* Rows of the table, clipped when the lookup does. */
+static void emit_lookup(const struct crew_node *n,
+                        struct graphdef *g,
+                        const char *name,
+                        const char *ids,
+                        enum crew_dtype ids_type)
+{
+    char taken[320];
+
+    if (n->attr.embed.max_norm <= 0.0f) {
+        emit_gather(g, name, n->in[0]->name, ids, ids_type);
+        return;
+    }
+    (void)snprintf(taken, sizeof taken, "%s/taken", name);
+    emit_gather(g, taken, n->in[0]->name, ids, ids_type);
+    clip_rows_emit(g, name, taken, n->attr.embed.max_norm);
 }
 
 /* Sum over the ids of a row. */
@@ -406,8 +476,7 @@ static void emit_default(struct emission *e, const char *sum)
     emit_cast(e->g, e->name[EMPTY], e->name[IS_EMPTY]);
     graphdef_const_copy(e->g, e->name[MISSING], CREW_INT64, &one, &id,
                         sizeof id);
-    emit_gather(e->g, e->name[MISSING_ROW], e->n->in[0]->name, e->name[MISSING],
-                CREW_INT64);
+    emit_lookup(e->n, e->g, e->name[MISSING_ROW], e->name[MISSING], CREW_INT64);
     part(e->g, e->name[FILL], "Mul", e->name[EMPTY], e->name[MISSING_ROW],
          CREW_FLOAT);
     part(e->g, e->n->name, "AddV2", sum, e->name[FILL], CREW_FLOAT);
@@ -428,8 +497,7 @@ static void emit(const struct crew_node *n, struct graphdef *g)
     emit_operands(&e);
     emit_mask(&e);
     weights = e.name[e.weights != NULL ? WEIGHTS : MASK];
-    emit_gather(g, e.name[ROWS_OF], n->in[0]->name, e.name[TAKEN],
-                n->in[1]->dtype);
+    emit_lookup(n, g, e.name[ROWS_OF], e.name[TAKEN], n->in[1]->dtype);
     emit_expand(g, e.name[SCALE], weights, CREW_FLOAT);
     part(g, e.name[SCALED], "Mul", e.name[ROWS_OF], e.name[SCALE], CREW_FLOAT);
     last = plain && !filled ? n->name : e.name[SUM];

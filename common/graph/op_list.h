@@ -123,6 +123,9 @@ ROW(op_gather)
  * (b, w): sum, mean or sqrtn. The gradient goes to the rows taken. Export:
  * GatherV2, Mul, Sum, DivNoNan over padded ids. */
 ROW(op_embedding)
+/* ClipRows        x (..., n): each row of more than max_norm scaled to it.
+ * Export: Square, Sum, Sqrt, Maximum, Mul, RealDiv. */
+ROW(op_clip_rows)
 /* OneHot          ids int -> float32 (..., depth): 1 at the id; other rows are
  * 0. Not differentiable. */
 ROW(op_one_hot)

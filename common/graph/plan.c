@@ -233,7 +233,8 @@ static bool is_table(const struct plan *p, int var)
 {
     const struct crew_node *v = graph_var(p->graph, var)->node;
 
-    return p->graph->rows && place_of(p, v)->back && is_looked_up(p, v);
+    return p->graph->rows && !graph_var(p->graph, var)->dense &&
+           place_of(p, v)->back && is_looked_up(p, v);
 }
 
 static void find_tables(struct plan *p)

@@ -118,13 +118,7 @@ void optim_clip_rows(const struct crew_clip *c,
 {
     struct crew_shape rows = *shape;
     rows.dim[0] = n;
-    if (c->kind == CREW_CLIP_BY_AVERAGE_NORM) {
-        int64_t count = count_of(&rows);
-        double squares = sum_squares(count, values);
-        scale(count, average_scale(c->norm, squares, count_of(shape)), values);
-    } else {
-        optim_clip(c, &rows, values);
-    }
+    optim_clip(c, &rows, values);
 }
 
 void optim_clip(const struct crew_clip *c,

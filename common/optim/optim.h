@@ -142,8 +142,9 @@ void optim_clip(const struct crew_clip *,
                 const struct crew_shape *,
                 float *grad);
 /* The same of `n` rows of it, in place. As TensorFlow clips IndexedSlices: what
- * is of one row is clipped before it is summed; but the average norm is that of
- * the whole gradient. */
+ * is of one row is clipped before it is summed. Not for the average norm, which
+ * TensorFlow takes of the dense gradient: such variables have no rows
+ * (graph_keep_dense). */
 void optim_clip_rows(const struct crew_clip *,
                      const struct crew_shape *,
                      int64_t n,

@@ -92,6 +92,7 @@ struct crew_node *ops_build_embedding(struct trial *t)
     struct golden_array *array = &t->fed[t->n_feeds];
     struct crew_embedding how = {.weights = NULL};
 
+    how.max_norm = (float)ops_number(t, "max_norm", 0);
     split_rows(t);
     for (int i = 0; i < 3; i++) {
         if (ops_word_is(t, "combiner", combiners[i])) {

@@ -109,6 +109,12 @@ static struct crew_node *build_argmax(struct trial *t)
     return crew_argmax(t->g, ops_in(t, "x"), 1);
 }
 
+static struct crew_node *build_clip_rows(struct trial *t)
+{
+    return crew_clip_rows_by_norm(t->g, ops_in(t, "x"),
+                                  ops_number(t, "clip_norm", 0));
+}
+
 static struct crew_node *build_cast(struct trial *t)
 {
     return crew_to_float(t->g, ops_in(t, "ids"));
@@ -145,6 +151,7 @@ struct crew_node *ops_build_row(struct trial *t, const char *op)
         {"add_constant", build_add_constant},
         {"argmax", build_argmax},
         {"cast", build_cast},
+        {"clip_rows_by_norm", build_clip_rows},
         {"compute_weighted_loss", build_weighted_loss},
         {"cosine_distance", build_cosine_distance},
         {"crelu", build_crelu},

@@ -528,6 +528,8 @@ const struct grad_case grad_cases[] = {
     {&op_embedding, "embedding sum", build_embedding_sum, 2e-3},
     {&op_embedding, "embedding mean", build_embedding_mean, 2e-3},
     {&op_embedding, "embedding sqrtn", build_embedding_sqrtn, 2e-3},
+    {&op_embedding, "embedding max_norm", build_embedding_max_norm, 2e-3},
+    {&op_clip_rows, "clip_rows", build_clip_rows, 2e-3},
     {&op_relu, "relu under a bias", build_relu_under_bias, 1e-3},
     {&op_relu, "relu beside its operand", build_relu_beside_its_operand, 1e-3},
     {&op_relu, "relu beside a reshape", build_relu_beside_a_reshape, 1e-3},

@@ -49,6 +49,8 @@ struct crew_node *build_batch_norm(struct trial *);
 struct crew_node *build_batch_norm_frozen(struct trial *);
 struct crew_node *build_batch_norm_bare(struct trial *);
 struct crew_node *build_embedding_sum(struct trial *);
+struct crew_node *build_embedding_max_norm(struct trial *);
+struct crew_node *build_clip_rows(struct trial *);
 struct crew_node *build_embedding_mean(struct trial *);
 struct crew_node *build_embedding_sqrtn(struct trial *);
 

@@ -75,6 +75,24 @@ static struct crew_node *embedding(struct trial *t, enum crew_combiner combiner)
         crew_safe_embedding_lookup_sparse(t->g, table, t->labels, how, 1));
 }
 
+/* Rows of about 1: a max_norm that some of them exceed. */
+struct crew_node *build_embedding_max_norm(struct trial *t)
+{
+    struct crew_embedding how = {.combiner = CREW_COMBINE_SUM,
+                                 .max_norm = 0.9f};
+    struct crew_node *table;
+
+    (void)graph_input(t->g, "x", CREW_FLOAT, crew_shape2(-1, 4));
+    table = var(t, "table", crew_shape2(5, 3));
+    t->labels = graph_input(t->g, "labels", CREW_INT32, crew_shape1(-1));
+    return crew_safe_embedding_lookup_sparse(t->g, table, t->labels, how, 1);
+}
+
+struct crew_node *build_clip_rows(struct trial *t)
+{
+    return crew_clip_rows_by_norm(t->g, var(t, "x", crew_shape2(BATCH, 6)), 1);
+}
+
 struct crew_node *build_embedding_sum(struct trial *t)
 {
     return embedding(t, CREW_COMBINE_SUM);

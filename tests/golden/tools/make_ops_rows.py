@@ -106,6 +106,27 @@ add("hinge_loss", lambda labels, logits: L.hinge_loss(labels, logits), {"labels"
 add("sigmoid_cross_entropy", lambda multi_class_labels, logits: L.sigmoid_cross_entropy(multi_class_labels, logits),
     {"multi_class_labels": rng.integers(0, 2, size=(b, k)), "logits": f(b, k)}, {"reduction": REDUCTIONS[4], "label_smoothing": 0}, ["logits"], note="labels of integers are cast")
 
+# Lookups with max_norm: rows below, at and above it, a row of zeros, rows taken twice.
+params = f(7, 3)
+params[2] = 0
+params[3] = [0.8, 0, 0]
+params[4] *= 0.1
+indices = np.array([[0, 0], [0, 1], [0, 2], [2, 0], [2, 1], [3, 0], [3, 1], [3, 2], [3, 3]], np.int64)
+ids = np.array([0, 3, 0, 2, 4, 1, 5, 6, 1], np.int64)
+weights = np.array([0.5, 1, 2, 1.5, 0.3, 1, 0.7, 1.1, 2], np.float32)
+for op in ("embedding_lookup_sparse", "safe_embedding_lookup_sparse"):
+    for combiner in ("sum", "mean", "sqrtn"):
+        for weighted in (False, True):
+            for default in (None, 1) if op[0] == "s" else (None,):
+                inputs = {"params": params, "indices": indices, "ids": ids, "dense_shape": np.array([4, 4], np.int64)}
+                if weighted:
+                    inputs["weights"] = weights
+                more = {"default_id": default} if op[0] == "s" else {}
+                add(op, lambda params, indices, ids, dense_shape, weights=None: getattr(nn, op)(
+                    params, tf.SparseTensor(indices, ids, dense_shape), None if weights is None else tf.SparseTensor(indices, weights, dense_shape),
+                    combiner=combiner, max_norm=0.8, **more), inputs, {"combiner": combiner, "weighted": weighted, "max_norm": 0.8, **more}, ["params"])
+add("clip_rows_by_norm", lambda x: tf.clip_by_norm(x, 0.8, axes=[-1]), {"x": params}, {"clip_norm": 0.8})
+
 head = {"family": "ops", "what": "rows", "made_with": "tensorflow " + tf.__version__}
 with open(os.path.join(sys.argv[1], "rows.json"), "w") as out:
     out.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"cases":[\n')
