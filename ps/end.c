@@ -40,7 +40,10 @@ static void look_for_chief(struct end_state *e,
         e->chief_ms = now;
         return;
     }
-    uint64_t patience = e->chief_seen ? END_ORPHAN_MS : e->patience_ms;
+    uint64_t patience = e->patience_ms;
+    if (e->chief_seen && patience > END_ORPHAN_MS) {
+        patience = END_ORPHAN_MS;
+    }
     if (now - e->chief_ms < patience) {
         return;
     }

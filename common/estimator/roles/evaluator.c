@@ -5,7 +5,11 @@
  *
  * A checkpoint that is removed while it is read is no error: the next newest is
  * taken. An evaluator that comes back after the job's end finds ps 0 gone and
- * DONE on disk, and ends with 0. */
+ * DONE on disk, and ends with 0.
+ *
+ * A disk that is full ends no evaluator before the last checkpoint, as it ends
+ * no training: what could not be written is told, and the next checkpoint's
+ * turn comes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +49,25 @@ static void interrupt(void *watcher)
 
 /* ------------------------------------------------------------- evaluations */
 
-/* `fatal`: what a retry does not cure. */
+static bool is_full_disk(const struct crew_err *e)
+{
+    return e->code == CREW_RESOURCE_EXHAUSTED && crew_err_exit_code(e) == 74;
+}
+
+/* Of the last checkpoint: whoever starts the evaluator again gets it. */
+static int fail_for_good(const struct crew_err *e, struct crew_err *err)
+{
+    if (is_full_disk(e)) {
+        return crew_err_exit(err, e->code, 138,
+                             "could not write what the last checkpoint's "
+                             "evaluation gives: %s. Fix: make room, then start "
+                             "the evaluator again",
+                             e->msg);
+    }
+    return crew_err_exit(err, e->code, e->exit_code, "%s", e->msg);
+}
+
+/* An error: what a retry does not cure. */
 static int evaluate(struct role *r, bool is_final, struct crew_err *err)
 {
     struct run *run = r->run;
@@ -72,8 +94,14 @@ static int evaluate(struct role *r, bool is_final, struct crew_err *err)
                     "is taken.",
                     prefix, e.msg);
         }
+    } else if (is_full_disk(&e) && !is_final) {
+        watch_evaluated(&r->watch, began, false);
+        env_log(run->env, LOG_ERROR,
+                "Could not write what the evaluation of %s gives: %s. The next "
+                "checkpoint is evaluated.",
+                prefix, e.msg);
     } else {
-        (void)crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
+        (void)fail_for_good(&e, err);
     }
     free(prefix);
     return err->code;
@@ -82,9 +110,12 @@ static int evaluate(struct role *r, bool is_final, struct crew_err *err)
 static int export_final(struct role *r, struct crew_err *err)
 {
     char *prefix = run_checkpoint_path(r->run, r->watch.evaluated_step);
+    struct crew_err e = {0};
 
-    if (exporters_run_final(&r->evaluator, prefix, err) == CREW_OK) {
+    if (exporters_run_final(&r->evaluator, prefix, &e) == CREW_OK) {
         r->watch.final_done = true;
+    } else {
+        (void)fail_for_good(&e, err);
     }
     free(prefix);
     return err->code;
