@@ -12,12 +12,6 @@
 #include "base/env.h"
 #include "run_suite.h"
 
-/* In libcrew.so, above all layers. */
-const char *crew_version(void)
-{
-    return "test";
-}
-
 static char model_dir[64];
 
 static const struct trial {
