@@ -126,6 +126,7 @@ enum operands { NONE, ONE, TWO, METRIC1, METRIC2 };
       crew_embedding_lookup_sparse(g, a, b, embedding))                        \
     X(TWO, crew_safe_embedding_lookup_sparse,                                  \
       crew_safe_embedding_lookup_sparse(g, a, b, embedding, -1))               \
+    X(ONE, crew_clip_rows_by_norm, crew_clip_rows_by_norm(g, a, 1))            \
     X(ONE, crew_one_hot, crew_one_hot(g, a, 3))                                \
     X(TWO, crew_custom_op, custom(g, a, b))                                    \
     X(TWO, crew_mean_squared_error, crew_mean_squared_error(g, a, b, how))     \

@@ -76,7 +76,10 @@ static void add_lookups(struct all *a,
         add(a, crew_embedding_lookup_sparse(g, table, ids, how));
         how.weights = weights;
         add(a, crew_safe_embedding_lookup_sparse(g, table, lists, how, k - 1));
+        how.max_norm = 1;
+        add(a, crew_safe_embedding_lookup_sparse(g, table, lists, how, 1));
     }
+    add(a, crew_clip_rows_by_norm(g, table, 1));
 }
 
 static void add_layers(struct all *a,
