@@ -153,18 +153,26 @@ void graphdef_attr_string(struct graphdef *g, const char *key, const char *s)
     v->s.len = strlen(s);
 }
 
-void graphdef_attr_ints(struct graphdef *g,
-                        const char *key,
-                        const int64_t *list,
-                        int n)
+static Tensorflow__AttrValue__ListValue *list_attr(struct graphdef *g,
+                                                   const char *key)
 {
     Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
 
     v->list = graphdef_room(g, sizeof *v->list);
     tensorflow__attr_value__list_value__init(v->list);
-    v->list->n_i = (size_t)n;
-    v->list->i = memcpy(graphdef_room(g, (size_t)n * sizeof *list), list,
-                        (size_t)n * sizeof *list);
+    return v->list;
+}
+
+void graphdef_attr_ints(struct graphdef *g,
+                        const char *key,
+                        const int64_t *list,
+                        int n)
+{
+    Tensorflow__AttrValue__ListValue *v = list_attr(g, key);
+
+    v->n_i = (size_t)n;
+    v->i = memcpy(graphdef_room(g, (size_t)n * sizeof *list), list,
+                  (size_t)n * sizeof *list);
 }
 
 void graphdef_attr_types(struct graphdef *g,
@@ -172,14 +180,12 @@ void graphdef_attr_types(struct graphdef *g,
                          const enum crew_dtype *list,
                          int n)
 {
-    Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
+    Tensorflow__AttrValue__ListValue *v = list_attr(g, key);
 
-    v->list = graphdef_room(g, sizeof *v->list);
-    tensorflow__attr_value__list_value__init(v->list);
-    v->list->n_type = (size_t)n;
-    v->list->type = graphdef_room(g, (size_t)n * sizeof *v->list->type);
+    v->n_type = (size_t)n;
+    v->type = graphdef_room(g, (size_t)n * sizeof *v->type);
     for (int i = 0; i < n; i++) {
-        v->list->type[i] = (int32_t)list[i];
+        v->type[i] = (int32_t)list[i];
     }
 }
 
@@ -212,14 +218,12 @@ void graphdef_attr_shapes(struct graphdef *g,
                           const struct crew_shape *list,
                           int n)
 {
-    Tensorflow__AttrValue *v = attr(g, key, TENSORFLOW__ATTR_VALUE__VALUE_LIST);
+    Tensorflow__AttrValue__ListValue *v = list_attr(g, key);
 
-    v->list = graphdef_room(g, sizeof *v->list);
-    tensorflow__attr_value__list_value__init(v->list);
-    v->list->n_shape = (size_t)n;
-    v->list->shape = graphdef_room(g, (size_t)n * sizeof(void *));
+    v->n_shape = (size_t)n;
+    v->shape = graphdef_room(g, (size_t)n * sizeof(void *));
     for (int i = 0; i < n; i++) {
-        v->list->shape[i] = shape_proto(g, &list[i]);
+        v->shape[i] = shape_proto(g, &list[i]);
     }
 }
 

@@ -49,6 +49,16 @@ struct op_def {
 #include "graph/op_list.h"
 #undef ROW
 
+/* infer: is operand k float32, or are all of them? Else it says so by
+ * graph_fail. */
+bool op_operand_is_float(struct crew_node *, int k);
+bool op_operands_are_float(struct crew_node *);
+/* backward: dx (+)= dy for operand k, which is nothing to do when they share
+ * their memory. */
+void op_pass_gradient(const struct crew_node *, struct run *, int k);
+/* emit: one node with all operands as its inputs, and T, float32. */
+void op_emit_float(const struct crew_node *, struct graphdef *);
+
 /* Values. */
 const void *run_in(const struct run *, const struct crew_node *, int k);
 void *run_out(const struct run *, const struct crew_node *);

@@ -23,12 +23,8 @@ static void infer(struct crew_node *n)
     struct crew_shape out = {.rank = a->rank > b->rank ? a->rank : b->rank};
     char ta[128], tb[128];
 
-    for (int k = 0; k < 2; k++) {
-        if (n->in[k]->dtype != CREW_FLOAT) {
-            (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                             n->in[k]->name, dtype_name(n->in[k]->dtype));
-            return;
-        }
+    if (!op_operands_are_float(n)) {
+        return;
     }
     for (int i = 0; i < out.rank; i++) {
         int64_t x = dim_from_end(a, i), y = dim_from_end(b, i);
@@ -201,19 +197,11 @@ static void forward_add(const struct crew_node *n, struct run *r)
 
 static void backward_add(const struct crew_node *n, struct run *r)
 {
-    int64_t count = node_count(n, r->batch);
-
     for (int k = 1; k >= 0; k--) {
-        if (!one_shape(n)) {
+        if (one_shape(n)) {
+            op_pass_gradient(n, r, k);
+        } else {
             backward_to(n, r, ADD, k);
-            continue;
-        }
-        struct grad dx = run_d_in(r, n, k);
-
-        if (dx.data != NULL && dx.add) {
-            k_axpy(count, 1.0f, run_d_out(r, n), dx.data);
-        } else if (dx.data != NULL) {
-            memcpy(dx.data, run_d_out(r, n), (size_t)count * sizeof(float));
         }
     }
 }

@@ -208,15 +208,6 @@ static size_t kept_custom(const struct crew_node *n, int64_t batch)
 
 /* ------------------------------------------------------------------ making */
 
-static void emit_custom(const struct crew_node *n, struct graphdef *g)
-{
-    graphdef_node(g, n->name, n->op->tf_name);
-    for (int k = 0; k < n->n_in; k++) {
-        graphdef_input(g, n->in[k]->name);
-    }
-    graphdef_attr_type(g, "T", CREW_FLOAT);
-}
-
 static struct custom *custom_new(const struct crew_op *op, void *self)
 {
     struct custom *c = xcalloc(1, sizeof *c);
@@ -233,7 +224,7 @@ static struct custom *custom_new(const struct crew_op *op, void *self)
         .infer = infer_custom,
         .forward = forward_custom,
         .backward = op->backward == NULL ? NULL : backward_custom,
-        .emit = op->tf_name == NULL ? NULL : emit_custom,
+        .emit = op->tf_name == NULL ? NULL : op_emit_float,
         .kept = op->kept == NULL ? NULL : kept_custom,
     };
     return c;

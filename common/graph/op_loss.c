@@ -12,24 +12,12 @@
 
 #include "base/banned.h"
 
-static bool all_float(struct crew_node *n)
-{
-    for (int k = 0; k < n->n_in; k++) {
-        if (n->in[k]->dtype != CREW_FLOAT) {
-            (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                             n->in[k]->name, dtype_name(n->in[k]->dtype));
-            return false;
-        }
-    }
-    return true;
-}
-
 bool loss_same_shape(struct crew_node *n)
 {
     const struct crew_shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
     char ta[128], tb[128];
 
-    if (!all_float(n)) {
+    if (!op_operands_are_float(n)) {
         return false;
     }
     if (!shape_equal(a, b)) {
@@ -268,7 +256,7 @@ bool loss_weights_fit(struct crew_node *n,
     const struct crew_shape *s = &x->shape, *w = &weights->shape;
     char what[128];
 
-    if (!all_float(n)) {
+    if (!op_operands_are_float(n)) {
         return false;
     }
     if (w->rank != 0 && w->rank != s->rank) {

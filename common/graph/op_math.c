@@ -14,29 +14,6 @@ static const char *text(const struct crew_node *n, char buf[128])
     return shape_text(&n->shape, buf, 128);
 }
 
-static bool both_float(struct crew_node *n)
-{
-    for (int k = 0; k < n->n_in; k++) {
-        if (n->in[k]->dtype != CREW_FLOAT) {
-            (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                             n->in[k]->name, dtype_name(n->in[k]->dtype));
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A node with the first operand's dtype and in[0]'s name as only input, and T.
- */
-static void emit_elementwise(const struct crew_node *n, struct graphdef *g)
-{
-    graphdef_node(g, n->name, n->op->tf_name);
-    for (int k = 0; k < n->n_in; k++) {
-        graphdef_input(g, n->in[k]->name);
-    }
-    graphdef_attr_type(g, "T", CREW_FLOAT);
-}
-
 /* ------------------------------------------------------------------ MatMul */
 
 static void infer_matmul(struct crew_node *n)
@@ -44,7 +21,7 @@ static void infer_matmul(struct crew_node *n)
     const struct crew_shape *a = &n->in[0]->shape, *b = &n->in[1]->shape;
     char ta[128], tb[128];
 
-    if (!both_float(n)) {
+    if (!op_operands_are_float(n)) {
         return;
     }
     if (a->rank != 2 || b->rank != 2 || a->dim[1] != b->dim[0] ||
@@ -91,7 +68,7 @@ const struct op_def op_matmul = {
     .infer = infer_matmul,
     .forward = forward_matmul,
     .backward = backward_matmul,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };
 
 /* ----------------------------------------------------------- BatchMatMulV2 */
@@ -103,7 +80,7 @@ static void infer_batch_matmul(struct crew_node *n)
     bool fits = rank >= 3 && b->rank == rank;
     char ta[128], tb[128];
 
-    if (!both_float(n)) {
+    if (!op_operands_are_float(n)) {
         return;
     }
     for (int i = 0; fits && i < rank - 2; i++) {
@@ -177,7 +154,7 @@ const struct op_def op_batch_matmul = {
     .infer = infer_batch_matmul,
     .forward = forward_batch_matmul,
     .backward = backward_batch_matmul,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };
 
 /* ----------------------------------------------------------------- BiasAdd */
@@ -187,7 +164,7 @@ static void infer_bias_add(struct crew_node *n)
     const struct crew_shape *x = &n->in[0]->shape, *b = &n->in[1]->shape;
     char tx[128], tb[128];
 
-    if (!both_float(n)) {
+    if (!op_operands_are_float(n)) {
         return;
     }
     if (x->rank < 2 || b->rank != 1 || x->dim[x->rank - 1] != b->dim[0]) {
@@ -207,23 +184,6 @@ static void forward_bias_add(const struct crew_node *n, struct run *r)
                run_in(r, n, 1), run_out(r, n));
 }
 
-/* dx (+)= dy, which is nothing to do when they share their memory. */
-static void pass_gradient(const struct crew_node *n, struct run *r, int k)
-{
-    const float *dy = run_d_out(r, n);
-    struct grad dx = run_d_in(r, n, k);
-    int64_t count = node_count(n, r->batch);
-
-    if (dx.data == NULL || dx.data == dy) {
-        return;
-    }
-    if (dx.add) {
-        k_axpy(count, 1.0f, dy, dx.data);
-    } else {
-        memcpy(dx.data, dy, (size_t)count * sizeof(float));
-    }
-}
-
 static void backward_bias_add(const struct crew_node *n, struct run *r)
 {
     int64_t width = n->in[1]->shape.dim[0];
@@ -233,7 +193,7 @@ static void backward_bias_add(const struct crew_node *n, struct run *r)
         k_bias_add_backward(node_count(n, r->batch) / width, width,
                             run_d_out(r, n), db);
     }
-    pass_gradient(n, r, 0);
+    op_pass_gradient(n, r, 0);
 }
 
 const struct op_def op_bias_add = {
@@ -242,14 +202,14 @@ const struct op_def op_bias_add = {
     .infer = infer_bias_add,
     .forward = forward_bias_add,
     .backward = backward_bias_add,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };
 
 /* ------------------------------------------------------------------- Scale */
 
 static void infer_same_shape(struct crew_node *n)
 {
-    if (!both_float(n)) {
+    if (!op_operands_are_float(n)) {
         return;
     }
     n->dtype = CREW_FLOAT;
@@ -303,7 +263,7 @@ static void forward_shift(const struct crew_node *n, struct run *r)
 
 static void backward_shift(const struct crew_node *n, struct run *r)
 {
-    pass_gradient(n, r, 0);
+    op_pass_gradient(n, r, 0);
 }
 
 const struct op_def op_shift = {
@@ -344,7 +304,7 @@ const struct op_def op_relu = {
     .infer = infer_same_shape,
     .forward = forward_relu,
     .backward = backward_relu,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };
 
 static void forward_sigmoid(const struct crew_node *n, struct run *r)
@@ -368,7 +328,7 @@ const struct op_def op_sigmoid = {
     .infer = infer_same_shape,
     .forward = forward_sigmoid,
     .backward = backward_sigmoid,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };
 
 static void forward_tanh(const struct crew_node *n, struct run *r)
@@ -392,5 +352,5 @@ const struct op_def op_tanh = {
     .infer = infer_same_shape,
     .forward = forward_tanh,
     .backward = backward_tanh,
-    .emit = emit_elementwise,
+    .emit = op_emit_float,
 };

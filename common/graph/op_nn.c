@@ -333,18 +333,7 @@ static void forward_reshape(const struct crew_node *n, struct run *r)
 
 static void backward_reshape(const struct crew_node *n, struct run *r)
 {
-    const float *dy = run_d_out(r, n);
-    struct grad dx = run_d_in(r, n, 0);
-    int64_t count = node_count(n, r->batch);
-
-    if (dx.data == NULL || dx.data == dy) {
-        return;
-    }
-    if (dx.add) {
-        k_axpy(count, 1.0f, dy, dx.data);
-    } else {
-        memcpy(dx.data, dy, (size_t)count * sizeof(float));
-    }
+    op_pass_gradient(n, r, 0);
 }
 
 static void emit_reshape(const struct crew_node *n, struct graphdef *g)

@@ -19,9 +19,7 @@ static void infer(struct crew_node *n)
     const struct crew_shape *x = &n->in[0]->shape;
     struct crew_shape out = {0};
 
-    if (n->in[0]->dtype != CREW_FLOAT) {
-        (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                         n->in[0]->name, dtype_name(n->in[0]->dtype));
+    if (!op_operand_is_float(n, 0)) {
         return;
     }
     for (int i = 0; i < x->rank; i++) {

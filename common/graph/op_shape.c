@@ -10,16 +10,6 @@
 
 #include "base/banned.h"
 
-static bool is_float(struct crew_node *n, int k)
-{
-    if (n->in[k]->dtype != CREW_FLOAT) {
-        (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                         n->in[k]->name, dtype_name(n->in[k]->dtype));
-        return false;
-    }
-    return true;
-}
-
 /* Elements of dimensions [from, to) of a shape for a batch. */
 static int64_t span(const struct crew_shape *s, int from, int to, int64_t batch)
 {
@@ -63,7 +53,7 @@ static void infer_concat(struct crew_node *n)
 
     for (int k = 0; k < n->n_in; k++) {
         const struct crew_shape *x = &n->in[k]->shape;
-        bool fits = is_float(n, k) && x->rank == out.rank;
+        bool fits = op_operand_is_float(n, k) && x->rank == out.rank;
 
         if (graph_broken(n->graph)) {
             return;
@@ -176,7 +166,7 @@ static void infer_transpose(struct crew_node *n)
         seen |= perm->dim[i] >= 0 && perm->dim[i] < x->rank ? 1u << perm->dim[i]
                                                             : 0u;
     }
-    if (!is_float(n, 0)) {
+    if (!op_operand_is_float(n, 0)) {
         return;
     }
     if (perm->rank != x->rank || seen != (1u << x->rank) - 1u ||
@@ -260,7 +250,7 @@ static void infer_pad(struct crew_node *n)
 {
     const struct crew_shape *x = &n->in[0]->shape;
 
-    if (!is_float(n, 0)) {
+    if (!op_operand_is_float(n, 0)) {
         return;
     }
     n->shape = *x;
@@ -352,7 +342,7 @@ static void infer_gather(struct crew_node *n)
 {
     const struct crew_shape *p = &n->in[0]->shape, *ids = &n->in[1]->shape;
 
-    if (!is_float(n, 0)) {
+    if (!op_operand_is_float(n, 0)) {
         return;
     }
     if (p->rank < 1 || p->dim[0] < 0 || n->in[1]->dtype == CREW_FLOAT ||

@@ -7,13 +7,10 @@
 
 static void infer(struct crew_node *n)
 {
-    if (n->in[0]->dtype != CREW_FLOAT) {
-        (void)graph_fail(n->graph, "%s: %s is %s, must be float32", n->name,
-                         n->in[0]->name, dtype_name(n->in[0]->dtype));
-        return;
+    if (op_operand_is_float(n, 0)) {
+        n->dtype = CREW_FLOAT;
+        n->shape = n->in[0]->shape;
     }
-    n->dtype = CREW_FLOAT;
-    n->shape = n->in[0]->shape;
 }
 
 static void forward(const struct crew_node *n, struct run *r, k_unary f)

@@ -45,11 +45,7 @@ static void emit_window(const struct crew_node *n, struct graphdef *g)
     int64_t strides[] = {1, n->attr.window.stride_h, n->attr.window.stride_w,
                          1};
 
-    graphdef_node(g, n->name, n->op->tf_name);
-    for (int k = 0; k < n->n_in; k++) {
-        graphdef_input(g, n->in[k]->name);
-    }
-    graphdef_attr_type(g, "T", CREW_FLOAT);
+    op_emit_float(n, g);
     graphdef_attr_string(
         g, "padding", n->attr.window.padding == CREW_SAME ? "SAME" : "VALID");
     graphdef_attr_ints(g, "strides", strides, 4);
