@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "io/example.h"
+#include "serving/number.h"
 #include "serving/show.h"
 #include "tensor/tensor.h"
 #include "base/banned.h"
@@ -113,22 +114,6 @@ int input_from_literal(const struct literal *l,
     return err->code;
 }
 
-static double get(const struct value *v, int64_t i)
-{
-    switch (v->dtype) {
-        case CREW_FLOAT:
-            return (double)v->f32[i];
-        case CREW_DOUBLE:
-            return v->f64[i];
-        case CREW_INT32:
-            return v->i32[i];
-        case CREW_INT64:
-            return (double)v->i64[i];
-        default:
-            return v->u8[i];
-    }
-}
-
 int input_cast(struct value *v, int dtype, struct crew_err *err)
 {
     struct value out = {0};
@@ -145,10 +130,11 @@ int input_cast(struct value *v, int dtype, struct crew_err *err)
         return err->code;
     }
     for (int64_t i = 0; i < v->n; i++) {
-        struct literal l = {
-            .kind = LITERAL_INT,
-            .number = get(v, i),
-            .integer = v->dtype == CREW_INT64 ? v->i64[i] : (int64_t)get(v, i)};
+        struct literal l = {.kind = LITERAL_INT,
+                            .number = number_double(v, i),
+                            .integer = v->dtype == CREW_INT64
+                                           ? v->i64[i]
+                                           : (int64_t)number_double(v, i)};
 
         (void)set_element(&out, i, &l);
     }

@@ -57,7 +57,28 @@ static int bad(struct op_call *call, const char *what)
     return op_fail(call, CREW_INVALID_ARGUMENT, "%s", what);
 }
 
-/* Entries of a sparse input must be in order of their rows. */
+/* Where each row's entries begin; they must be in order of their rows. */
+static int begin_rows(struct cross *x, struct column *c, const int64_t *indices)
+{
+    int64_t last = 0;
+
+    for (int64_t i = 0; i < c->values->n; i++) {
+        int64_t row = indices[2 * i];
+
+        if (row < last || row >= x->rows) {
+            return bad(x->call,
+                       "Input indices are out of order or beyond the "
+                       "batch");
+        }
+        last = row;
+        c->start[row + 1]++;
+    }
+    for (int64_t row = 0; row < x->rows; row++) {
+        c->start[row + 1] += c->start[row];
+    }
+    return CREW_OK;
+}
+
 static int sparse_column(struct cross *x, int n_sparse, int k)
 {
     struct op_call *call = x->call;
@@ -65,7 +86,6 @@ static int sparse_column(struct cross *x, int n_sparse, int k)
     const struct value *shape = &call->in[2 * n_sparse + k];
     struct column *c = &x->columns[x->n];
     void *start = NULL;
-    int64_t last = 0;
 
     c->values = &call->in[n_sparse + k];
     if (op_want_dtype(call, k, CREW_INT64) != CREW_OK ||
@@ -91,21 +111,7 @@ static int sparse_column(struct cross *x, int n_sparse, int k)
     }
     c->start = start;
     x->n++;
-    for (int64_t i = 0; i < c->values->n; i++) {
-        int64_t row = indices->i64[2 * i];
-
-        if (row < last || row >= x->rows) {
-            return bad(call,
-                       "Input indices are out of order or beyond the "
-                       "batch");
-        }
-        last = row;
-        c->start[row + 1]++;
-    }
-    for (int64_t row = 0; row < x->rows; row++) {
-        c->start[row + 1] += c->start[row];
-    }
-    return CREW_OK;
+    return begin_rows(x, c, indices->i64);
 }
 
 static int dense_column(struct cross *x, int input)

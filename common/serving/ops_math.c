@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "serving/broadcast.h"
+#include "serving/move.h"
 #include "serving/number.h"
 #include "serving/op_tables.h"
 #include "tensor/tensor.h"
@@ -630,38 +631,6 @@ static int run_cast(struct op_call *call)
 
 /* -------------------------------------------------------------- selections */
 
-/* Element j of `from` to place i of `to`, both of one dtype. */
-static void copy_element(struct value *to,
-                         int64_t i,
-                         const struct value *from,
-                         int64_t j)
-{
-    size_t size = value_element_size(to->dtype);
-
-    memcpy((char *)to->data + (size_t)i * size,
-           (const char *)from->data + (size_t)j * size, size);
-}
-
-/* Strings are chosen as pointers, then copied into memory of their own. */
-static int own_strings(struct op_call *call, struct value *chosen)
-{
-    struct value copy;
-    int code = value_new_strings(&copy, &chosen->shape, chosen->str, call->err);
-
-    value_release(chosen);
-    if (code == CREW_OK) {
-        *chosen = copy;
-    }
-    return code;
-}
-
-static int finish_choice(struct op_call *call)
-{
-    struct value *y = &call->out[0];
-
-    return y->dtype == CREW_STRING && y->n > 0 ? own_strings(call, y) : CREW_OK;
-}
-
 static int run_select_v2(struct op_call *call)
 {
     const struct value *in = call->in;
@@ -676,10 +645,10 @@ static int run_select_v2(struct op_call *call)
     for (int64_t i = 0; i < b.n; i++, broadcast_next(&b)) {
         bool first = in[0].b[b.at[0]];
 
-        copy_element(&call->out[0], i, first ? &in[1] : &in[2],
-                     first ? b.at[1] : b.at[2]);
+        move_copy(&call->out[0], i, first ? &in[1] : &in[2],
+                  first ? b.at[1] : b.at[2], 1);
     }
-    return finish_choice(call);
+    return move_finish(call, &call->out[0]);
 }
 
 /* The condition has the shape of the others, or is a vector over their rows. */
@@ -709,9 +678,9 @@ static int run_select(struct op_call *call)
     }
     width = c->n > 0 ? t->n / c->n : 1;
     for (int64_t i = 0; i < t->n; i++) {
-        copy_element(&call->out[0], i, c->b[i / width] ? t : e, i);
+        move_copy(&call->out[0], i, c->b[i / width] ? t : e, i, 1);
     }
-    return finish_choice(call);
+    return move_finish(call, &call->out[0]);
 }
 
 const struct serving_op serving_ops_math[] = {

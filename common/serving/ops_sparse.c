@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "serving/broadcast.h"
+#include "serving/move.h"
 #include "serving/op_tables.h"
 #include "base/banned.h"
 
@@ -23,34 +24,6 @@ static int four(const Tensorflow__NodeDef *node, struct crew_err *err)
     (void)node;
     (void)err;
     return 4;
-}
-
-static void copy(struct value *to,
-                 int64_t i,
-                 const struct value *from,
-                 int64_t j)
-{
-    size_t size = value_element_size(to->dtype);
-
-    memcpy((char *)to->data + (size_t)i * size,
-           (const char *)from->data + (size_t)j * size, size);
-}
-
-/* Strings that were copied as pointers get memory of their own. */
-static int finish(struct op_call *call, struct value *v)
-{
-    struct value own;
-    int code;
-
-    if (v->dtype != CREW_STRING || v->n == 0) {
-        return CREW_OK;
-    }
-    code = value_new_strings(&own, &v->shape, v->str, call->err);
-    value_release(v);
-    if (code == CREW_OK) {
-        *v = own;
-    }
-    return code;
 }
 
 /* Input k is int64 (n, rank): sparse indices. */
@@ -204,7 +177,7 @@ static int fill_rows(struct op_call *call, int64_t rows, int64_t *start)
     for (int64_t row = 0; row < rows; row++) {
         if (call->out[2].b[row]) {
             call->out[0].i64[start[row] * rank] = row;
-            copy(&call->out[1], start[row], &call->in[3], 0);
+            move_copy(&call->out[1], start[row], &call->in[3], 0, 1);
         }
     }
     for (int64_t i = 0; i < in->shape.dim[0]; i++) {
@@ -212,10 +185,10 @@ static int fill_rows(struct op_call *call, int64_t rows, int64_t *start)
 
         memcpy(call->out[0].i64 + to * rank, in->i64 + i * rank,
                (size_t)rank * sizeof(int64_t));
-        copy(&call->out[1], to, values, i);
+        move_copy(&call->out[1], to, values, i, 1);
         call->out[3].i64[i] = to;
     }
-    return finish(call, &call->out[1]);
+    return move_finish(call, &call->out[1]);
 }
 
 /* indices, values, dense_shape, default_value -> indices, values,
@@ -270,6 +243,27 @@ static int64_t get_int(const struct value *v, int64_t i)
     return v->dtype == CREW_INT32 ? v->i32[i] : v->i64[i];
 }
 
+/* Where row r of the indices is in an array of `shape`. */
+static int flat_index(struct op_call *call,
+                      int64_t r,
+                      const struct crew_shape *shape,
+                      int64_t *flat)
+{
+    *flat = 0;
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t at = get_int(&call->in[0], r * shape->rank + i);
+
+        if (at < 0 || at >= shape->dim[i]) {
+            return op_fail(call, CREW_INVALID_ARGUMENT,
+                           "indices[%" PRId64
+                           "] is out of bounds: need 0 <= index < shape",
+                           r);
+        }
+        *flat = *flat * shape->dim[i] + at;
+    }
+    return CREW_OK;
+}
+
 /* sparse_indices, output_shape, sparse_values, default_value. */
 static int run_to_dense(struct op_call *call)
 {
@@ -296,21 +290,13 @@ static int run_to_dense(struct op_call *call)
         return call->err->code;
     }
     for (int64_t i = 0; i < call->out[0].n; i++) {
-        copy(&call->out[0], i, &call->in[3], 0);
+        move_copy(&call->out[0], i, &call->in[3], 0, 1);
     }
     for (int64_t r = 0; r < rows; r++) {
-        int64_t flat = 0;
+        int64_t flat;
 
-        for (int i = 0; i < shape.rank; i++) {
-            int64_t at = get_int(in, r * rank + i);
-
-            if (at < 0 || at >= shape.dim[i]) {
-                return op_fail(call, CREW_INVALID_ARGUMENT,
-                               "indices[%" PRId64
-                               "] is out of bounds: need 0 <= index < shape",
-                               r);
-            }
-            flat = flat * shape.dim[i] + at;
+        if (flat_index(call, r, &shape, &flat) != CREW_OK) {
+            return call->err->code;
         }
         if (ordered && flat <= last) {
             return op_fail(call, CREW_INVALID_ARGUMENT,
@@ -318,9 +304,10 @@ static int run_to_dense(struct op_call *call)
                            flat == last ? "repeated" : "out of order");
         }
         last = flat;
-        copy(&call->out[0], flat, values, values->shape.rank > 0 ? r : 0);
+        move_copy(&call->out[0], flat, values, values->shape.rank > 0 ? r : 0,
+                  1);
     }
-    return finish(call, &call->out[0]);
+    return move_finish(call, &call->out[0]);
 }
 
 /* -------------------------------------------------------- Where, Bucketize */
@@ -489,7 +476,7 @@ static int give_unique(struct op_call *call,
         return call->err->code;
     }
     for (int64_t i = 0; i < count; i++) {
-        copy(&call->out[0], i, x, first[i]);
+        move_copy(&call->out[0], i, x, first[i], 1);
     }
     for (int64_t i = 0; i < x->n; i++) {
         if (to == CREW_INT64) {
@@ -498,7 +485,7 @@ static int give_unique(struct op_call *call,
             call->out[1].i32[i] = (int32_t)idx[i];
         }
     }
-    return finish(call, &call->out[0]);
+    return move_finish(call, &call->out[0]);
 }
 
 static int run_unique(struct op_call *call)

@@ -182,55 +182,62 @@ static int run_as_string(struct op_call *call)
 
 /* ---------------------------------------------------------- StringToNumber */
 
+/* One text as element i of a number type. False: it is no such number. */
+static bool to_number(const char *text, struct value *out, int64_t i)
+{
+    bool is_float = out->dtype == CREW_FLOAT || out->dtype == CREW_DOUBLE;
+    char *end = NULL;
+    double d = 0.0;
+    long long v = 0;
+
+    errno = 0;
+    if (is_float) {
+        d = strtod(text, &end);
+    } else {
+        v = strtoll(text, &end, 10);
+    }
+    if (end == text || end[strspn(end, " \t\r\n")] != '\0' ||
+        (!is_float && errno == ERANGE) ||
+        (out->dtype == CREW_INT32 && (v < INT32_MIN || v > INT32_MAX))) {
+        return false;
+    }
+    if (out->dtype == CREW_FLOAT) {
+        out->f32[i] = (float)d;
+    } else if (out->dtype == CREW_DOUBLE) {
+        out->f64[i] = d;
+    } else if (out->dtype == CREW_INT32) {
+        out->i32[i] = (int32_t)v;
+    } else {
+        out->i64[i] = v;
+    }
+    return true;
+}
+
 static int run_to_number(struct op_call *call)
 {
     const struct value *x = &call->in[0];
     int to = op_attr_type(call->node, "out_type", CREW_FLOAT);
 
+    if (to != CREW_FLOAT && to != CREW_DOUBLE && to != CREW_INT32 &&
+        to != CREW_INT64) {
+        return op_fail(call, CREW_UNIMPLEMENTED, "out_type %d", to);
+    }
     if (op_want_dtype(call, 0, CREW_STRING) != CREW_OK ||
         value_new(&call->out[0], to, &x->shape, call->err) != CREW_OK) {
         return call->err->code;
     }
-    for (int64_t i = 0; i < x->n; i++) {
+    for (int64_t i = 0; i < x->n && call->err->code == CREW_OK; i++) {
         char *text = xasprintf("%.*s", (int)x->str[i].n, x->str[i].data);
-        char *end = text;
-        double d = 0.0;
-        long long v = 0;
 
-        errno = 0;
-        if (to == CREW_FLOAT || to == CREW_DOUBLE) {
-            d = strtod(text, &end);
-        } else {
-            v = strtoll(text, &end, 10);
-        }
-        end += strspn(end, " \t\r\n");
-        bool bad =
-            end == text || *end != '\0' ||
-            (errno == ERANGE && (to == CREW_INT32 || to == CREW_INT64)) ||
-            (to == CREW_INT32 && (v < INT32_MIN || v > INT32_MAX));
-
-        if (bad) {
+        if (!to_number(text, &call->out[0], i)) {
             (void)op_fail(call, CREW_INVALID_ARGUMENT,
                           "StringToNumberOp could not correctly convert "
                           "string: %.100s",
                           text);
-            free(text);
-            return call->err->code;
         }
         free(text);
-        if (to == CREW_FLOAT) {
-            call->out[0].f32[i] = (float)d;
-        } else if (to == CREW_DOUBLE) {
-            call->out[0].f64[i] = d;
-        } else if (to == CREW_INT32) {
-            call->out[0].i32[i] = (int32_t)v;
-        } else if (to == CREW_INT64) {
-            call->out[0].i64[i] = v;
-        } else {
-            return op_fail(call, CREW_UNIMPLEMENTED, "out_type %d", to);
-        }
     }
-    return CREW_OK;
+    return call->err->code;
 }
 
 /* ------------------------------------------------------------------- hashes */
