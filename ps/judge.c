@@ -101,6 +101,24 @@ bool judge_state(struct ps *ps,
     return true;
 }
 
+bool judge_chief(struct ps *ps,
+                 const Crew__Identity *who,
+                 bool loading_will_do,
+                 struct refusal *r)
+{
+    int member = -1;
+    if (!judge_state(ps, who, loading_will_do, &member, r)) {
+        return false;
+    }
+    if (who->role != CREW__ROLE__ROLE_CHIEF) {
+        refuse(r, CREW_PERMISSION_DENIED, 78, CREW__REFUSAL__MISMATCH,
+               "only the chief %s",
+               loading_will_do ? "initialises the state" : "may do that");
+        return false;
+    }
+    return true;
+}
+
 /* 0, or -1 with the refusal filled in. */
 static int judge_cluster(struct ps *ps,
                          const Crew__Hello *hello,

@@ -213,27 +213,11 @@ static bool try_hold(struct link *l, struct waiter *w)
     return true;
 }
 
-static bool judge_chief(struct link *l,
-                        const Crew__Identity *who,
-                        struct refusal *r)
-{
-    int member = -1;
-    if (!judge_state(l->ps, who, false, &member, r)) {
-        return false;
-    }
-    if (who->role != CREW__ROLE__ROLE_CHIEF) {
-        refuse(r, CREW_PERMISSION_DENIED, 78, CREW__REFUSAL__MISMATCH,
-               "only the chief may do that");
-        return false;
-    }
-    return true;
-}
-
 void meet_hold(struct link *l, uint64_t call_id, const Crew__HoldRequest *q)
 {
     struct ps *ps = l->ps;
     struct refusal r;
-    if (!judge_chief(l, q->self, &r)) {
+    if (!judge_chief(ps, q->self, false, &r)) {
         link_error(l, RPC_HOLD, call_id, &r);
         return;
     }
@@ -272,7 +256,7 @@ void meet_release(struct link *l,
 {
     struct ps *ps = l->ps;
     struct refusal r;
-    if (!judge_chief(l, q->self, &r)) {
+    if (!judge_chief(ps, q->self, false, &r)) {
         link_error(l, RPC_RELEASE, call_id, &r);
         return;
     }

@@ -132,6 +132,11 @@ bool judge_state(struct ps *,
                  bool loading_will_do,
                  int *member,
                  struct refusal *);
+/* The same of what only the chief may do. */
+bool judge_chief(struct ps *,
+                 const Crew__Identity *,
+                 bool loading_will_do,
+                 struct refusal *);
 void refuse(struct refusal *,
             enum crew_code,
             int exit_code,

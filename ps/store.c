@@ -224,27 +224,10 @@ void store_declare(struct link *l,
     reply_declared(l, call_id);
 }
 
-/* LOAD and READY are the chief's. */
-static bool judge_chief(struct ps *ps,
-                        const Crew__Identity *who,
-                        struct refusal *r)
-{
-    int member = -1;
-    if (!judge_state(ps, who, true, &member, r)) {
-        return false;
-    }
-    if (who->role != CREW__ROLE__ROLE_CHIEF) {
-        refuse(r, CREW_PERMISSION_DENIED, 78, CREW__REFUSAL__MISMATCH,
-               "only the chief initialises the state");
-        return false;
-    }
-    return true;
-}
-
 void store_load(struct link *l, uint64_t call_id, const Crew__LoadRequest *q)
 {
     struct refusal r;
-    if (!judge_chief(l->ps, q->self, &r)) {
+    if (!judge_chief(l->ps, q->self, true, &r)) {
         link_error(l, RPC_LOAD, call_id, &r);
         return;
     }
@@ -272,7 +255,7 @@ static float *load_place(struct link *l,
         l->session, &crew__load_part__descriptor, in->header,
         in->head.header_len);
     if (p == NULL || ps->phase != CREW__PHASE__LOADING ||
-        !link_speaks(l, p->self) || !judge_chief(ps, p->self, &r)) {
+        !link_speaks(l, p->self) || !judge_chief(ps, p->self, true, &r)) {
         return NULL;
     }
     *part = p;
@@ -346,7 +329,7 @@ void store_ready(struct link *l, uint64_t call_id, const Crew__ReadyRequest *q)
 {
     struct ps *ps = l->ps;
     struct refusal r;
-    if (!judge_chief(ps, q->self, &r)) {
+    if (!judge_chief(ps, q->self, true, &r)) {
         link_error(l, RPC_READY, call_id, &r);
         return;
     }

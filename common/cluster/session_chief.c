@@ -25,19 +25,6 @@
 /* Phases of HOLD (op_phase): 0 and 1 give the ticket back, 2 ask, 3 fence, 4
  * give up. */
 
-static void poll_error(struct session *s,
-                       const Crew__Error *error,
-                       const struct crew_err *err)
-{
-    struct link *l = &s->links[0];
-    s->poll.retry_ms = session_now(s) + RETRY_MS;
-    if (error != NULL) {
-        (void)session_refused(s, l, error, err);
-    } else if (err->code == CREW_DEADLINE_EXCEEDED) {
-        rpc_peer_reconnect(l->port[PEER_CONTROL].peer);
-    }
-}
-
 static void keep_fenced(struct session *s, const Crew__HoldReply *r)
 {
     s->num_fenced = 0;
@@ -56,15 +43,8 @@ static void hold_done(struct rpc_call *call,
                       const struct crew_err *err)
 {
     struct session *s = call->self;
-    s->poll.busy = false;
-    if (s->closing) {
-        return;
-    }
-    if (reply == NULL) {
-        poll_error(s, error, err);
-    } else {
+    if (poll_answered(s, reply, error, err, RETRY_MS)) {
         const Crew__HoldReply *r = (const void *)reply;
-        poll_answered(s);
         if (r->held && s->op == SESSION_HOLD && s->op_phase == 2) {
             s->global_step = r->global_step;
             sync_keep_update(s, r->update);
@@ -87,16 +67,6 @@ static void ask_hold(struct session *s)
     }
 }
 
-static void fence_done(struct rpc_call *call,
-                       const ProtobufCMessage *reply,
-                       const Crew__Error *error,
-                       const struct crew_err *err)
-{
-    struct link *l = call->self;
-    l->done = job_answered(l, reply, error, err);
-    session_tick(l->s);
-}
-
 void fence_start(struct link *l)
 {
     struct session *s = l->s;
@@ -114,10 +84,8 @@ void fence_start(struct link *l)
     q.n_fence = s->num_fenced;
     q.fence = list;
     q.update = sync_update_of(s);
-    job_begun(l);
-    l->call = (struct rpc_call){.on_done = fence_done, .self = l};
-    rpc_call_start(l->port[PEER_CONTROL].peer, &l->call, RPC_HOLD, &q.base,
-                   CALL_MS);
+    job_call(l, (struct rpc_call){.on_done = job_done, .self = l}, RPC_HOLD,
+             &q.base, CALL_MS);
 }
 
 static void give_up_hold(struct session *s)
@@ -135,14 +103,7 @@ static void release_done(struct rpc_call *call,
                          const struct crew_err *err)
 {
     struct session *s = call->self;
-    s->poll.busy = false;
-    if (s->closing) {
-        return;
-    }
-    if (reply == NULL) {
-        poll_error(s, error, err);
-    } else {
-        poll_answered(s);
+    if (poll_answered(s, reply, error, err, RETRY_MS)) {
         s->op_phase = 10;
     }
     session_tick(s);
@@ -261,10 +222,8 @@ void stop_start(struct link *l)
     end.reason = s->end.reason;
     q.self = &self;
     q.end = &end;
-    job_begun(l);
-    l->call = (struct rpc_call){.on_done = stop_done, .self = l};
-    rpc_call_start(l->port[PEER_CONTROL].peer, &l->call, RPC_STOP, &q.base,
-                   CALL_MS);
+    job_call(l, (struct rpc_call){.on_done = stop_done, .self = l}, RPC_STOP,
+             &q.base, CALL_MS);
 }
 
 static uint64_t stop_limit(const struct session *s)

@@ -260,14 +260,24 @@ void links_check(struct session *);
 void job_set(struct session *, enum job);
 void job_pump(struct session *);
 bool job_all_done(const struct session *);
-/* Mark the link's call as begun for the current job. */
-void job_begun(struct link *);
+/* Begin the link's call for the current job, on the job's port. ms: as
+ * rpc_call_start. */
+void job_call(struct link *,
+              struct rpc_call,
+              enum rpc_method,
+              const ProtobufCMessage *request,
+              uint64_t ms);
 /* In on_done: the call is over. False: it was for an older job, or failed, and
  * nothing more is to be done about it. */
 bool job_answered(struct link *,
                   const ProtobufCMessage *reply,
                   CREW_NULLABLE const Crew__Error *,
                   const struct crew_err *);
+/* on_done of a job that is done when there is an answer. */
+void job_done(struct rpc_call *,
+              CREW_NULLABLE const ProtobufCMessage *reply,
+              CREW_NULLABLE const Crew__Error *,
+              const struct crew_err *);
 /* The answer will not do: try again in a moment. */
 void job_retry(struct link *);
 
@@ -337,6 +347,12 @@ bool poll_start(struct session *,
                 enum rpc_method,
                 ProtobufCMessage *,
                 Crew__Identity *self);
-void poll_answered(struct session *);
+/* In on_done: the request is over. False: it failed, and nothing more is to be
+ * done about it; it may be repeated in again_ms. */
+bool poll_answered(struct session *,
+                   CREW_NULLABLE const ProtobufCMessage *reply,
+                   CREW_NULLABLE const Crew__Error *,
+                   const struct crew_err *,
+                   uint64_t again_ms);
 
 #endif

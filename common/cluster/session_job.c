@@ -96,13 +96,19 @@ void job_pump(struct session *s)
     }
 }
 
-void job_begun(struct link *l)
+void job_call(struct link *l,
+              struct rpc_call call,
+              enum rpc_method method,
+              const ProtobufCMessage *request,
+              uint64_t ms)
 {
     struct session *s = l->s;
     l->busy = true;
     l->job = s->job;
     l->generation = s->generation;
     l->progress_ms = session_now(s);
+    l->call = call;
+    rpc_call_start(peer_of(l, l->job), &l->call, method, request, ms);
 }
 
 #define RETRY_MS 200u
@@ -137,4 +143,14 @@ bool job_answered(struct link *l,
         job_retry(l);
     }
     return false;
+}
+
+void job_done(struct rpc_call *call,
+              const ProtobufCMessage *reply,
+              const Crew__Error *error,
+              const struct crew_err *err)
+{
+    struct link *l = call->self;
+    l->done = job_answered(l, reply, error, err);
+    session_tick(l->s);
 }

@@ -121,10 +121,8 @@ void declare_start(struct link *l)
     if (s->job_dir != NULL) {
         q.job = (char *)(uintptr_t)s->job_dir;
     }
-    job_begun(l);
-    l->call = (struct rpc_call){.on_done = declare_done, .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_DECLARE, &q.base,
-                   CALL_MS);
+    job_call(l, (struct rpc_call){.on_done = declare_done, .self = l},
+             RPC_DECLARE, &q.base, CALL_MS);
 }
 
 /* -------------------------------------------------------------------- LOAD */
@@ -178,10 +176,8 @@ void load_start(struct link *l)
     Crew__Identity self;
     session_self(s, &self, 0);
     q.self = &self;
-    job_begun(l);
-    l->call = (struct rpc_call){.on_done = load_done, .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_LOAD, &q.base,
-                   load_limit(l));
+    job_call(l, (struct rpc_call){.on_done = load_done, .self = l}, RPC_LOAD,
+             &q.base, load_limit(l));
     for (uint32_t i = 0; i < l->num_granules; i++) {
         uint32_t slots = granule_slots(s, l->granules[i]);
         for (uint32_t k = 0; k <= slots; k++) {
@@ -191,16 +187,6 @@ void load_start(struct link *l)
 }
 
 /* ------------------------------------------------------------------- READY */
-
-static void ready_done(struct rpc_call *call,
-                       const ProtobufCMessage *reply,
-                       const Crew__Error *error,
-                       const struct crew_err *err)
-{
-    struct link *l = call->self;
-    l->done = job_answered(l, reply, error, err);
-    session_tick(l->s);
-}
 
 void ready_start(struct link *l)
 {
@@ -219,10 +205,8 @@ void ready_start(struct link *l)
     q.save_checkpoints_steps = s->o.save_checkpoints_steps;
     q.save_checkpoints_secs = s->o.save_checkpoints_secs;
     q.keep = s->keep;
-    job_begun(l);
-    l->call = (struct rpc_call){.on_done = ready_done, .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_READY, &q.base,
-                   CALL_MS);
+    job_call(l, (struct rpc_call){.on_done = job_done, .self = l}, RPC_READY,
+             &q.base, CALL_MS);
 }
 
 /* -------------------------------------------------------------------- PULL */
@@ -324,12 +308,12 @@ void pull_start(struct link *l)
         l->got[i] = 0;
     }
     l->num_got = 0;
-    job_begun(l);
-    l->call = (struct rpc_call){.payload_dest = pull_dest,
-                                .on_part = pull_part,
-                                .on_done = pull_done,
-                                .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_PULL, &q.base, 0);
+    job_call(l,
+             (struct rpc_call){.payload_dest = pull_dest,
+                               .on_part = pull_part,
+                               .on_done = pull_done,
+                               .self = l},
+             RPC_PULL, &q.base, 0);
 }
 
 /* ------------------------------------------------------------------ stages */

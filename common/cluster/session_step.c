@@ -134,13 +134,12 @@ void push_start(struct link *l)
         l->got[i] = 0;
     }
     l->num_got = 0;
-    job_begun(l);
-    l->call = (struct rpc_call){.payload_dest = push_dest,
-                                .on_part = push_value,
-                                .on_done = push_done,
-                                .self = l};
-    rpc_call_start(l->port[PEER_DATA].peer, &l->call, RPC_PUSH_PULL, &q.base,
-                   0);
+    job_call(l,
+             (struct rpc_call){.payload_dest = push_dest,
+                               .on_part = push_value,
+                               .on_done = push_done,
+                               .self = l},
+             RPC_PUSH_PULL, &q.base, 0);
 }
 
 static void push_granule(struct link *l, uint32_t id)
@@ -225,22 +224,28 @@ bool poll_start(struct session *s,
     return true;
 }
 
-void poll_answered(struct session *s)
-{
-    s->request_open = false;
-}
-
-static void poll_failed(struct session *s,
-                        const Crew__Error *error,
-                        const struct crew_err *err)
+bool poll_answered(struct session *s,
+                   const ProtobufCMessage *reply,
+                   const Crew__Error *error,
+                   const struct crew_err *err,
+                   uint64_t again_ms)
 {
     struct link *l = &s->links[0];
-    s->poll.retry_ms = session_now(s) + AGAIN_MS;
+    s->poll.busy = false;
+    if (s->closing) {
+        return false;
+    }
+    if (reply != NULL) {
+        s->request_open = false;
+        return true;
+    }
+    s->poll.retry_ms = session_now(s) + again_ms;
     if (error != NULL) {
         (void)session_refused(s, l, error, err);
     } else if (err->code == CREW_DEADLINE_EXCEEDED) {
         rpc_peer_reconnect(l->port[PEER_CONTROL].peer);
     }
+    return false;
 }
 
 static void ticket_done(struct rpc_call *call,
@@ -249,14 +254,7 @@ static void ticket_done(struct rpc_call *call,
                         const struct crew_err *err)
 {
     struct session *s = call->self;
-    s->poll.busy = false;
-    if (s->closing) {
-        return;
-    }
-    if (reply == NULL) {
-        poll_failed(s, error, err);
-    } else {
-        poll_answered(s);
+    if (poll_answered(s, reply, error, err, AGAIN_MS)) {
         s->poll.retry_ms = session_now(s) + AGAIN_MS;
         const Crew__TicketReply *r = (const void *)reply;
         bool stop =
