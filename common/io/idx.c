@@ -68,6 +68,38 @@ static int read_header(struct input_file *file,
     return CREW_OK;
 }
 
+/* Do the sizes that the header announces fit what is expected and the file? */
+static int check_sizes(struct input_file *file,
+                       int rank,
+                       int64_t rows,
+                       int64_t cols,
+                       const int64_t dims[3],
+                       struct crew_err *err)
+{
+    if (rank == 3 && (dims[1] != rows || dims[2] != cols)) {
+        return crew_err_exit(
+            err, CREW_DATA_LOSS, 65,
+            "%s: images are %lld x %lld, the job expects %lld x %lld",
+            file->path, (long long)dims[1], (long long)dims[2], (long long)rows,
+            (long long)cols);
+    }
+    if ((uint64_t)dims[0] > MAX_BYTES / (uint64_t)(dims[1] * dims[2])) {
+        return crew_err_exit(
+            err, CREW_DATA_LOSS, 65,
+            "%s: its header announces %lld elements, more than fit in 4 GiB",
+            file->path, (long long)dims[0]);
+    }
+    size_t size = (size_t)(dims[0] * dims[1] * dims[2]);
+    if (!input_file_may_hold(file, size)) {
+        return crew_err_exit(
+            err, CREW_DATA_LOSS, 65,
+            "%s: truncated: it cannot hold the %zu bytes that its header "
+            "announces. Fix: get the file anew",
+            file->path, size);
+    }
+    return CREW_OK;
+}
+
 /* The whole file of rank `rank`; images must be rows x cols. *n gets the number
  * of images or labels. */
 static int read_file(struct crew_env *env,
@@ -80,6 +112,7 @@ static int read_file(struct crew_env *env,
                      struct crew_err *err)
 {
     int64_t dims[3] = {0, 1, 1};
+    size_t size;
     void *data = NULL;
     struct input_file file;
 
@@ -89,31 +122,11 @@ static int read_file(struct crew_env *env,
                         err) != CREW_OK) {
         return err->code;
     }
-    if (read_header(&file, rank, dims, err) != CREW_OK) {
+    if (read_header(&file, rank, dims, err) != CREW_OK ||
+        check_sizes(&file, rank, rows, cols, dims, err) != CREW_OK) {
         goto out;
     }
-    if (rank == 3 && (dims[1] != rows || dims[2] != cols)) {
-        crew_err_exit(err, CREW_DATA_LOSS, 65,
-                      "%s: images are %lld x %lld, the job expects %lld x %lld",
-                      path, (long long)dims[1], (long long)dims[2],
-                      (long long)rows, (long long)cols);
-        goto out;
-    }
-    if ((uint64_t)dims[0] > MAX_BYTES / (uint64_t)(dims[1] * dims[2])) {
-        crew_err_exit(err, CREW_DATA_LOSS, 65,
-                      "%s: its header announces %lld elements, more than fit "
-                      "in 4 GiB",
-                      path, (long long)dims[0]);
-        goto out;
-    }
-    size_t size = (size_t)(dims[0] * dims[1] * dims[2]);
-    if (!input_file_may_hold(&file, size)) {
-        crew_err_exit(err, CREW_DATA_LOSS, 65,
-                      "%s: truncated: it cannot hold the %zu bytes that its "
-                      "header announces. Fix: get the file anew",
-                      path, size);
-        goto out;
-    }
+    size = (size_t)(dims[0] * dims[1] * dims[2]);
     if (mem_try(size, 1, path, &data, err) != CREW_OK ||
         input_file_read(&file, data, size, err) != CREW_OK ||
         input_file_end(&file, err) != CREW_OK) {
