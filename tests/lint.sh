@@ -3,13 +3,13 @@
 #
 # The rules of CONTRIBUTING.md that a script can check.
 #
-# Usage: tests/lint.sh [--tidy | --format]
+# Usage: tests/lint.sh [--tidy [FILE...] | --format]
 #   (nothing)  length of functions and files, banned calls, uncounted copies,
 #              direction of includes, the contents of crew.h, headers of
 #              files, foreign paths, shell scripts (with shellcheck), layout
 #              (with clang-format)
 #   --tidy     clang-tidy over everything that build/compile_commands.json
-#              names; slow, so not part of the rest
+#              names, or these files of it; slow, so not part of the rest
 #   --format   lay all C files out as .clang-format says
 set -euo pipefail
 
@@ -159,6 +159,7 @@ format_all() {
     c_files | tr '\n' '\0' | xargs -0 "$tool" --style=file -i
 }
 
+# tidy [FILE...]
 tidy() {
     if ! command -v clang-tidy >/dev/null; then
         echo "skipped: clang-tidy is not installed"
@@ -168,8 +169,11 @@ tidy() {
         echo "lint.sh: build first: cmake --preset dev" >&2
         exit 78
     fi
-    files 'common/*.c' 'ps/*.c' 'worker/*.c' 'chief/*.c' 'evaluator/*.c' \
-        'cli/*.c' 'examples/*.c' | tr '\n' '\0' |
+    if [ $# -eq 0 ]; then
+        set -- 'common/*.c' 'ps/*.c' 'worker/*.c' 'chief/*.c' 'evaluator/*.c' \
+            'cli/*.c' 'examples/*.c'
+    fi
+    files "$@" | tr '\n' '\0' |
         xargs -0 -n 4 -P "$(nproc)" clang-tidy -p build --quiet \
             --warnings-as-errors='*,-clang-analyzer-*' 2>/dev/null
 }
@@ -178,7 +182,8 @@ main() {
     case ${1-} in
         '') ;;
         --tidy)
-            tidy
+            shift
+            tidy "$@"
             return
             ;;
         --format)
