@@ -652,26 +652,27 @@ START_TEST(test_sync_mean)
 END_TEST
 
 /* Three trainers on two ps, in one process: nobody allocates in a step, neither
- * the trainers nor the ps, asynchronously or synchronously. In 100 steps of a
- * trainer who allocates in each would be counted that often; a pool of frames
- * may grow when the machine is so busy that more are under way than ever
- * before. */
+ * the trainers nor the ps, asynchronously or synchronously, with tables too. In
+ * 100 steps of a trainer who allocates in each would be counted that often; a
+ * pool of frames may grow when the machine is so busy that more are under way
+ * than ever before. */
 START_TEST(test_no_allocation)
 {
     struct cluster_test c = {.cluster = ""};
     struct worker w[3] = {{.rc = 0}};
     char json[700];
+    bool sync = _i % 2 == 1;
+    const int64_t max_steps = sync ? 200 : 900;
     open_servers(&c);
     for (int i = 0; i < 3; i++) {
         json_of(&c, i == 0 ? "chief" : "worker", i == 0 ? 0 : i - 1, json,
                 sizeof(json));
         w[i].optimizer = crew_adam(0.01);
-        if (_i == 1) {
+        if (sync) {
             w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
         }
-        w[i].who = i;
-        w[i].counts = true;
-        open_trainer(&w[i], json, _i == 1 ? 200 : 900);
+        w[i].who = i, w[i].counts = true, w[i].tables = _i >= 2;
+        open_trainer(&w[i], json, max_steps);
     }
     for (int i = 1; i < 3; i++) {
         ck_assert_int_eq(pthread_create(&w[i].thread, NULL, run_worker, &w[i]),
@@ -680,7 +681,7 @@ START_TEST(test_no_allocation)
     initialise(&w[0]);
     ck_assert_msg(train(&w[0]) == CREW_OUT_OF_RANGE, "%s", w[0].err.msg);
     w[0].err = (struct crew_err){0};
-    stop_and_close(&w[0], _i == 1 ? 200 : 900);
+    stop_and_close(&w[0], max_steps);
     for (int i = 1; i < 3; i++) {
         (void)pthread_join(w[i].thread, NULL);
     }
@@ -786,7 +787,7 @@ int main(void)
     tcase_add_loop_test(t, test_sync_of_one, 0, 3);
     /* The second half with tables. */
     tcase_add_loop_test(t, test_sync_mean, 0, 2 * ALL_RULES);
-    tcase_add_loop_test(t, test_no_allocation, 0, 2);
+    tcase_add_loop_test(t, test_no_allocation, 0, 4);
     tcase_add_test(t, test_bad_rows);
     tcase_add_test(t, test_interrupt);
     suite_add_tcase(s, t);
