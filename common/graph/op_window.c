@@ -122,10 +122,11 @@ static void forward_conv2d(const struct crew_node *n, struct run *r)
 static void backward_conv2d(const struct crew_node *n, struct run *r)
 {
     struct conv2d_dims d = conv_dims(n, r->batch);
-    float *df = run_d_in_zeroed(r, n, 1), *dx = run_d_in_zeroed(r, n, 0);
+    float *df = run_d_in_zeroed(r, n, 1);
+    struct grad dx = run_d_in(r, n, 0);
 
-    k_conv2d_backward(&d, run_in(r, n, 0), run_in(r, n, 1), run_d_out(r, n), dx,
-                      df, run_scratch(r));
+    k_conv2d_backward(&d, run_in(r, n, 0), run_in(r, n, 1), run_d_out(r, n),
+                      dx.add, dx.data, df, run_scratch(r));
 }
 
 static size_t scratch_conv2d(const struct crew_node *n, int64_t batch)
@@ -233,10 +234,11 @@ static void forward_max_pool(const struct crew_node *n, struct run *r)
 static void backward_max_pool(const struct crew_node *n, struct run *r)
 {
     struct pool2d_dims d = pool_dims(n, r->batch);
-    float *dx = run_d_in_zeroed(r, n, 0);
+    struct grad dx = run_d_in(r, n, 0);
 
-    if (dx != NULL) {
-        k_max_pool2d_backward(&d, run_kept(r, n), run_d_out(r, n), dx);
+    if (dx.data != NULL) {
+        k_max_pool2d_backward(&d, run_kept(r, n), run_d_out(r, n), dx.add,
+                              dx.data);
     }
 }
 

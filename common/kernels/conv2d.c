@@ -185,6 +185,7 @@ void k_conv2d_backward(const struct conv2d_dims *d,
                        const float *x,
                        const float *filter,
                        const float *dy,
+                       bool add_x,
                        float *d_x,
                        float *d_filter,
                        float *scratch)
@@ -194,18 +195,22 @@ void k_conv2d_backward(const struct conv2d_dims *d,
         int64_t pixels = d->batch * d->h * d->w;
         k_matmul(true, false, d->c_in, d->c_out, pixels, x, dy, true, d_filter);
         if (d_x != NULL) {
-            k_matmul(false, true, pixels, d->c_in, d->c_out, dy, filter, true,
+            k_matmul(false, true, pixels, d->c_in, d->c_out, dy, filter, add_x,
                      d_x);
         }
         return;
     }
     if (conv_direct_fits_backward(d, d_x != NULL)) {
-        conv_direct_backward(d, x, filter, dy, d_x, d_filter, scratch);
+        conv_direct_backward(d, x, filter, dy, add_x, d_x, d_filter, scratch);
         return;
     }
     for (int64_t b = 0; b < d->batch; b++) {
         int64_t at = b * d->h * d->w * d->c_in;
         const float *dy_image = dy + b * d->oh * d->ow * d->c_out;
+        if (d_x != NULL && !add_x) {
+            memset(d_x + at, 0,
+                   (size_t)(d->h * d->w * d->c_in) * sizeof(float));
+        }
         for (int64_t oy = 0; oy < d->oh; oy += band) {
             int64_t rows = d->oh - oy < band ? d->oh - oy : band;
             const float *dy_band = dy_image + oy * d->ow * d->c_out;

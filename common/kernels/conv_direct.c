@@ -187,6 +187,7 @@ void conv_direct_backward(const struct conv2d_dims *d,
                           const float *x,
                           const float *filter,
                           const float *dy,
+                          bool add_x,
                           float *d_x,
                           float *d_filter,
                           float *scratch)
@@ -206,7 +207,7 @@ void conv_direct_backward(const struct conv2d_dims *d,
         k_direct_filter(d, bordered, dy_image, d_filter);
         if (d_x != NULL) {
             fill_planes(&back, dy_image, planes);
-            k_direct_forward(&back, planes, packed, d_x + at, true);
+            k_direct_forward(&back, planes, packed, d_x + at, add_x);
         }
     }
 }

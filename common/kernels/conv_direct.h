@@ -22,6 +22,7 @@ void conv_direct_backward(const struct conv2d_dims *,
                           const float *x,
                           const float *filter,
                           const float *dy,
+                          bool add_x,
                           CREW_NULLABLE float *d_x,
                           float *d_filter,
                           float *scratch);

@@ -80,11 +80,13 @@ void k_conv2d(const struct conv2d_dims *,
               const float *filter,
               float *y,
               float *scratch);
-/* d_filter += ; d_x += unless NULL (not needed: the input). */
+/* d_filter +=. d_x (NULL: not needed, the input): with add_x +=, else written.
+ */
 void k_conv2d_backward(const struct conv2d_dims *,
                        const float *x,
                        const float *filter,
                        const float *dy,
+                       bool add_x,
                        CREW_NULLABLE float *d_x,
                        float *d_filter,
                        float *scratch);
@@ -105,7 +107,8 @@ void k_depthwise_backward(const struct conv2d_dims *,
 
 /* Max pooling, NHWC, square window. arg (batch, oh, ow, c) receives the
  * place of the first maximum in its window, row-major (0 .. size*size-1); the
- * gradient goes there. size <= 15. */
+ * gradient goes there, and with add is added to dx, else all of dx is written.
+ * size <= 15. */
 struct pool2d_dims {
     int64_t batch, h, w, c, size, stride, oh, ow, pad_top, pad_left;
 };
@@ -116,6 +119,7 @@ void k_max_pool2d(const struct pool2d_dims *,
 void k_max_pool2d_backward(const struct pool2d_dims *,
                            const uint8_t *arg,
                            const float *dy,
+                           bool add,
                            float *dx);
 
 /* The mean over the part of each window that is inside the image. */

@@ -58,8 +58,9 @@ SIMD(void,
      (const struct pool2d_dims *d,
       const uint8_t *arg,
       const float *dy,
+      bool add,
       float *dx),
-     (d, arg, dy, dx))
+     (d, arg, dy, add, dx))
 SIMD(void,
      k_dropout,
      (int64_t n,

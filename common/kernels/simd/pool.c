@@ -132,6 +132,30 @@ static void scatter2(int64_t c,
     }
 }
 
+/* The same, written. */
+static void scatter2_to(int64_t c,
+                        const uint8_t *arg,
+                        const float *dy,
+                        float *a,
+                        float *b)
+{
+    K_VECTOR
+    for (int64_t i = 0; i < c; i++) {
+        uint32_t place = arg[i];
+        a[i] = place == 0 ? dy[i] : 0.0f;
+        a[i + c] = place == 1 ? dy[i] : 0.0f;
+        b[i] = place == 2 ? dy[i] : 0.0f;
+        b[i + c] = place == 3 ? dy[i] : 0.0f;
+    }
+}
+
+/* Do windows of 2 see each pixel once? */
+static bool tiled2(const struct pool2d_dims *d)
+{
+    return d->size == 2 && d->stride == 2 && d->pad_top == 0 &&
+           d->pad_left == 0 && d->h == 2 * d->oh && d->w == 2 * d->ow;
+}
+
 static void scatter(const struct pool2d_dims *d,
                     const uint8_t *arg,
                     const float *dy,
@@ -146,16 +170,23 @@ static void scatter(const struct pool2d_dims *d,
 void k_max_pool2d_backward(const struct pool2d_dims *d,
                            const uint8_t *arg,
                            const float *dy,
+                           bool add,
                            float *dx)
 {
-    for (int64_t b = 0; b < d->batch; b++) {
-        float *image = dx + b * d->h * d->w * d->c;
+    int64_t line = d->w * d->c, image = d->h * line;
+    bool write = !add && tiled2(d);
+    if (!add && !write) {
+        memset(dx, 0, (size_t)(d->batch * image) * sizeof(float));
+    }
+    for (int64_t b = 0; b < d->batch; b++, dx += image) {
         for (int64_t o = 0; o < d->oh * d->ow; o++) {
             int64_t iy = o / d->ow * d->stride - d->pad_top;
             int64_t ix = o % d->ow * d->stride - d->pad_left;
-            float *corner = image + (iy * d->w + ix) * d->c;
-            if (d->size == 2 && whole(d, iy, ix)) {
-                scatter2(d->c, arg, dy, corner, corner + d->w * d->c);
+            float *corner = dx + (iy * d->w + ix) * d->c;
+            if (write) {
+                scatter2_to(d->c, arg, dy, corner, corner + line);
+            } else if (d->size == 2 && whole(d, iy, ix)) {
+                scatter2(d->c, arg, dy, corner, corner + line);
             } else {
                 scatter(d, arg, dy, corner);
             }

@@ -103,13 +103,20 @@ START_TEST(convolution)
     k_conv2d(&d, x, filter, y, scratch);
     assert_close("y", ny, y, want_y);
     float *once = numbers(nf, 6);
-    k_conv2d_backward(&d, x, filter, dy, NULL, once, scratch);
+    k_conv2d_backward(&d, x, filter, dy, false, NULL, once, scratch);
     assert_close("d_filter alone", nf, once, want_df);
-    k_conv2d_backward(&d, x, filter, dy, d_x, d_f, scratch);
+    k_conv2d_backward(&d, x, filter, dy, true, d_x, d_f, scratch);
     assert_close("d_filter", nf, d_f, want_df);
     assert_close("d_x", nx, d_x, want_dx);
+    float *before = numbers(nx, 5), *written = numbers(nx, 7);
+    for (int64_t i = 0; i < nx; i++) {
+        want_dx[i] -= (double)before[i];
+    }
+    k_conv2d_backward(&d, x, filter, dy, false, written, d_f, scratch);
+    assert_close("d_x written", nx, written, want_dx);
 
-    float *floats[] = {x, filter, dy, y, d_x, d_f, scratch, once};
+    float *floats[] = {x,   filter,  dy,   y,      d_x,
+                       d_f, scratch, once, before, written};
     for (size_t i = 0; i < sizeof(floats) / sizeof(floats[0]); i++) {
         free(floats[i]);
     }

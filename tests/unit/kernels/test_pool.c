@@ -56,8 +56,17 @@ START_TEST(pooling)
                       (double)y[i], arg[i], (double)x[at], (long)place);
         want[at] += (double)dy[i];
     }
-    k_max_pool2d_backward(d, arg, dy, dx);
+    float *written = numbers(nx, 5);
+    k_max_pool2d_backward(d, arg, dy, false, written);
+    k_max_pool2d_backward(d, arg, dy, true, dx);
     assert_close("dx", nx, dx, want);
+    float *before = numbers(nx, 4);
+    for (int64_t i = 0; i < nx; i++) {
+        want[i] -= (double)before[i];
+    }
+    assert_close("dx written", nx, written, want);
+    free(written);
+    free(before);
     free(x);
     free(y);
     free(dy);
@@ -77,7 +86,7 @@ START_TEST(all_equal_takes_the_first)
         x[i] = -3.0f;
     }
     k_max_pool2d(&d, x, y, arg);
-    k_max_pool2d_backward(&d, arg, dy, dx);
+    k_max_pool2d_backward(&d, arg, dy, true, dx);
     for (int i = 0; i < 16; i++) {
         int row = i / 4, col = i % 4;
         bool corner = row % 2 == 0 && col % 2 == 0;
