@@ -241,15 +241,25 @@ CREW_API struct crew_dataset *crew_dataset_npy(
     const struct crew_column *columns,
     const char *const *paths,
     int n);
+/* The first `size` lines (0: all) of a vocabulary file, for what follows:
+ * categorical_column_with_vocabulary_file's. Owner: caller, one free() of
+ * *words. Errors: NOT_FOUND (66) no file; INVALID_ARGUMENT (65) fewer lines. */
+CREW_API int crew_vocabulary_read(const char *path,
+                                  int64_t size,
+                                  CREW_OUT const char *const **words,
+                                  CREW_OUT int64_t *n,
+                                  struct crew_err *err);
 /* Rows of a CSV file, plain or gzipped. A scalar component for every column
  * with a name; name NULL: the field is passed over. An empty field takes the
  * default; NAN: it is required. Of CREW_STRING the component is an int64: the
  * bucket of the word's hash (Fingerprint64, as TensorFlow's
  * to_hash_bucket_fast) or its place in the vocabulary; -1: an empty field, a
- * word that is not in it. With a list_delimiter, such as ' ', the field holds
- * any number of them and the component is a list, as of tf.strings.split.
- * Errors when read: NOT_FOUND (66), DATA_LOSS (65) with
- * file, line and field. */
+ * word that is not in it. With both, hash_buckets are num_oov_buckets: words
+ * that are not in the vocabulary get ids behind it, by their hash. With a
+ * list_delimiter, such as ' ', the field holds any number of them and the
+ * component is a list, as of tf.strings.split. Errors when read: NOT_FOUND
+ * (66), DATA_LOSS (65) with file, line and field.
+ */
 struct crew_csv_column {
     CREW_NULLABLE const char *name;
     enum crew_dtype dtype;
@@ -275,7 +285,7 @@ CREW_API struct crew_dataset *crew_dataset_csv(
  * length, all the values there are, for the lookups that combine; of shape (n)
  * the first n values, filled up. Strings become int64 on the way: a bucket of
  * their hash (tf.strings.to_hash_bucket_fast) or their place in a vocabulary,
- * -1 for a word that is not in it. */
+ * -1 for a word that is not in it, or with both ids behind it by their hash. */
 struct crew_record_feature {
     const char *name;
     enum crew_dtype

@@ -22,9 +22,9 @@ const char *word_ids_refuse(bool wanted,
                      : "a string needs hash_buckets or a vocabulary, which "
                        "make an integer of it";
     }
-    if ((hash_buckets > 0 && vocabulary_size > 0) || hash_buckets < 0 ||
-        vocabulary_size < 0 || (vocabulary_size > 0 && vocabulary == NULL)) {
-        return "give either hash_buckets or a vocabulary";
+    if (hash_buckets < 0 || vocabulary_size < 0 ||
+        (vocabulary_size > 0 && vocabulary == NULL)) {
+        return "give hash_buckets, or a vocabulary and its size";
     }
     return NULL;
 }
@@ -76,7 +76,7 @@ int64_t word_ids_of(const struct word_ids *ids, const char *word, size_t n)
 {
     uint64_t at;
 
-    if (ids->buckets > 0) {
+    if (ids->n == 0) {
         return hash_bucket_fast(word, n, ids->buckets);
     }
     at = fingerprint64(word, n) & ids->mask;
@@ -87,5 +87,7 @@ int64_t word_ids_of(const struct word_ids *ids, const char *word, size_t n)
             break;
         }
     }
-    return ids->slots[at];
+    return ids->slots[at] < 0 && ids->buckets > 0
+               ? ids->n + hash_bucket_fast(word, n, ids->buckets)
+               : ids->slots[at];
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fingerprint.h"
 #include "base/mem.h"
@@ -143,6 +144,54 @@ START_TEST(a_word_is_its_place_in_the_vocabulary)
         ck_assert_int_eq((int)place, want[i]);
     }
     dataset_free(d);
+}
+END_TEST
+
+/* With buckets behind it for the words that are not in it, where TensorFlow
+ * 2.15's StaticVocabularyTable has them; of a file. */
+START_TEST(words_out_of_the_vocabulary_have_buckets)
+{
+    const int want[] = {6, 1, 2, 0, 4, 5, 5, 5};
+    const char *file = "a";
+    struct crew_tfrecord from = {.files = &file, .num_files = 1};
+    struct crew_record_feature f = {
+        .name = "word", .dtype = CREW_STRING, .hash_buckets = 5};
+    char path[] = "/tmp/crew_vocab_XXXXXX";
+    int fd = mkstemp(path);
+
+    ck_assert(fd >= 0 && write(fd, "w3\r\nw1\nw2\nw4", 12) == 12);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_eq(
+        crew_vocabulary_read(path, 3, &f.vocabulary, &f.vocabulary_size, &err),
+        0);
+    write_file("a", 0, 1, 8, false);
+    struct crew_dataset *d = dataset_tfrecord(env, &from, &f, 1);
+    free((void *)(uintptr_t)f.vocabulary);
+    for (int i = 0; i < 8; i++) {
+        int64_t id, rows;
+        void *out[] = {&id};
+
+        ck_assert_int_eq(d->ops->next(d, out, &rows, &err), CREW_OK);
+        ck_assert_int_eq((int)id, want[i]);
+    }
+    dataset_free(d);
+
+    ck_assert_int_eq(
+        crew_vocabulary_read(path, 0, &f.vocabulary, &f.vocabulary_size, &err),
+        0);
+    ck_assert_int_eq(f.vocabulary_size, 4);
+    ck_assert_str_eq(f.vocabulary[0], "w3");
+    ck_assert_str_eq(f.vocabulary[3], "w4");
+    free((void *)(uintptr_t)f.vocabulary);
+    ck_assert_int_eq(
+        crew_vocabulary_read(path, 5, &f.vocabulary, &f.vocabulary_size, &err),
+        CREW_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.msg, "expected 5 but got 4"));
+    err = (struct crew_err){0};
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(
+        crew_vocabulary_read(path, 0, &f.vocabulary, &f.vocabulary_size, &err),
+        CREW_NOT_FOUND);
 }
 END_TEST
 
@@ -325,10 +374,10 @@ START_TEST(wrong_requests_are_refused)
          "are for strings"},
         {{.name = "a",
           .dtype = CREW_STRING,
-          .hash_buckets = 3,
+          .hash_buckets = -3,
           .vocabulary = words,
           .vocabulary_size = 3},
-         "either hash_buckets or"},
+         "give hash_buckets, or a vocabulary and its size"},
         {{.name = "a", .dtype = CREW_FLOAT, .var_len = true},
          "a shape of one dimension"},
         {{.name = "a",
@@ -370,6 +419,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, features_of_all_kinds, 0, 2);
     tcase_add_test(tc, a_word_is_its_place_in_the_vocabulary);
+    tcase_add_test(tc, words_out_of_the_vocabulary_have_buckets);
     tcase_add_loop_test(tc, files_come_by_pattern_and_in_turn, 0, 3);
     tcase_add_loop_test(tc, parts_are_disjoint_and_together_everything, 0, 2);
     tcase_add_loop_test(tc, other_sources_are_cut_at_their_root, 0, 2);
