@@ -378,11 +378,11 @@ CREW_API struct crew_dataset *crew_dataset_shuffle_with(
 CREW_API struct crew_dataset *crew_dataset_repeat(
     CREW_TAKES struct crew_dataset *,
     int64_t times);
-/* The first n elements. */
+/* The first n elements; n < 0: all. */
 CREW_API struct crew_dataset *crew_dataset_take(
     CREW_TAKES struct crew_dataset *,
     int64_t n);
-/* Without the first n elements. */
+/* Without the first n elements; n < 0: without any. */
 CREW_API struct crew_dataset *crew_dataset_skip(
     CREW_TAKES struct crew_dataset *,
     int64_t n);
@@ -1750,7 +1750,7 @@ struct crew_run_config {
      * given they must be the same. */
     CREW_NULLABLE const char *model_dir;
     int64_t tf_random_seed;         /* -1: none, a random one is taken */
-    int64_t save_summary_steps;     /* 100; 0: off */
+    int64_t save_summary_steps;     /* 100; 0, or -1 for None: off */
     int64_t save_checkpoints_steps; /* -1: not set */
     double save_checkpoints_secs;   /* 600 when neither is set; -1: unset */
     int64_t keep_checkpoint_max;    /* 5; 0: keep all */

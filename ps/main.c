@@ -176,7 +176,7 @@ static int read_tf_config(struct server *s,
                                    : role_name(s->tf->role));
     }
     log_set_who(tf_config_who(s->tf, who, sizeof who));
-    text = tf_config_log_text(s->tf);
+    text = tf_config_log_text(getenv("TF_CONFIG"));
     if (text != NULL) {
         log_line(LOG_INFO, text);
         free(text);

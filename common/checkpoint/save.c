@@ -329,9 +329,13 @@ static void remove_checkpoint(struct ckpt_history *h, const char *name)
  * good (and leaves the list, as in TensorFlow's Saver). */
 static void drop_old(struct ckpt_history *h, struct strbuf *doomed)
 {
+    if (h->keep_max <= 0) { /* all are kept, only the newest is listed */
+        env_log(h->env, LOG_INFO,
+                "%s is not in all_model_checkpoint_paths. Manually adding it.",
+                h->state.newest);
+    }
     while (h->keep_max <= 0 && h->state.n > 1) {
-        state_remove(&h->state,
-                     0); /* all are kept, only the newest is listed */
+        state_remove(&h->state, 0);
     }
     while (h->keep_max > 0 && h->state.n > h->keep_max) {
         struct state_entry *oldest = &h->state.all[0];

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Python's texts; see py_text.h. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/py_text.h"
 #include "base/banned.h"
+
+static bool is_space(char c)
+{
+    return c != '\0' && strchr(" \t\n\r\v\f", c) != NULL;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 void py_repr_text(struct strbuf *b, const char *text)
 {
@@ -31,6 +43,26 @@ void py_repr_text(struct strbuf *b, const char *text)
     strbuf_addf(b, "%c", quote);
 }
 
+/* As repr() of a float: the shortest text that reads back, always with a point
+ * or an exponent. */
+static void add_float(struct strbuf *b, double value)
+{
+    char text[40];
+    int digits = 0;
+
+    do {
+        (void)snprintf(text, sizeof text, "%.*e", digits++, value);
+    } while (digits < 17 && strtod(text, NULL) != value);
+    if (value != 0 && (fabs(value) < 1e-4 || fabs(value) >= 1e16)) {
+        strbuf_addstr(b, text);
+        return;
+    }
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+    int decimals = digits - 1 - exponent;
+
+    strbuf_addf(b, "%.*f", decimals < 1 ? 1 : decimals, value);
+}
+
 static void add_number(struct strbuf *b, const cJSON *value)
 {
     int64_t whole;
@@ -38,11 +70,49 @@ static void add_number(struct strbuf *b, const cJSON *value)
     if (json_is_int(value, &whole)) {
         strbuf_addf(b, "%lld", (long long)whole);
     } else {
-        strbuf_addf(b, "%.17g", value->valuedouble);
+        add_float(b, value->valuedouble);
     }
 }
 
-void py_repr(struct strbuf *b, const cJSON *value)
+/* The next number of a JSON text: *n bytes, or none; *text moves behind it. */
+static const char *next_number(const char **text, size_t *n)
+{
+    const char *p = *text;
+
+    for (; *p != '\0' && *p != '-' && !is_digit(*p); p++) {
+        if (*p == '"') {
+            for (p++; *p != '\0' && *p != '"'; p++) {
+                p += *p == '\\' && p[1] != '\0';
+            }
+            if (*p == '\0') {
+                break;
+            }
+        }
+    }
+    *n = strspn(p, "+-.0123456789eE");
+    *text = p + *n;
+    return p;
+}
+
+/* As the source has it: 1.0 is no 1, and an integer has any length. */
+static void add_number_of(struct strbuf *b, const cJSON *value, const char **at)
+{
+    size_t n;
+    const char *text = next_number(at, &n);
+    size_t whole = strspn(text, "-0123456789");
+
+    if (n == 0 || whole < n) {
+        add_float(b, value->valuedouble);
+    } else if (n == 2 && strncmp(text, "-0", 2) == 0) {
+        strbuf_addstr(b, "0");
+    } else {
+        strbuf_add(b, text, n);
+    }
+}
+
+static void add_value(struct strbuf *b,
+                      const cJSON *value,
+                      CREW_NULLABLE const char **source)
 {
     bool object = cJSON_IsObject(value);
     const cJSON *child;
@@ -58,11 +128,13 @@ void py_repr(struct strbuf *b, const cJSON *value)
                 py_repr_text(b, child->string);
                 strbuf_addstr(b, ": ");
             }
-            py_repr(b, child);
+            add_value(b, child, source);
         }
         strbuf_addstr(b, object ? "}" : "]");
     } else if (cJSON_IsString(value)) {
         py_repr_text(b, value->valuestring);
+    } else if (cJSON_IsNumber(value) && source != NULL) {
+        add_number_of(b, value, source);
     } else if (cJSON_IsNumber(value)) {
         add_number(b, value);
     } else {
@@ -70,6 +142,16 @@ void py_repr(struct strbuf *b, const cJSON *value)
                          : cJSON_IsFalse(value) ? "False"
                                                 : "None");
     }
+}
+
+void py_repr(struct strbuf *b, const cJSON *value)
+{
+    add_value(b, value, NULL);
+}
+
+void py_repr_source(struct strbuf *b, const cJSON *value, const char *source)
+{
+    add_value(b, value, &source);
 }
 
 void py_str(struct strbuf *b, const cJSON *value)
@@ -92,16 +174,6 @@ const char *py_class(const cJSON *value)
            : json_is_int(value, &whole) ? "<class 'int'>"
            : cJSON_IsNumber(value)      ? "<class 'float'>"
                                         : "<class 'NoneType'>";
-}
-
-static bool is_space(char c)
-{
-    return c != '\0' && strchr(" \t\n\r\v\f", c) != NULL;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 bool py_int_text(const char *text, int64_t *value)

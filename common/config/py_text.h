@@ -11,6 +11,9 @@
 void py_repr_text(struct strbuf *, const char *text);
 /* repr of a JSON value: {'a': [1, None, True]}. */
 void py_repr(struct strbuf *, const cJSON *);
+/* The same of the value of a JSON text, whose numbers are taken from there: 1.0
+ * is no 1, and 20 digits are all there. */
+void py_repr_source(struct strbuf *, const cJSON *, const char *source);
 /* str(): as repr, but a string stands without quotes. */
 void py_str(struct strbuf *, const cJSON *);
 /* "<class 'str'>" */

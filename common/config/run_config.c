@@ -18,7 +18,7 @@ static const struct field fields[] = {
     {"tf_random_seed", "tf_random_seed", INTEGER, RUN, ANY, true, -1,
      AT(run_config, tf_random_seed)},
     {"save_summary_steps", "save_summary_steps", INTEGER, RUN, NOT_NEGATIVE,
-     true, 0, AT(run_config, save_summary_steps)},
+     true, -1, AT(run_config, save_summary_steps)},
     {"save_checkpoints_steps", "save_checkpoints_steps", INTEGER, RUN,
      NOT_NEGATIVE, true, -1, AT(run_config, save_checkpoints_steps)},
     {"save_checkpoints_secs", "save_checkpoints_secs", SECONDS, RUN,

@@ -178,9 +178,9 @@ char *run_config_log_text(const struct crew_run_config *rc,
     strbuf_addstr(&b, "Using config: {'_model_dir': ");
     py_repr_text(&b, model_dir);
     add_number(&b, "tf_random_seed", (double)rc->tf_random_seed, 0);
-    add_number(&b, "save_summary_steps", (double)rc->save_summary_steps, 1);
+    add_number(&b, "save_summary_steps", (double)rc->save_summary_steps, 0);
     add_number(&b, "save_checkpoints_steps", (double)rc->save_checkpoints_steps,
-               1);
+               0);
     add_number(&b, "save_checkpoints_secs", rc->save_checkpoints_secs, 0);
     add_session_config(&b, &rc->session_config, tf);
     add_number(&b, "keep_checkpoint_max", (double)rc->keep_checkpoint_max, 0);

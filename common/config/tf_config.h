@@ -87,8 +87,11 @@ double tf_config_start_delay(const struct tf_config *, double most);
 /* The properties as the golden files have them, under RunConfig's names.
  * Owner: caller, cJSON_Delete(). */
 cJSON *tf_config_to_json(const struct tf_config *);
-/* "TF_CONFIG environment variable: {...}" as TensorFlow logs it: the text of a
- * Python dict. NULL when TF_CONFIG is unset or {}. Owner: caller, free(). */
-char *tf_config_log_text(const struct tf_config *);
+/* "TF_CONFIG environment variable: {...}" as TensorFlow logs it before it looks
+ * closer: the text of a Python dict. NULL when TF_CONFIG is unset, empty or no
+ * JSON. Owner: caller, free(). */
+char *tf_config_log_text(CREW_NULLABLE const char *text);
+/* "Using model_dir in TF_CONFIG: DIR"; NULL: it has none. Owner: caller. */
+char *tf_config_model_dir_text(const struct tf_config *);
 
 #endif

@@ -349,15 +349,44 @@ cJSON *tf_config_to_json(const struct tf_config *tf)
     return json;
 }
 
-char *tf_config_log_text(const struct tf_config *tf)
+/* What Python takes for true, so that it is logged. */
+static bool says_something(const cJSON *json)
 {
-    struct strbuf text;
+    return cJSON_IsTrue(json) || json->child != NULL ||
+           (cJSON_IsNumber(json) && json->valuedouble != 0) ||
+           (cJSON_IsString(json) && json->valuestring[0] != '\0');
+}
 
-    if (tf->json == NULL || tf->json->child == NULL) {
+char *tf_config_log_text(const char *text)
+{
+    struct crew_err ignored = {0};
+    struct strbuf line;
+    cJSON *json = NULL;
+
+    if (text == NULL || json_parse(text, strlen(text), "TF_CONFIG", &json,
+                                   &ignored) != CREW_OK) {
         return NULL;
     }
-    strbuf_init(&text);
-    strbuf_addstr(&text, "TF_CONFIG environment variable: ");
-    py_repr(&text, tf->json);
-    return text.data;
+    if (!says_something(json)) {
+        cJSON_Delete(json);
+        return NULL;
+    }
+    strbuf_init(&line);
+    strbuf_addstr(&line, "TF_CONFIG environment variable: ");
+    if (cJSON_IsString(json)) {
+        strbuf_addstr(&line, json->valuestring);
+    } else {
+        py_repr_source(&line, json, text);
+    }
+    cJSON_Delete(json);
+    return line.data;
+}
+
+char *tf_config_model_dir_text(const struct tf_config *tf)
+{
+    const cJSON *dir = json_get(tf->json, "model_dir");
+
+    return cJSON_IsString(dir)
+               ? xasprintf("Using model_dir in TF_CONFIG: %s", dir->valuestring)
+               : NULL;
 }

@@ -256,7 +256,7 @@ struct crew_dataset *crew_dataset_repeat(struct crew_dataset *source,
 
 struct pick {
     struct crew_dataset base;
-    int64_t limit;      /* take: how many; shard: -1 */
+    int64_t limit;      /* take: how many; shard, take of all: -1 */
     int64_t num, index; /* shard: every num-th from index on */
     int64_t seen, given;
 };
@@ -372,7 +372,7 @@ struct crew_dataset *crew_dataset_take(struct crew_dataset *source, int64_t n)
 {
     struct pick *d = pick_new(source);
 
-    d->limit = n < 0 ? 0 : n;
+    d->limit = n < 0 ? -1 : n;
     d->num = 1;
     return &d->base;
 }

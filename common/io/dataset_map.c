@@ -147,6 +147,9 @@ static int skip_next(struct crew_dataset *base,
     struct skip *d = (struct skip *)base;
     struct crew_dataset *source = base->source;
 
+    if (d->n < 0) {
+        return crew_err_set(err, CREW_OUT_OF_RANGE, "end of input");
+    }
     for (int64_t i = 0; !d->done && i < d->n; i++) {
         if (source->ops->next(source, out, rows, err) != CREW_OK) {
             return err->code;
@@ -171,6 +174,9 @@ static int skip_pass(struct crew_dataset *base,
     struct skip *d = (struct skip *)base;
     int64_t got = d->n;
 
+    if (d->n < 0) {
+        return CREW_OK;
+    }
     if (!d->done &&
         dataset_pass(base->source, scratch, d->n, &got, err) != CREW_OK) {
         return err->code;

@@ -101,7 +101,7 @@ static void read_tf_config(const char *text, size_t n, bool strict)
     if (tf_config_parse(copy, strict, &c, &err) == CREW_OK) {
         cJSON *json = tf_config_to_json(c);
 
-        logged = tf_config_log_text(c);
+        logged = tf_config_log_text(copy);
         INVARIANT(json != NULL && tf_config_who(c, who, sizeof who) == who);
         if (tf_config_check_start(c, &err) != CREW_OK) {
             check(&err, 78);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "config/json.h"
 #include "config/tf_config.h"
@@ -171,6 +172,33 @@ static void compare_delay(struct golden_report *report,
         want, (struct golden_tolerance){0, 0});
 }
 
+/* What is logged of TF_CONFIG; the rest of TensorFlow's lines is of what the
+ * roles do, which the transcripts have. */
+static void compare_log(struct golden_report *report,
+                        const char *text,
+                        const struct tf_config *tf,
+                        const cJSON *want)
+{
+    char *got[2] = {tf_config_log_text(text),
+                    tf != NULL ? tf_config_model_dir_text(tf) : NULL};
+    int n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        if (got[i] != NULL) {
+            const cJSON *line = cJSON_GetArrayItem(want, n++);
+            char *whole = xasprintf("INFO:%s", got[i]);
+
+            (void)golden_same_text(
+                report, "log", whole,
+                cJSON_IsString(line) ? line->valuestring : "nothing");
+            free(whole);
+        }
+        free(got[i]);
+    }
+    (void)golden_same_int(report, "lines of log", -1, n,
+                          cJSON_GetArraySize(want));
+}
+
 static void compare_case(struct golden_report *report, const cJSON *item)
 {
     const cJSON *text = golden_member(item, "TF_CONFIG");
@@ -201,6 +229,8 @@ static void compare_case(struct golden_report *report, const cJSON *item)
             compare_delay(report, tf, item);
         }
     }
+    compare_log(report, cJSON_IsString(text) ? text->valuestring : NULL, tf,
+                golden_member(item, "log"));
     tf_config_free(tf);
 }
 

@@ -158,24 +158,52 @@ static void mask_all(const struct family *f,
     }
 }
 
-/* The sentence of the exception that ended TensorFlow's process: the last line
- * of its traceback, without the class. Owner: caller. */
-static char *last_sentence(const char *text)
+/* Behind the class of an exception: "    ValueError: sentence". NULL: the line
+ * is no such. */
+static const char *sentence_in(const char *line)
+{
+    const char *class = line + strspn(line, " ");
+    const char *colon = strstr(class, "Error: ");
+
+    if (colon == NULL || memchr(class, ' ', (size_t)(colon - class)) != NULL) {
+        return NULL;
+    }
+    return colon + strlen("Error: ");
+}
+
+/* The sentence of the exception that ended TensorFlow's process: what the last
+ * traceback ends with, without the class. An error of an op is followed by
+ * where it was made, and may be raised again without its sentence. Owner:
+ * caller. */
+static char *their_sentence(const char *text)
+{
+    struct texts lines = {0};
+    char *out = NULL;
+
+    plain_lines(text, &lines);
+    for (int i = lines.n - 1; i >= 0 && out == NULL; i--) {
+        const char *sentence = sentence_in(lines.items[i]);
+
+        if (sentence != NULL &&
+            strcmp(sentence, "Graph execution error:") != 0) {
+            out = xstrdup(sentence);
+        }
+    }
+    if (out == NULL) {
+        out = xstrdup(lines.n > 0 ? lines.items[lines.n - 1] : "");
+    }
+    texts_release(&lines);
+    return out;
+}
+
+static char *last_line(const char *text)
 {
     struct texts lines = {0};
     char *out;
-    const char *colon;
 
     plain_lines(text, &lines);
     out = xstrdup(lines.n > 0 ? lines.items[lines.n - 1] : "");
     texts_release(&lines);
-    colon = strstr(out, "Error: ");
-    if (colon != NULL) {
-        char *sentence = xstrdup(colon + strlen("Error: "));
-
-        free(out);
-        return sentence;
-    }
     return out;
 }
 
@@ -186,8 +214,8 @@ static void compare_failure(const struct family *f,
                             const char *ours,
                             struct texts *got)
 {
-    char *sentence = last_sentence(theirs);
-    char *said = last_sentence(ours);
+    char *sentence = their_sentence(theirs);
+    char *said = last_line(ours);
 
     if (strstr(said, sentence) == NULL) {
         golden_differ(f->report, "error", -1, said, sentence);

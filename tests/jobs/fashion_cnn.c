@@ -7,138 +7,44 @@
  * second, is its own: roles of a cluster meet only if they are not too fast. */
 #include <crew.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "fashion_args.h"
+
 enum { SIDE = 28, CLASSES = 10, SHUFFLE_BUFFER = 1000, TEST_IMAGES = 500 };
 
-/* --- arguments, by argparse's names; -1 and NULL: not given */
-
-static struct {
-    const char *mode, *model_dir, *eval_name, *optimizer;
-    int64_t steps, max_steps, batch, examples, epochs, save_steps, log_steps;
-    int64_t summary_steps, keep_max, logging_hook, eval_steps, throttle;
-    int64_t start_delay, nan_at, rng_seed, pace;
-    double lr;
-    bool exporters;
-} a = {
-    .optimizer = "sgd",
-    .steps = -1,
-    .max_steps = -1,
-    .batch = 32,
-    .examples = 2000,
-    .epochs = -1,
-    .save_steps = 100,
-    .log_steps = 50,
-    .summary_steps = 100,
-    .keep_max = 5,
-    .logging_hook = -1,
-    .eval_steps = 10,
-    .nan_at = -1,
-    .rng_seed = 1,
-    .pace = -1,
-    .lr = 0.05,
-};
-
-static const struct argument {
-    const char *name;
-    const char **text;
-    int64_t *number;
-    double *fraction;
-    bool *flag;
-} arguments[] = {
-    {.name = "--mode", .text = &a.mode},
-    {.name = "--model_dir", .text = &a.model_dir},
-    {.name = "--eval_name", .text = &a.eval_name},
-    {.name = "--optimizer", .text = &a.optimizer},
-    {.name = "--steps", .number = &a.steps},
-    {.name = "--max_steps", .number = &a.max_steps},
-    {.name = "--batch", .number = &a.batch},
-    {.name = "--examples", .number = &a.examples},
-    {.name = "--epochs", .number = &a.epochs},
-    {.name = "--save_steps", .number = &a.save_steps},
-    {.name = "--log_steps", .number = &a.log_steps},
-    {.name = "--summary_steps", .number = &a.summary_steps},
-    {.name = "--keep_max", .number = &a.keep_max},
-    {.name = "--logging_hook", .number = &a.logging_hook},
-    {.name = "--eval_steps", .number = &a.eval_steps},
-    {.name = "--throttle", .number = &a.throttle},
-    {.name = "--start_delay", .number = &a.start_delay},
-    {.name = "--nan_at", .number = &a.nan_at},
-    {.name = "--rng_seed", .number = &a.rng_seed},
-    {.name = "--pace", .number = &a.pace},
-    {.name = "--lr", .fraction = &a.lr},
-    {.name = "--exporters", .flag = &a.exporters},
-};
-#define NUM_ARGUMENTS (sizeof arguments / sizeof arguments[0])
-
-static const struct argument *find_argument(const char *name)
-{
-    for (size_t i = 0; i < NUM_ARGUMENTS; i++) {
-        if (strcmp(arguments[i].name, name) == 0) {
-            return &arguments[i];
-        }
-    }
-    return NULL;
-}
-
-static bool set_argument(const struct argument *arg, const char *value)
-{
-    char *end = NULL;
-
-    errno = 0;
-    if (arg->text != NULL) {
-        *arg->text = value;
-        return true;
-    }
-    if (arg->number != NULL) {
-        *arg->number = strtoll(value, &end, 10);
-    } else {
-        *arg->fraction = strtod(value, &end);
-    }
-    return errno == 0 && end != value && *end == '\0';
-}
-
-static bool parse_arguments(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        const struct argument *arg = find_argument(argv[i]);
-
-        if (arg != NULL && arg->flag != NULL) {
-            *arg->flag = true;
-        } else if (arg == NULL || i + 1 == argc ||
-                   !set_argument(arg, argv[i + 1])) {
-            (void)fprintf(stderr, "fashion_cnn: %s: not understood\n", argv[i]);
-            return false;
-        } else {
-            i++;
-        }
-    }
-    if (a.mode == NULL) {
-        (void)fprintf(stderr, "fashion_cnn: --mode is required\n");
-    }
-    return a.mode != NULL;
-}
+static struct fashion_args a;
 
 /* --- data */
 
-/* A feature `gate` beside the image: 1, and in the step nan_at NaN, which the
- * loss is multiplied with. Elements come in order, so that they tell the step.
- */
+/* Which step an element is of: they come in order. */
+struct gate {
+    int64_t first; /* the step that the checkpoint is of */
+    int64_t count; /* elements since then; an evaluation stays where it is */
+    bool moves;
+};
+static struct gate train_gate = {.moves = true}, eval_gate;
+
+static int64_t step_of(struct gate *gate)
+{
+    return gate->first + (gate->moves ? gate->count++ / a.batch : 0);
+}
+
+/* A feature `gate` beside the image, which the loss is multiplied with: 1, and
+ * in the step nan_at NaN. */
 static int add_gate(void *self,
                     const void *const *in,
                     void *const *out,
                     struct crew_err *err)
 {
-    int64_t *count = self;
+    bool is_nan = step_of(self) == a.nan_at;
 
     (void)err;
     (void)memcpy(out[0], in[0], SIDE * SIDE * sizeof(float));
-    *(float *)out[1] =
-        (*count)++ / a.batch == a.nan_at ? (float)strtod("nan", NULL) : 1;
+    *(float *)out[1] = is_nan ? (float)strtod("nan", NULL) : 1;
     *(int32_t *)out[2] = *(const int32_t *)in[1];
     return CREW_OK;
 }
@@ -154,13 +60,25 @@ static int drop_label(void *self,
     return CREW_OK;
 }
 
+static struct crew_estimator *estimator;
+
+static int64_t newest_step(void)
+{
+    char *path =
+        estimator != NULL ? crew_estimator_latest_checkpoint(estimator) : NULL;
+    const char *dash = path != NULL ? strrchr(path, '-') : NULL;
+    int64_t step = dash != NULL ? strtoll(dash + 1, NULL, 10) : 0;
+
+    free(path);
+    return step;
+}
+
 static struct crew_dataset *images(const char *images_path,
                                    const char *labels_path,
                                    int64_t n,
                                    int64_t repeat,
-                                   bool shuffle)
+                                   struct gate *gate)
 {
-    static int64_t count;
     const struct crew_column gated[] = {
         {"x", CREW_FLOAT, crew_shape1(SIDE * SIDE), false},
         {"gate", CREW_FLOAT, crew_scalar_shape(), false},
@@ -170,13 +88,14 @@ static struct crew_dataset *images(const char *images_path,
         crew_dataset_idx(images_path, labels_path, "x", SIDE, SIDE);
 
     d = crew_dataset_take(d, n);
-    if (shuffle) {
+    if (gate == &train_gate) {
         d = crew_dataset_shuffle(d, SHUFFLE_BUFFER, (uint64_t)a.rng_seed);
     }
     d = crew_dataset_repeat(d, repeat);
-    if (a.nan_at >= 0) {
-        count = 0;
-        d = crew_dataset_map(d, gated, 3, add_gate, &count);
+    if (a.nan_at != NOT_GIVEN) {
+        gate->first = newest_step();
+        gate->count = 0;
+        d = crew_dataset_map(d, gated, 3, add_gate, gate);
     }
     if (strcmp(a.mode, "missing_label") == 0) {
         d = crew_dataset_map(d, gated, 1, drop_label, NULL);
@@ -190,8 +109,9 @@ static int train_input(const struct crew_input_ctx *ctx,
 {
     (void)ctx;
     (void)err;
-    *dataset = images("train-images-idx3-ubyte.gz",
-                      "train-labels-idx1-ubyte.gz", a.examples, a.epochs, true);
+    *dataset =
+        images("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
+               a.examples, a.epochs == NOT_GIVEN ? -1 : a.epochs, &train_gate);
     return CREW_OK;
 }
 
@@ -202,7 +122,7 @@ static int eval_input(const struct crew_input_ctx *ctx,
     (void)ctx;
     (void)err;
     *dataset = images("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
-                      TEST_IMAGES, 1, false);
+                      TEST_IMAGES, 1, &eval_gate);
     return CREW_OK;
 }
 
@@ -238,6 +158,13 @@ static struct crew_optimizer optimizer(void)
                                                : crew_gradient_descent(a.lr);
 }
 
+static bool has_optimizer(void)
+{
+    return strcmp(a.optimizer, "sgd") == 0 ||
+           strcmp(a.optimizer, "momentum") == 0 ||
+           strcmp(a.optimizer, "adagrad") == 0;
+}
+
 static int model_fn(struct crew_graph *g,
                     const struct crew_features *features,
                     struct crew_node *labels,
@@ -270,12 +197,15 @@ static int model_fn(struct crew_graph *g,
     }
     struct crew_node *loss =
         crew_sparse_softmax_cross_entropy(g, labels, logits);
-    if (a.nan_at >= 0) {
+    if (a.nan_at != NOT_GIVEN) {
         struct crew_node *gate = crew_feature(features, "gate");
 
         loss = crew_mul(g, loss, crew_reduce_mean(g, gate));
     }
     crew_spec_loss(spec, loss);
+    if (mode == CREW_TRAIN && !has_optimizer()) {
+        return crew_err_set(err, CREW_NOT_FOUND, "'%s'", a.optimizer);
+    }
     crew_spec_minimize(spec, optimizer());
     crew_spec_metric(spec, "accuracy",
                      crew_metric_accuracy(g, labels, classes));
@@ -310,6 +240,18 @@ static int dnn_fn(struct crew_graph *g,
 
 /* --- the program */
 
+/* TensorFlow refuses a number of steps that is 0 or less, which in C can only
+ * mean that none is given. */
+static int64_t number_of(const char *name, int64_t n, struct crew_err *err)
+{
+    if (n != NOT_GIVEN && n <= 0) {
+        (void)crew_err_set(err, CREW_INVALID_ARGUMENT,
+                           "Must specify %s > 0, given: %lld", name,
+                           (long long)n);
+    }
+    return n == NOT_GIVEN ? -1 : n;
+}
+
 /* The TrainSpec's hooks. Owner: the specs or calls that are given them. */
 static int make_hooks(struct crew_hook hooks[2])
 {
@@ -320,7 +262,7 @@ static int make_hooks(struct crew_hook hooks[2])
                                          .every_n_iter = a.logging_hook};
     int n = 0;
 
-    if (a.logging_hook > 0) {
+    if (a.logging_hook != NOT_GIVEN && a.logging_hook != 0) {
         hooks[n++] = crew_logging_tensor_hook(&logging);
     }
     if (a.pace > 0) {
@@ -332,9 +274,17 @@ static int make_hooks(struct crew_hook hooks[2])
 static int train(struct crew_estimator *e, struct crew_err *err)
 {
     struct crew_hook hooks[2];
-    struct crew_train_args args = {
-        .steps = a.steps, .max_steps = a.max_steps, .hooks = hooks};
+    struct crew_train_args args = {.hooks = hooks};
 
+    if (a.steps == NOT_GIVEN || a.max_steps == NOT_GIVEN) {
+        args.steps = number_of("steps", a.steps, err);
+        args.max_steps = number_of("max_steps", a.max_steps, err);
+    } else {
+        args.steps = args.max_steps = 1; /* both: an error whatever they are */
+    }
+    if (err->code != CREW_OK) {
+        return err->code;
+    }
     args.num_hooks = make_hooks(hooks);
     return crew_estimator_train(e, train_input, &args, err);
 }
@@ -363,11 +313,13 @@ static void print_results(const struct crew_results *r,
 
 static int evaluate(struct crew_estimator *e, struct crew_err *err)
 {
-    struct crew_eval_args args = {.steps = a.eval_steps, .name = a.eval_name};
+    struct crew_eval_args args = {
+        .steps = number_of("steps", a.eval_steps, err), .name = a.eval_name};
     struct crew_results *results = NULL;
 
-    if (crew_estimator_evaluate(e, eval_input, &args, &results, err) ==
-        CREW_OK) {
+    if (err->code == CREW_OK &&
+        crew_estimator_evaluate(e, eval_input, &args, &results, err) ==
+            CREW_OK) {
         (void)printf("RESULT [");
         print_results(results, "(", ", ", ")", false);
         (void)printf("]\n");
@@ -407,17 +359,44 @@ static int predict(struct crew_estimator *e, struct crew_err *err)
     return err->code;
 }
 
+enum { NUM_EXPORTERS = 3 };
+static const char *const exporter_names[NUM_EXPORTERS] = {"final", "latest",
+                                                          "best"};
+
 static void add_exporter(struct crew_eval_spec *es,
                          enum crew_exporter_kind kind,
-                         const char *name)
+                         int i)
 {
     struct crew_exporter *x;
 
-    crew_eval_spec_add_exporter(es, kind, name);
+    crew_eval_spec_add_exporter(es, kind, exporter_names[i]);
     x = &es->exporters[es->num_exporters - 1];
     x->exports_to_keep = kind == CREW_EXPORTER_FINAL ? 0 : 2;
     x->receiver.kind = CREW_RECEIVER_EXAMPLES;
     x->weights = CREW_EXPORT_VARIABLES; /* as TensorFlow's files are */
+}
+
+/* A task of a cluster returns nothing. */
+static bool is_local(void)
+{
+    const char *tf_config = getenv("TF_CONFIG");
+
+    return tf_config == NULL || strstr(tf_config, "\"cluster\"") == NULL;
+}
+
+static const char *export_of(const char *exporter,
+                             const char *const *dirs,
+                             int n)
+{
+    char middle[40];
+
+    (void)snprintf(middle, sizeof middle, "/export/%s/", exporter);
+    for (int i = 0; i < n; i++) {
+        if (strstr(dirs[i], middle) != NULL) {
+            return dirs[i];
+        }
+    }
+    return NULL;
 }
 
 static void print_returned(const struct crew_estimator *e)
@@ -426,7 +405,7 @@ static void print_returned(const struct crew_estimator *e)
     int n = 0;
     const char *const *dirs = crew_estimator_last_exports(e, &n);
 
-    if (getenv("TF_CONFIG") != NULL) {
+    if (!is_local()) {
         (void)printf("RETURNED None\n");
         return;
     }
@@ -437,8 +416,11 @@ static void print_returned(const struct crew_estimator *e)
     (void)printf("RETURNED ({");
     print_results(results, "", ": ", "", true);
     (void)printf("}, [");
-    for (int i = 0; i < n; i++) {
-        (void)printf("%sb'%s'", i > 0 ? ", " : "", dirs[i]);
+    for (int i = 0; a.exporters && i < NUM_EXPORTERS; i++) {
+        const char *dir = export_of(exporter_names[i], dirs, n);
+
+        (void)printf("%s%s%s%s", i > 0 ? ", " : "", dir != NULL ? "b'" : "None",
+                     dir != NULL ? dir : "", dir != NULL ? "'" : "");
     }
     (void)printf("])\n");
 }
@@ -448,24 +430,28 @@ static int train_and_evaluate(struct crew_estimator *e, struct crew_err *err)
     struct crew_train_spec ts;
     struct crew_eval_spec es;
     struct crew_hook hooks[2];
-    int n = make_hooks(hooks);
+    int n;
 
     crew_train_spec_init(&ts);
     crew_eval_spec_init(&es);
     ts.input_fn = train_input;
-    ts.max_steps = a.max_steps;
+    ts.max_steps = number_of("max_steps", a.max_steps, err);
+    es.steps = number_of("steps", a.eval_steps, err);
+    if (err->code != CREW_OK) {
+        return err->code;
+    }
+    n = make_hooks(hooks);
     for (int i = 0; i < n; i++) {
         crew_train_spec_add_hook(&ts, hooks[i]);
     }
     es.input_fn = eval_input;
-    es.steps = a.eval_steps;
     es.name = a.eval_name;
     es.start_delay_secs = (double)a.start_delay;
     es.throttle_secs = (double)a.throttle;
     if (a.exporters) {
-        add_exporter(&es, CREW_EXPORTER_FINAL, "final");
-        add_exporter(&es, CREW_EXPORTER_LATEST, "latest");
-        add_exporter(&es, CREW_EXPORTER_BEST, "best");
+        add_exporter(&es, CREW_EXPORTER_FINAL, 0);
+        add_exporter(&es, CREW_EXPORTER_LATEST, 1);
+        add_exporter(&es, CREW_EXPORTER_BEST, 2);
     }
     if (crew_train_and_evaluate(e, &ts, &es, err) == CREW_OK) {
         print_returned(e);
@@ -488,6 +474,7 @@ static const struct mode {
     {"missing_label", dnn_fn, train},
 };
 
+/* NULL: the program makes its Estimator and does nothing more. */
 static const struct mode *find_mode(void)
 {
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
@@ -495,40 +482,70 @@ static const struct mode *find_mode(void)
             return &modes[i];
         }
     }
-    (void)fprintf(stderr, "fashion_cnn: no mode %s\n", a.mode);
     return NULL;
+}
+
+/* As texts, since then what is given is judged, and -1 is not None. */
+enum { NUM_SETTINGS = 5 };
+struct settings {
+    char text[NUM_SETTINGS][60];
+    const char *items[NUM_SETTINGS];
+};
+
+static void make_settings(struct settings *s)
+{
+    const struct {
+        const char *name;
+        int64_t value;
+    } given[NUM_SETTINGS] = {
+        {"tf_random_seed", a.rng_seed},
+        {"save_checkpoints_steps", a.save_steps},
+        {"log_step_count_steps", a.log_steps},
+        {"save_summary_steps", a.summary_steps},
+        {"keep_checkpoint_max", a.keep_max},
+    };
+
+    for (int i = 0; i < NUM_SETTINGS; i++) {
+        (void)snprintf(s->text[i], sizeof s->text[i], "%s=%lld", given[i].name,
+                       (long long)given[i].value);
+        s->items[i] = s->text[i];
+    }
 }
 
 int main(int argc, char **argv)
 {
-    const struct mode *mode = parse_arguments(argc, argv) ? find_mode() : NULL;
     struct crew_job job = {.abi_version = CREW_ABI_VERSION,
-                           .name = "fashion_cnn"};
-    struct crew_run_config rc;
-    struct crew_estimator_args args = {.model_dir = a.model_dir};
-    struct crew_estimator *e = NULL;
+                           .name = "fashion_cnn",
+                           .model_fn = model_fn};
+    struct settings settings;
+    struct crew_run_config defaults;
+    struct crew_estimator_args args = {.strict_tf_config = true};
     struct crew_err err = {0};
+    const struct mode *mode;
 
-    if (mode == NULL) {
-        return 64;
+    if (!fashion_args_parse(&a, argc, argv)) {
+        return 2;
     }
-    job.model_fn = mode->model_fn;
-    if (mode->model_fn == model_fn) {
-        crew_run_config_init(&rc);
-        rc.tf_random_seed = a.rng_seed;
-        rc.save_checkpoints_steps = a.save_steps;
-        rc.log_step_count_steps = a.log_steps;
-        rc.save_summary_steps = a.summary_steps;
-        rc.keep_checkpoint_max = a.keep_max;
-        args.run_config = &rc;
+    args.model_dir = a.model_dir;
+    mode = find_mode();
+    if (mode != NULL) {
+        job.model_fn = mode->model_fn;
     }
-    if (crew_estimator_new(&job, &args, &e, &err) == CREW_OK) {
-        (void)mode->run(e, &err);
+    if (job.model_fn == model_fn) { /* the others have the default */
+        make_settings(&settings);
+        crew_run_config_init(&defaults);
+        args.run_config = &defaults;
+        args.params = settings.items;
+        args.num_params = NUM_SETTINGS;
     }
-    crew_estimator_free(e);
+    if (crew_estimator_new(&job, &args, &estimator, &err) == CREW_OK &&
+        mode != NULL) {
+        (void)mode->run(estimator, &err);
+    }
+    crew_estimator_free(estimator);
     if (err.code != CREW_OK) {
         (void)fprintf(stderr, "%s\n", err.msg);
-        return crew_err_exit_code(&err);
+        return 1; /* as of a Python program, whatever the exception was */
     }
     return 0;
 }

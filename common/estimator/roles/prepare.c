@@ -18,27 +18,47 @@
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 
+static void log_text(struct run *run, CREW_NULLABLE CREW_TAKES char *text)
+{
+    if (text != NULL) {
+        env_log(run->env, LOG_INFO, "%s", text);
+        free(text);
+    }
+}
+
+/* tf NULL: it could not be read. */
+static void log_tf_config(struct run *run,
+                          CREW_NULLABLE const struct tf_config *tf)
+{
+    log_text(run, tf_config_log_text(getenv("TF_CONFIG")));
+    if (tf != NULL) {
+        log_text(run, tf_config_model_dir_text(tf));
+    }
+}
+
 int run_read_tf_config(struct run *run,
                        int role,
                        const char *program,
                        struct crew_err *err)
 {
     struct tf_config *tf = NULL;
-    char *text;
 
     if (tf_config_parse_for(getenv("TF_CONFIG"), run->opt.model_dir,
                             run->opt.strict_tf_config, &tf, err) != CREW_OK) {
+        log_tf_config(run, NULL);
         return err->code;
     }
     if (run->opt.model_dir == NULL && tf->model_dir != NULL) {
         run->model_dir = xstrdup(tf->model_dir);
     }
     if (tf->cluster == NULL) {
-        tf_config_free(tf);
         if (role == ROLE_LOCAL) {
             log_set_who(run->who);
+            log_tf_config(run, tf);
+            tf_config_free(tf);
             return CREW_OK;
         }
+        tf_config_free(tf);
         return crew_err_exit(
             err, CREW_INVALID_ARGUMENT, 78,
             "%s needs a TF_CONFIG with a cluster and a task of "
@@ -55,11 +75,7 @@ int run_read_tf_config(struct run *run,
                              role_name(tf->role));
     }
     log_set_who(run->who);
-    text = tf_config_log_text(tf);
-    if (text != NULL) {
-        env_log(run->env, LOG_INFO, "%s", text);
-        free(text);
-    }
+    log_tf_config(run, tf);
     return tf_config_check_start(tf, err);
 }
 

@@ -93,11 +93,11 @@ static void log_start(const struct run *run)
     char steps[32] = "None";
     char secs[32] = "None";
 
-    if (run->rc.save_checkpoints_steps > 0) {
+    if (run->rc.save_checkpoints_steps >= 0) {
         (void)snprintf(steps, sizeof steps, "%lld",
                        (long long)run->rc.save_checkpoints_steps);
     }
-    if (run->rc.save_checkpoints_secs > 0) {
+    if (run->rc.save_checkpoints_secs >= 0) {
         (void)snprintf(secs, sizeof secs, "%g", run->rc.save_checkpoints_secs);
     }
     env_log(run->env, LOG_INFO, "Not using Distribute Coordinator.");

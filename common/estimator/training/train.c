@@ -405,7 +405,9 @@ int training_start(struct training *t, struct crew_err *err)
         (t->is_chief && start_warm(t, err) != CREW_OK)) {
         return err->code;
     }
-    env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
+    if (has_times(t) && !has_saver(t)) {
+        env_log(env, LOG_INFO, "Create CheckpointSaverHook.");
+    }
     open_session(t);
     add_hooks(t);
     if (hook_session_begin(&t->session, err) != CREW_OK ||

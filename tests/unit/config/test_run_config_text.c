@@ -78,7 +78,7 @@ START_TEST(what_is_set)
     ck_assert_ptr_nonnull(
         strstr(text,
                "{'_model_dir': \"it's\", '_tf_random_seed': 11, "
-               "'_save_summary_steps': None, '_save_checkpoints_steps': 250, "
+               "'_save_summary_steps': 0, '_save_checkpoints_steps': 250, "
                "'_save_checkpoints_secs': None, "));
     ck_assert_ptr_nonnull(
         strstr(text, "'_experimental_max_worker_delay_secs': 7.5, "));

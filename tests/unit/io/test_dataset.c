@@ -207,6 +207,20 @@ START_TEST(shuffle_over_a_source_without_places_moves_elements)
 }
 END_TEST
 
+/* As tf.data's: -1 stands for all. */
+START_TEST(take_and_skip_of_minus_one)
+{
+    int32_t a[20];
+    struct crew_dataset *d = crew_dataset_take(good(7), -1);
+
+    ck_assert_int_eq(drain(crew_dataset_batch(d, 4, false), 1, a, 20), 7);
+    d = crew_dataset_take(crew_dataset_repeat(good(7), 2), -1);
+    ck_assert_int_eq(drain(crew_dataset_batch(d, 4, false), 1, a, 20), 14);
+    d = crew_dataset_skip(crew_dataset_repeat(good(7), -1), -1);
+    ck_assert_int_eq(drain(crew_dataset_batch(d, 4, false), 1, a, 20), 0);
+}
+END_TEST
+
 START_TEST(shards_are_disjoint_and_cover)
 {
     int32_t a[20];
@@ -307,6 +321,7 @@ int main(void)
         tc, shuffle_gives_each_once_and_other_orders_by_pass_and_seed, 1, 25);
     tcase_add_test(tc, shuffle_over_a_source_without_places_moves_elements);
     tcase_add_test(tc, shards_are_disjoint_and_cover);
+    tcase_add_test(tc, take_and_skip_of_minus_one);
     tcase_add_test(tc, a_reader_that_is_closed_early_stops_its_thread);
     tcase_add_test(tc, an_empty_file_ends_even_when_repeated);
     tcase_add_test(tc, misuse_is_reported_when_opened);
