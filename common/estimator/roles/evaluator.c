@@ -186,7 +186,7 @@ static int done(struct role *r)
     struct run *run = r->run;
     struct crew_err told = {0};
 
-    if (run->ts.max_steps > 0) {
+    if (run->ts.max_steps > 0 && r->watch.evaluated_step >= run->ts.max_steps) {
         env_log(run->env, LOG_INFO,
                 "Exiting evaluation, global_step=%lld >= train max_steps=%lld",
                 (long long)r->watch.evaluated_step,
