@@ -262,15 +262,20 @@ static int visit(struct run *r, int root, int *stack)
 
 static int find_op(struct node *n, struct crew_err *err)
 {
-    if (n->op == NULL) {
-        n->op = serving_op_find(n->def->op);
+    if (n->op != NULL) {
+        return CREW_OK;
     }
-    if (n->op == NULL) {
+    const struct serving_op *op = serving_op_find(n->def->op);
+
+    if (op == NULL) {
         return crew_err_exit(err, CREW_UNIMPLEMENTED, 65,
                              "node '%s': op %s is not known here", n->def->name,
                              n->def->op);
     }
-    return CREW_OK;
+    if (op_check_attrs(n->def, err) == CREW_OK) {
+        n->op = op;
+    }
+    return err->code;
 }
 
 /* The data inputs, borrowed. */

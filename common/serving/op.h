@@ -36,6 +36,10 @@ struct serving_op {
 /* NULL: not known. */
 const struct serving_op *serving_op_find(const char *name);
 
+/* Every attribute of the node has the kind that its name has. Errors:
+ * INVALID_ARGUMENT, as TensorFlow's when it imports the graph. */
+CREW_MUST_CHECK int op_check_attrs(const Tensorflow__NodeDef *,
+                                   struct crew_err *);
 /* Attributes; a missing one gives the fallback (TensorFlow leaves out
  * defaults). The *_list getters borrow. */
 CREW_NULLABLE const Tensorflow__AttrValue *op_attr(const Tensorflow__NodeDef *,

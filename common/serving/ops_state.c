@@ -69,6 +69,19 @@ static int run_assert(struct op_call *call)
 
 /* --------------------------------------------------------------- variables */
 
+static void note_type(struct serving_resource *r,
+                      const Tensorflow__NodeDef *node)
+{
+    const Tensorflow__AttrValue *shape = op_attr(node, "shape");
+    struct crew_err ignored = {0};
+
+    r->dtype = op_attr_type(node, "dtype", 0);
+    if (shape == NULL || shape->shape == NULL || shape->shape->unknown_rank ||
+        value_shape_from_proto(shape->shape, &r->shape, &ignored) != CREW_OK) {
+        r->shape = (struct crew_shape){.rank = -1};
+    }
+}
+
 /* A handle is a scalar whose pointer is the resource. */
 static int run_var_handle(struct op_call *call)
 {
@@ -81,6 +94,7 @@ static int run_var_handle(struct op_call *call)
                              SERVING_VARIABLE, &r, call->err) != CREW_OK) {
         return call->err->code;
     }
+    note_type(r, call->node);
     call->out[0] = (struct value){.dtype = SERVING_RESOURCE, .n = 1};
     call->out[0].resource = r;
     return CREW_OK;
@@ -120,11 +134,47 @@ static int run_read(struct op_call *call)
     return call->err->code;
 }
 
+/* -1 of the variable's shape is any. */
+static bool shape_fits(const struct crew_shape *is,
+                       const struct crew_shape *wanted)
+{
+    bool same = wanted->rank < 0 || is->rank == wanted->rank;
+
+    for (int i = 0; same && i < wanted->rank; i++) {
+        same = wanted->dim[i] < 0 || is->dim[i] == wanted->dim[i];
+    }
+    return same;
+}
+
+static int check_assigned(struct op_call *call,
+                          const struct serving_resource *r)
+{
+    const struct value *v = &call->in[1];
+    char own[200], given[200];
+
+    if (r->dtype != 0 && v->dtype != r->dtype) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "Variable and value dtypes don't match; respectively, "
+                       "%s and %s, of the variable %s",
+                       dtype_name((enum crew_dtype)r->dtype),
+                       dtype_name((enum crew_dtype)v->dtype), r->name);
+    }
+    if (!shape_fits(&v->shape, &r->shape)) {
+        return op_fail(call, CREW_INVALID_ARGUMENT,
+                       "Cannot update variable with shape %s using a Tensor "
+                       "with shape %s, shapes must be equal, of the variable "
+                       "%s. Fix: variables/ is of another model",
+                       tf_shape_text(&r->shape, own, sizeof own),
+                       tf_shape_text(&v->shape, given, sizeof given), r->name);
+    }
+    return CREW_OK;
+}
+
 static int run_assign(struct op_call *call)
 {
     struct serving_resource *r = variable(call, false);
 
-    if (r != NULL) {
+    if (r != NULL && check_assigned(call, r) == CREW_OK) {
         value_release(&r->value);
         value_share(&r->value, &call->in[1], &call->in[1].shape);
     }

@@ -16,6 +16,9 @@ struct serving_resource {
     enum serving_resource_kind kind;
     char *name;         /* shared_name, or the node's */
     struct value value; /* SERVING_VARIABLE: dtype 0 until assigned */
+    /* What its VarHandleOp says; dtype 0, rank -1: nothing. */
+    int dtype;
+    struct crew_shape shape;
     struct serving_table *table;
     void (*free_table)(struct serving_table *);
     struct serving_resource *next;

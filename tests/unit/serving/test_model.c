@@ -246,6 +246,135 @@ START_TEST(a_long_chain_is_walked)
 }
 END_TEST
 
+/* One attribute more; all of a node's stand together in `entries`. */
+static Tensorflow__AttrValue *give(Tensorflow__NodeDef *node,
+                                   Tensorflow__AttrEntry *entry,
+                                   Tensorflow__AttrValue *value,
+                                   const char *key)
+{
+    static Tensorflow__AttrEntry *lists[MAX_NODES][2];
+    static int next;
+
+    if (node->n_attr == 0) {
+        node->attr = lists[next++ % MAX_NODES];
+    }
+    tensorflow__attr_value__init(value);
+    tensorflow__attr_entry__init(entry);
+    entry->key = text(key);
+    entry->value = value;
+    node->attr[node->n_attr++] = entry;
+    return value;
+}
+
+static const struct {
+    const char *key;
+    Tensorflow__AttrValue__ValueCase kind;
+    const char *said; /* NULL: it is right */
+} kinds[] = {
+    {"T", TENSORFLOW__ATTR_VALUE__VALUE_TYPE, NULL},
+    {"T", TENSORFLOW__ATTR_VALUE__VALUE_F,
+     "AttrValue had value with type 'float' when 'type' expected for attr 'T'; "
+     "NodeDef: 'y', op Identity"},
+    {"T", TENSORFLOW__ATTR_VALUE__VALUE__NOT_SET,
+     "AttrValue missing value with expected type 'type' for attr 'T'"},
+    {"transpose_a", TENSORFLOW__ATTR_VALUE__VALUE_I,
+     "AttrValue had value with type 'int' when 'bool' expected for attr "
+     "'transpose_a'"},
+    {"strides", TENSORFLOW__ATTR_VALUE__VALUE_I,
+     "AttrValue had value with type 'int' when 'list(int)' expected"},
+    {"strides", TENSORFLOW__ATTR_VALUE__VALUE_LIST, NULL}, /* an empty one */
+    {"_class", TENSORFLOW__ATTR_VALUE__VALUE_I, NULL},
+};
+
+START_TEST(attributes_have_their_kind)
+{
+    struct maker m = {0};
+    struct crew_err err = {0};
+    Tensorflow__AttrEntry entry;
+    Tensorflow__AttrValue value;
+    Tensorflow__AttrValue__ListValue list;
+
+    maker_init(&m);
+    add(&m, "x", "VarHandleOp", NULL, NULL);
+    add(&m, "y", "Identity", "x", NULL);
+    give(&m.node[1], &entry, &value, kinds[_i].key)->value_case =
+        kinds[_i].kind;
+    if (kinds[_i].kind == TENSORFLOW__ATTR_VALUE__VALUE_LIST) {
+        tensorflow__attr_value__list_value__init(&list);
+        value.list = &list;
+    }
+    if (kinds[_i].said != NULL) {
+        refused(&m, kinds[_i].said);
+        return;
+    }
+    try_it(&m, &err);
+    ck_assert_msg(err.code == CREW_OK, "%s", err.msg);
+}
+END_TEST
+
+/* A vector of three 1.5 is assigned to a variable of that dtype and size. */
+static const struct {
+    int dtype;
+    int64_t size;
+    const char *said;
+} variables[] = {
+    {CREW_FLOAT, 3, NULL},
+    {CREW_FLOAT, -1, NULL},
+    {CREW_FLOAT, 4,
+     "Cannot update variable with shape [4] using a Tensor with shape [3], "
+     "shapes must be equal"},
+    {CREW_DOUBLE, 3, "Variable and value dtypes don't match"},
+};
+
+START_TEST(a_variable_takes_what_its_handle_says)
+{
+    struct maker m = {0};
+    struct crew_err err = {0};
+    Tensorflow__AttrEntry entry[3];
+    Tensorflow__AttrValue value[3];
+    Tensorflow__TensorShapeProto shape[2];
+    Tensorflow__TensorShapeProto__Dim dim[2], *dims[2] = {&dim[0], &dim[1]};
+    Tensorflow__TensorProto tensor;
+    float number = 1.5f;
+
+    maker_init(&m);
+    for (int i = 0; i < 2; i++) {
+        tensorflow__tensor_shape_proto__init(&shape[i]);
+        tensorflow__tensor_shape_proto__dim__init(&dim[i]);
+        shape[i].dim = &dims[i];
+        shape[i].n_dim = 1;
+    }
+    tensorflow__tensor_proto__init(&tensor);
+    tensor.dtype = CREW_FLOAT;
+    tensor.tensor_shape = &shape[0];
+    tensor.float_val = &number;
+    tensor.n_float_val = 1;
+    dim[0].size = 3;
+    dim[1].size = variables[_i].size;
+    add(&m, "v", "VarHandleOp", NULL, NULL);
+    add(&m, "c", "Const", NULL, NULL);
+    add(&m, "set", "AssignVariableOp", "v", "c");
+    add(&m, "y", "ReadVariableOp", "v", "^set");
+    give(&m.node[0], &entry[0], &value[0], "dtype")->value_case =
+        TENSORFLOW__ATTR_VALUE__VALUE_TYPE;
+    value[0].type = variables[_i].dtype;
+    give(&m.node[0], &entry[1], &value[1], "shape")->value_case =
+        TENSORFLOW__ATTR_VALUE__VALUE_SHAPE;
+    value[1].shape = &shape[1];
+    give(&m.node[1], &entry[2], &value[2], "value")->value_case =
+        TENSORFLOW__ATTR_VALUE__VALUE_TENSOR;
+    value[2].tensor = &tensor;
+    if (variables[_i].said != NULL) {
+        refused(&m, variables[_i].said);
+        return;
+    }
+    try_it(&m, &err);
+    ck_assert_msg(err.code == CREW_OK, "%s", err.msg);
+}
+END_TEST
+
+#define COUNT_OF(a) (int)(sizeof(a) / sizeof((a)[0]))
+
 int main(void)
 {
     Suite *suite = suite_create("model");
@@ -259,6 +388,9 @@ int main(void)
                         (int)(sizeof escapes / sizeof escapes[0]));
     tcase_add_test(tc, other_tags_and_no_model);
     tcase_add_test(tc, a_long_chain_is_walked);
+    tcase_add_loop_test(tc, attributes_have_their_kind, 0, COUNT_OF(kinds));
+    tcase_add_loop_test(tc, a_variable_takes_what_its_handle_says, 0,
+                        COUNT_OF(variables));
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
