@@ -100,16 +100,16 @@ static void add_feature(struct example_writer *w,
                         const void *data,
                         int64_t row)
 {
-    const struct dataset_lists *lists = node_is_ragged(f->node) ? data : NULL;
-    size_t n = lists != NULL
-                   ? (size_t)(lists->splits[row + 1] - lists->splits[row])
-                   : (size_t)row_count(f);
-    int64_t first = lists != NULL ? lists->splits[row] : row * (int64_t)n;
+    const struct dataset_lists *lists = data; /* if it is ragged */
+    bool ragged = node_is_ragged(f->node);
+    size_t n = ragged ? (size_t)(lists->splits[row + 1] - lists->splits[row])
+                      : (size_t)row_count(f);
+    int64_t first = ragged ? lists->splits[row] : row * (int64_t)n;
     float *floats = xcalloc(n + 1, sizeof *floats);
     int64_t *ints = xcalloc(n + 1, sizeof *ints);
     char *bytes = xcalloc(n + 1, 1);
 
-    data = lists != NULL ? lists->all.values : data;
+    data = ragged ? lists->all.values : data;
     for (size_t k = 0; k < n; k++) {
         if (f->wire == CREW_FLOAT) {
             floats[k] = (float)value_at(f, data, first + (int64_t)k);
