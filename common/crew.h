@@ -34,6 +34,7 @@
  *   EstimatorSpec: exports           export_outputs, by signature
  *   EstimatorSpec: summaries         scalars, histograms, images, text
  *   EstimatorSpec: scaffold          init_fn, saver
+ *   EstimatorSpec: heads             tf.estimator's, a whole spec of logits
  *   the model function               crew_model_fn
  *   hooks: of your own               SessionRunHook, CheckpointSaverListener
  *   hooks: those there are           tf.train's, early stopping
@@ -1444,6 +1445,109 @@ CREW_API int crew_initial_value(struct crew_initial_values *,
                                 CREW_OUT float **values,
                                 struct crew_err *err);
 
+/* ---------------------------------------------------- EstimatorSpec: heads */
+
+/* tf.estimator's heads: from logits the whole EstimatorSpec, with TensorFlow's
+ * keys. Predictions, loss, metrics ("accuracy", "auc", "average_loss", ...),
+ * summaries and export_outputs ("serving_default", "classification",
+ * "regression", "predict") are made; what is added to the spec beside them
+ * stays. A head belongs to its graph; what is wrong with it sticks there. */
+struct crew_head;
+
+/* How the losses of a batch become one. The default is SUM_OVER_BATCH_SIZE, of
+ * version 1 SUM. MEAN and SUM_BY_NONZERO_WEIGHTS are of version 1 only. */
+enum crew_head_reduction {
+    CREW_HEAD_DEFAULT = 0,
+    CREW_HEAD_SUM_OVER_BATCH_SIZE,
+    CREW_HEAD_SUM,
+    CREW_HEAD_MEAN,
+    CREW_HEAD_SUM_BY_NONZERO_WEIGHTS
+};
+
+/* Zeroed fields are the defaults. All is copied. */
+struct crew_head_options {
+    /* A feature: the weight of each row, (b) or (b, 1); of regression heads
+     * (b, label_dimension) too. */
+    CREW_NULLABLE const char *weight_column;
+    /* In (0, 1), of the binary and the multi-label head: accuracy, precision
+     * and recall at each. */
+    CREW_NULLABLE const float *thresholds;
+    int num_thresholds;
+    /* The classes' names. Labels are places in it all the same: a dataset reads
+     * words by a vocabulary of its own (struct crew_csv_column); a word that is
+     * not in it, -1, is refused as in TensorFlow. */
+    CREW_NULLABLE const char *const *label_vocabulary;
+    int64_t vocabulary_size;
+    enum crew_head_reduction loss_reduction;
+    /* Multi-label: AUC and the mean probability of these classes alone. */
+    CREW_NULLABLE const int64_t *classes_for_class_based_metrics;
+    int num_classes_for_metrics;
+    /* Regression: the mean, from the logits, such as crew_exp. */
+    struct crew_node *(*inverse_link_fn)(struct crew_graph *,
+                                         struct crew_node *logits);
+    /* Instead of the head's own loss: (b, 1), of regression heads like logits.
+     * `labels` are as the head has checked and shaped them. */
+    struct crew_node *(*loss_fn)(void *self,
+                                 struct crew_graph *,
+                                 struct crew_node *labels,
+                                 struct crew_node *logits);
+    CREW_NULLABLE void *loss_self;
+    bool no_full_loss; /* Poisson: compute_full_loss=False */
+    /* Behind the keys of metrics and summaries: "accuracy/<name>". */
+    CREW_NULLABLE const char *name;
+    /* 1: as the heads of tf.compat.v1.estimator. They differ in the default
+     * reduction, in auc and auc_precision_recall (other sums), in predictions
+     * on a threshold. 0 or 2: tf.estimator's. */
+    int version;
+};
+CREW_API struct crew_head *crew_binary_class_head(
+    struct crew_graph *,
+    CREW_NULLABLE const struct crew_head_options *);
+CREW_API struct crew_head *crew_multi_class_head(
+    struct crew_graph *,
+    int64_t n_classes, /* above 2 */
+    CREW_NULLABLE const struct crew_head_options *);
+CREW_API struct crew_head *crew_multi_label_head(
+    struct crew_graph *,
+    int64_t n_classes, /* above 1; labels (b, n_classes) of 0 and 1 */
+    CREW_NULLABLE const struct crew_head_options *);
+CREW_API struct crew_head *crew_regression_head(
+    struct crew_graph *,
+    int64_t label_dimension,
+    CREW_NULLABLE const struct crew_head_options *);
+CREW_API struct crew_head *crew_poisson_regression_head(
+    struct crew_graph *,
+    int64_t label_dimension,
+    CREW_NULLABLE const struct crew_head_options *);
+CREW_API struct crew_head *crew_logistic_regression_head(
+    struct crew_graph *,
+    CREW_NULLABLE const struct crew_head_options *);
+/* The columns that logits must have; 0 of NULL. */
+CREW_API int64_t
+crew_head_logits_dimension(CREW_NULLABLE const struct crew_head *);
+
+/* create_estimator_spec. */
+struct crew_head_args {
+    enum crew_mode mode;
+    CREW_NULLABLE const struct crew_features *features; /* weight_column's */
+    struct crew_node *logits;                           /* (b, dimension) */
+    CREW_NULLABLE struct crew_node *labels;             /* (b) or (b, 1), ... */
+    /* In place of weight_column. */
+    CREW_NULLABLE struct crew_node *weights;
+    /* Of CREW_TRAIN, unless crew_spec_minimize or crew_spec_minimize_scope was
+     * called before. */
+    CREW_NULLABLE const struct crew_optimizer *optimizer;
+    /* A scalar that is added to the loss, such as crew_regularization_loss. */
+    CREW_NULLABLE struct crew_node *regularization_loss;
+};
+/* Fills the spec. Returns crew_graph_status(). Errors: INVALID_ARGUMENT (exit
+ * 1) in TensorFlow's words. */
+CREW_API int crew_head_spec(struct crew_graph *,
+                            struct crew_head *,
+                            const struct crew_head_args *,
+                            struct crew_spec *,
+                            struct crew_err *err);
+
 /* ------------------------------------------------------ the model function */
 
 /* labels is NULL in CREW_PREDICT. */
@@ -1499,7 +1603,8 @@ struct crew_hook {
 };
 
 /* A tensor's value, borrowed until after_run returns. Numbers are float32 or
- * int64; the batch is filled in. */
+ * int64; the batch is filled in. What a head predicts may be words
+ * (CREW_STRING: data is of const char *) and all_class_ids (CREW_INT32). */
 struct crew_value {
     enum crew_dtype dtype;
     struct crew_shape shape;

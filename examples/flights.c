@@ -93,23 +93,17 @@ static int model_fn(struct crew_graph *g,
                     struct crew_spec *spec,
                     struct crew_err *err)
 {
-    double rate = crew_params_float(params, "learning_rate", 0.05);
-    struct crew_node *logits = network(g, features);
-    struct crew_node *late = crew_sigmoid(g, logits);
+    const struct crew_optimizer adagrad =
+        crew_adagrad(crew_params_float(params, "learning_rate", 0.05));
+    const struct crew_head_options summed = {.loss_reduction = CREW_HEAD_SUM};
+    const struct crew_head_args args = {.mode = mode,
+                                        .logits = network(g, features),
+                                        .labels = labels,
+                                        .optimizer = &adagrad};
 
-    crew_spec_prediction(spec, "logistic", late);
-    if (mode != CREW_PREDICT) {
-        labels = crew_reshape(g, labels, crew_shape2(-1, 1));
-        crew_spec_loss(spec,
-                       crew_sigmoid_cross_entropy(
-                           g, labels, logits, 0,
-                           (struct crew_loss){.reduction = CREW_LOSS_SUM}));
-        crew_spec_metric(spec, "auc",
-                         crew_metric_auc(g, labels, late, 200, CREW_AUC_ROC,
-                                         CREW_AUC_TRAPEZOIDAL));
-        crew_spec_minimize(spec, crew_adagrad(rate));
-    }
-    return crew_graph_status(g, err);
+    /* Predictions, loss, metrics and signatures, as tf.estimator's head. */
+    return crew_head_spec(g, crew_binary_class_head(g, &summed), &args, spec,
+                          err);
 }
 
 /* --- the data */

@@ -23,6 +23,8 @@ struct crew_predictions {
     struct dataset_reader *input;
     struct weights weights;
     struct crew_node **nodes; /* what is predicted */
+    struct spec_prediction *how;
+    struct spec_words *words;
     struct crew_named_value *values;
     struct crew_named_value *batch; /* the same of the whole batch */
     int n;
@@ -46,6 +48,11 @@ void crew_predictions_free(struct crew_predictions *p)
     plan_free(p->plan);
     weights_release(&p->weights);
     model_free(p->model);
+    for (int i = 0; i < p->n; i++) {
+        spec_words_release(&p->words[i]);
+    }
+    free(p->words);
+    free(p->how);
     free(p->nodes);
     free(p->values);
     free(p->batch);
@@ -99,12 +106,15 @@ static int choose(struct crew_predictions *p,
     size_t most = (size_t)spec->num_predictions + 1;
 
     p->nodes = xcalloc(most, sizeof(struct crew_node *));
+    p->how = xcalloc(most, sizeof *p->how);
+    p->words = xcalloc(most, sizeof *p->words);
     p->values = xcalloc(most, sizeof *p->values);
     p->batch = xcalloc(most, sizeof *p->batch);
     for (int i = 0; i < spec->num_predictions; i++) {
         if (is_wanted(args, spec->predictions[i].key)) {
             p->values[p->n].key = spec->predictions[i].key;
             p->batch[p->n].key = spec->predictions[i].key;
+            p->how[p->n] = spec->predictions[i];
             p->nodes[p->n++] = spec->predictions[i].node;
         }
     }
@@ -280,8 +290,13 @@ static int run_batch(struct crew_predictions *p, struct crew_err *err)
     for (int i = 0; i < p->n; i++) {
         struct crew_value *v = &p->batch[i].value;
 
-        v->dtype = node_dtype(p->nodes[i]);
+        /* Integers are held as int64 whatever their dtype. */
+        v->dtype =
+            node_dtype(p->nodes[i]) == CREW_FLOAT ? CREW_FLOAT : CREW_INT64;
         v->data = plan_value(p->plan, p->nodes[i], &v->shape);
+        if (spec_words_make(&p->how[i], &p->words[i], v, err) != CREW_OK) {
+            return err->code;
+        }
     }
     p->batches++;
     p->next_row = 0;
@@ -305,7 +320,9 @@ static void fill_row(struct crew_predictions *p)
             n *= from->shape.dim[k];
         }
         to->data = (const char *)from->data +
-                   (size_t)(p->next_row * n) * dtype_size(from->dtype);
+                   (size_t)(p->next_row * n) * (from->dtype == CREW_STRING
+                                                    ? sizeof(const char *)
+                                                    : dtype_size(from->dtype));
     }
 }
 

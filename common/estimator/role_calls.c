@@ -38,6 +38,14 @@ static void add_element(struct strbuf *out,
         add_float(out, (double)((const float *)v->data)[i], json);
     } else if (v->dtype == CREW_INT32) {
         strbuf_addf(out, "%d", (int)((const int32_t *)v->data)[i]);
+    } else if (v->dtype == CREW_STRING) {
+        const char *word = ((const char *const *)v->data)[i];
+
+        if (json) {
+            strbuf_add_json(out, word, strlen(word));
+        } else {
+            strbuf_addf(out, "'%s'", word);
+        }
     } else {
         strbuf_addf(out, "%lld", (long long)((const int64_t *)v->data)[i]);
     }

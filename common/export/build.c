@@ -167,9 +167,10 @@ static void resolve(struct maker *m,
         } else {
             const struct made *made = strings_of(m, t);
 
-            r->out[r->n_out++] =
-                (struct export_info){t->key, tensor_name(b->graph, made->node),
-                                     CREW_STRING, made->shape};
+            r->out[r->n_out++] = (struct export_info){
+                t->key, tensor_name(b->graph, made->node),
+                t->text == EXPORT_CLASS_IDS ? CREW_INT32 : CREW_STRING,
+                made->shape};
         }
     }
     b->n_signatures++;

@@ -63,6 +63,21 @@ static void all_ids(struct graphdef *g, const char *name, int64_t n)
     free(ids);
 }
 
+/* The same as int32, TensorFlow's range. */
+static void all_ids32(struct graphdef *g, const char *name, int64_t n)
+{
+    struct crew_shape shape = crew_shape2(1, n);
+    int32_t *ids = xcalloc((size_t)n + 1, sizeof *ids);
+
+    for (int64_t i = 0; i < n; i++) {
+        ids[i] = (int32_t)i;
+    }
+    graphdef_const_copy(g, name, CREW_INT32, &shape, ids,
+                        (size_t)n * sizeof *ids);
+    free(ids);
+}
+
+/* Class labels or class ids. */
 static const char *class_labels(struct graphdef *g,
                                 const struct export_tensor *t,
                                 struct crew_shape *shape)
@@ -70,13 +85,16 @@ static const char *class_labels(struct graphdef *g,
     const struct crew_labels *labels = &t->labels;
     const char *tile = graphdef_free_name(g, "Tile");
     struct crew_shape row = crew_shape2(1, labels->n);
-    bool from_file = labels->file != NULL;
+    bool ids = t->text == EXPORT_CLASS_IDS;
+    bool from_file = labels->file != NULL && !ids;
     char row_name[EXPORT_NAME_SIZE], multiples[EXPORT_NAME_SIZE];
     const char *strings;
 
     (void)export_below(row_name, tile, "input");
     (void)export_below(multiples, tile, "multiples");
-    if (from_file) {
+    if (ids) {
+        all_ids32(g, row_name, labels->n);
+    } else if (from_file) {
         all_ids(g, row_name, labels->n);
     } else {
         label_const(g, row_name, labels, &row);
@@ -86,7 +104,10 @@ static const char *class_labels(struct graphdef *g,
     graphdef_node(g, tile, "Tile");
     graphdef_input(g, row_name);
     graphdef_input(g, multiples);
-    graphdef_attr_type(g, "T", from_file ? CREW_INT64 : CREW_STRING);
+    graphdef_attr_type(g, "T",
+                       ids         ? CREW_INT32
+                       : from_file ? CREW_INT64
+                                   : CREW_STRING);
     *shape = crew_shape2(-1, labels->n);
     if (!from_file) {
         return tile;
@@ -178,6 +199,7 @@ const char *export_labels(struct graphdef *g,
                           const struct export_tensor *t,
                           struct crew_shape *shape)
 {
-    return t->text == EXPORT_CLASS_LABELS ? class_labels(g, t, shape)
-                                          : id_labels(g, t, shape);
+    return t->text == EXPORT_CLASS_LABELS || t->text == EXPORT_CLASS_IDS
+               ? class_labels(g, t, shape)
+               : id_labels(g, t, shape);
 }

@@ -31,6 +31,7 @@ enum export_text {
     EXPORT_ID_LABELS,    /* it is class ids: their labels, of its shape */
     EXPORT_BEST_LABELS,  /* the same for a classification: at least (b, 1) */
     EXPORT_CLASS_LABELS, /* all labels, (b, labels.n), for each of its rows */
+    EXPORT_CLASS_IDS     /* 0 to labels.n - 1 as int32, for each of its rows */
 };
 
 struct export_tensor {

@@ -20,10 +20,10 @@ struct crew_node *crew_add_loss(struct crew_graph *g, struct crew_node *loss)
 }
 
 /* Without weights the reductions are plain sums and means. */
-static struct crew_node *reduce(struct crew_graph *g,
-                                struct crew_node *losses,
-                                struct crew_node *weights,
-                                enum crew_loss_reduction reduction)
+struct crew_node *loss_reduce(struct crew_graph *g,
+                              struct crew_node *losses,
+                              struct crew_node *weights,
+                              enum crew_loss_reduction reduction)
 {
     struct crew_node *in[] = {losses, weights};
 
@@ -51,7 +51,7 @@ struct crew_node *crew_compute_weighted_loss(struct crew_graph *g,
                           "crew_loss_reduction",
                           (int)how.reduction);
     }
-    return crew_add_loss(g, reduce(g, losses, how.weights, how.reduction));
+    return crew_add_loss(g, loss_reduce(g, losses, how.weights, how.reduction));
 }
 
 /* TensorFlow casts labels to the predictions' dtype. */

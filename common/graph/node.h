@@ -30,7 +30,11 @@ union op_attr {
     struct {
         int64_t before[CREW_MAX_RANK], after[CREW_MAX_RANK];
     } pad;
-    int64_t size;                  /* OneHot: depth */
+    int64_t size; /* OneHot: depth; Column: which */
+    struct {
+        int64_t most;
+        const char *above, *below; /* what to say; they outlive the graph */
+    } range;                       /* LabelRange */
     enum crew_loss_reduction loss; /* WeightedLoss */
     struct {
         float epsilon;

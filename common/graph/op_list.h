@@ -126,6 +126,12 @@ ROW(op_embedding)
 /* ClipRows        x (..., n): each row of more than max_norm scaled to it.
  * Export: Square, Sum, Sqrt, Maximum, Mul, RealDiv. */
 ROW(op_clip_rows)
+/* LabelRange      x -> x; a number beyond [0, most] ends the run. Export: All,
+ * Assert, Identity. */
+ROW(op_label_range)
+/* Column          x (b, n) -> (b, 1), one of its columns. Not differentiable.
+ * Export: Slice. */
+ROW(op_column)
 /* OneHot          ids int -> float32 (..., depth): 1 at the id; other rows are
  * 0. Not differentiable. */
 ROW(op_one_hot)
@@ -137,6 +143,7 @@ ROW(op_huber_loss)
 ROW(op_hinge_loss)
 ROW(op_log_loss)
 ROW(op_sigmoid_xent)
+ROW(op_log_poisson_loss)
 ROW(op_softmax_xent)
 /* MeanPairwiseSquaredError  labels, predictions (b, ...), weights as below or
  * none -> a scalar. The gradient goes to the second only. Export: Sub, Square,

@@ -128,6 +128,19 @@ static struct point sigmoid_xent(float label, float x, float smoothing)
     return (struct point){fmaxf(x, 0.0f) - x * z + log1pf(e), sigmoid - z};
 }
 
+/* Of the logarithm of what is expected; constant: 1 for the full loss, with
+ * Stirling's approximation of log(label!), which is left out in [0, 1]. */
+static struct point log_poisson(float label, float x, float full)
+{
+    float e = expf(x), loss = e - x * label;
+
+    if (full > 0.0f && !(label >= 0.0f && label <= 1.0f)) {
+        loss += label * logf(label) - label +
+                0.5f * logf(6.28318530717958648f * label);
+    }
+    return (struct point){loss, e - label};
+}
+
 #define ELEMENT_LOSS(symbol, tf, f)                                    \
     static void forward_##f(const struct crew_node *n, struct run *r)  \
     {                                                                  \
@@ -151,6 +164,7 @@ ELEMENT_LOSS(op_huber_loss, "HuberLoss", huber)
 ELEMENT_LOSS(op_hinge_loss, "HingeLoss", hinge)
 ELEMENT_LOSS(op_log_loss, "LogLoss", log_loss)
 ELEMENT_LOSS(op_sigmoid_xent, "SigmoidCrossEntropyWithLogits", sigmoid_xent)
+ELEMENT_LOSS(op_log_poisson_loss, "LogPoissonLoss", log_poisson)
 
 /* ---------------------------------------------- softmax with one-hot labels */
 

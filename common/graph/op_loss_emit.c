@@ -112,6 +112,38 @@ void loss_emit_sigmoid_xent(const struct crew_node *n, struct graphdef *g)
     end(&e, "AddV2", linear, of1(&e, "Log1p", power));
 }
 
+/* t log(t) - t + log(2 pi t) / 2, and 0 where t is in [0, 1]. */
+static const char *stirling(const struct expr *e, const char *t)
+{
+    const char *product = of2(e, "Mul", t, of1(e, "Log", t));
+    const char *circle = of2(e, "Mul", expr_float(e, 6.28318530717958648f), t);
+    const char *half =
+        of2(e, "Mul", expr_float(e, 0.5f), of1(e, "Log", circle));
+    const char *sum = of2(e, "AddV2", of2(e, "Sub", product, t), half);
+    const char *zeros = of1(e, "ZerosLike", t), *ones = of1(e, "OnesLike", t);
+    const char *small =
+        expr_logical(e, "LogicalAnd", of2(e, "GreaterEqual", t, zeros),
+                     of2(e, "LessEqual", t, ones));
+
+    return expr_select(e, small, CREW_FLOAT, zeros, sum);
+}
+
+/* exp(x) - x t */
+void loss_emit_log_poisson(const struct crew_node *n, struct graphdef *g)
+{
+    struct expr e = {g, n->name};
+    const char *t = n->in[0]->name, *x = n->in[1]->name;
+    const char *power = of1(&e, "Exp", x), *product = of2(&e, "Mul", x, t);
+
+    if (n->attr.factor > 0.0f) {
+        const char *loss = of2(&e, "Sub", power, product);
+
+        end(&e, "AddV2", loss, stirling(&e, t));
+    } else {
+        end(&e, "Sub", power, product);
+    }
+}
+
 void loss_emit_softmax_xent(const struct crew_node *n, struct graphdef *g)
 {
     struct expr e = {g, n->name};

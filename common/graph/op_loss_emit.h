@@ -12,6 +12,7 @@ void loss_emit_huber(const struct crew_node *, struct graphdef *);
 void loss_emit_hinge(const struct crew_node *, struct graphdef *);
 void loss_emit_log_loss(const struct crew_node *, struct graphdef *);
 void loss_emit_sigmoid_xent(const struct crew_node *, struct graphdef *);
+void loss_emit_log_poisson(const struct crew_node *, struct graphdef *);
 void loss_emit_softmax_xent(const struct crew_node *, struct graphdef *);
 void loss_emit_sparse_xent(const struct crew_node *, struct graphdef *);
 void loss_emit_weighted(const struct crew_node *, struct graphdef *);

@@ -98,13 +98,13 @@ static const char *as_number(const struct emission *x, const char *condition)
     return expr_cast(&x->e, condition, CREW_BOOL, CREW_FLOAT);
 }
 
-/* Of the predictions' dtype. */
+/* Of the labels' dtype. */
 static const char *are_equal(const struct emission *x)
 {
     const struct crew_node *l = x->m->operand[LABELS];
     const struct crew_node *p = x->m->operand[PREDICTIONS];
-    const char *labels = expr_cast(&x->e, l->name, l->dtype, p->dtype);
-    const char *equal = expr_op(&x->e, "Equal", p->dtype, p->name, labels);
+    const char *said = expr_cast(&x->e, p->name, p->dtype, l->dtype);
+    const char *equal = expr_op(&x->e, "Equal", l->dtype, said, l->name);
 
     return matrix(x, CREW_FLOAT, as_number(x, equal),
                   metric_per_row(&p->shape));
@@ -116,6 +116,16 @@ static const char *below(const struct emission *x)
 
     return as_number(x,
                      emit_of2(x, "Less", emit_floats(x, PREDICTIONS), limit));
+}
+
+static const char *right_at(const struct emission *x)
+{
+    const char *limit = expr_float(&x->e, x->m->rule.thresholds[0]);
+    const char *op = x->m->rule.or_equal ? "GreaterEqual" : "Greater";
+    const char *yes =
+        as_number(x, emit_of2(x, op, emit_floats(x, PREDICTIONS), limit));
+
+    return as_number(x, emit_of2(x, "Equal", emit_floats(x, LABELS), yes));
 }
 
 /* The sum and the weight of each element, which has no batch in front. */
@@ -156,6 +166,8 @@ static const char *elements(const struct emission *x)
             return are_equal(x);
         case METRIC_BELOW:
             return below(x);
+        case METRIC_ACCURACY_AT:
+            return right_at(x);
         case METRIC_COSINE_DISTANCE:
             return cosines(x);
         case METRIC_SQUARED_ERROR:
@@ -424,7 +436,7 @@ static struct crew_shape value_shape(const struct crew_metric *m)
         return m->operand[PREDICTIONS]->shape;
     }
     return m->rule.kind >= METRIC_TRUE_POSITIVES_AT &&
-                   m->rule.kind <= METRIC_RECALL_AT
+                   m->rule.kind <= METRIC_RECALL_AT && !m->rule.scalar
                ? crew_shape1(metric_num_values(m))
                : crew_scalar_shape();
 }

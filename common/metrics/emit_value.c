@@ -99,6 +99,14 @@ static const char *auc(const struct emission *x, const char *const *sums)
     if (r->curve == CREW_AUC_PR && r->summation == CREW_AUC_CAREFUL) {
         return interpolated(x, tp, fn, fp);
     }
+    if (r->keras) {
+        recall = emit_of2(x, "DivNoNan", tp, plus(x, tp, fn));
+        return r->curve == CREW_AUC_PR
+                   ? area(x, recall,
+                          emit_of2(x, "DivNoNan", tp, plus(x, tp, fp)))
+                   : area(x, emit_of2(x, "DivNoNan", fp, plus(x, fp, tn)),
+                          recall);
+    }
     eps = number(x, 1e-6);
     top = plus(x, tp, eps);
     recall = emit_of2(x, "RealDiv", top, plus(x, plus(x, tp, fn), eps));
@@ -171,9 +179,24 @@ static const char *share(const struct emission *x, const char *const *sums)
 {
     const char *all = plus(x, sums[0], sums[1]);
 
-    return emit_by_threshold(x)
+    return emit_by_threshold(x) && !x->m->rule.keras
                ? emit_of2(x, "RealDiv", sums[0], plus(x, all, number(x, 1e-7)))
                : emit_of2(x, "DivNoNan", sums[0], all);
+}
+
+/* What is right when always the more frequent of two is said. */
+static const char *baseline(const struct emission *x, const char *const *sums)
+{
+    const char *total = sums[0], *mean;
+
+    if (x->m->rule.keras) {
+        total =
+            emit_of2(x, "Maximum", total, emit_of2(x, "Sub", sums[1], total));
+        return emit_of2(x, "DivNoNan", total, sums[1]);
+    }
+    mean = emit_of2(x, "DivNoNan", total, sums[1]);
+    return emit_of2(x, "Maximum", mean,
+                    emit_of2(x, "Sub", number(x, 1.0), mean));
 }
 
 static const char *mean_of_classes(const struct emission *x,
@@ -185,7 +208,7 @@ static const char *mean_of_classes(const struct emission *x,
     return emit_of2(x, "RealDiv", expr_sum_all(&x->e, each, 1), n);
 }
 
-const char *emit_value(const struct emission *x, const char *const *sums)
+static const char *value(const struct emission *x, const char *const *sums)
 {
     switch (x->m->rule.kind) {
         case METRIC_MEAN_PER_CLASS_ACCURACY:
@@ -197,6 +220,8 @@ const char *emit_value(const struct emission *x, const char *const *sums)
             return at_other_rate(x, sums);
         case METRIC_AUC:
             return auc(x, sums);
+        case METRIC_ACCURACY_BASELINE:
+            return baseline(x, sums);
         case METRIC_PRECISION:
         case METRIC_PRECISION_AT:
         case METRIC_RECALL:
@@ -215,4 +240,11 @@ const char *emit_value(const struct emission *x, const char *const *sums)
             return x->n_parts == 1 ? sums[0]
                                    : emit_of2(x, "DivNoNan", sums[0], sums[1]);
     }
+}
+
+const char *emit_value(const struct emission *x, const char *const *sums)
+{
+    const char *v = value(x, sums);
+
+    return x->m->rule.scalar ? expr_reshape(&x->e, CREW_FLOAT, v, NULL, 0) : v;
 }

@@ -28,6 +28,41 @@ void metric_values(const struct crew_metric *,
                    const double *state,
                    float *values);
 
+/* --------------------------------------------------------------- for heads */
+
+/* Metrics that only the heads of tf.estimator have; keras: as tf.keras.metrics
+ * in the heads of version 2, else as tf.compat.v1's. Labels may be integers or
+ * float32. */
+struct crew_metric *metric_accuracy(struct crew_graph *,
+                                    struct crew_node *labels,
+                                    struct crew_node *classes);
+/* max(label mean, 1 - label mean). */
+struct crew_metric *metric_accuracy_baseline(struct crew_graph *,
+                                             struct crew_node *labels,
+                                             bool keras);
+/* 200 thresholds. */
+struct crew_metric *metric_head_auc(struct crew_graph *,
+                                    struct crew_node *labels,
+                                    struct crew_node *predictions,
+                                    enum crew_auc_curve,
+                                    bool keras);
+/* One number each. */
+struct crew_metric *metric_accuracy_at(struct crew_graph *,
+                                       struct crew_node *labels,
+                                       struct crew_node *predictions,
+                                       float threshold,
+                                       bool keras);
+struct crew_metric *metric_precision_at(struct crew_graph *,
+                                        struct crew_node *labels,
+                                        struct crew_node *predictions,
+                                        float threshold,
+                                        bool keras);
+struct crew_metric *metric_recall_at(struct crew_graph *,
+                                     struct crew_node *labels,
+                                     struct crew_node *predictions,
+                                     float threshold,
+                                     bool keras);
+
 /* ------------------------------------------------------------------ export */
 
 /* A metric in a GraphDef, as tf.compat.v1.metrics builds it: local variables,

@@ -38,6 +38,11 @@ double metric_weight(const struct metric_batch *b, int64_t row, int64_t column)
 
 /* -------------------------------------------------------- means and errors */
 
+static bool is_above(const struct metric_rule *r, float p)
+{
+    return r->or_equal ? p >= r->thresholds[0] : p > r->thresholds[0];
+}
+
 /* What the mean of element i is taken of. */
 static double element(const struct metric_rule *r,
                       const struct metric_batch *b,
@@ -60,6 +65,8 @@ static double element(const struct metric_rule *r,
             return z == 0.0 ? 0.0 : fabs(l - p) / z;
         case METRIC_BELOW:
             return (float)p < r->thresholds[0] ? 1.0 : 0.0;
+        case METRIC_ACCURACY_AT:
+            return l == (is_above(r, (float)p) ? 1.0 : 0.0) ? 1.0 : 0.0;
         default:
             return p;
     }
@@ -326,7 +333,7 @@ static double value_at(const struct metric_rule *r,
                        int i)
 {
     /* TensorFlow guards only the thresholded kinds against 0 by an epsilon. */
-    double eps = by_threshold(r->kind) ? 1e-7 : 0.0;
+    double eps = by_threshold(r->kind) && !r->keras ? 1e-7 : 0.0;
     double tp = s[TP * n + i], fp = s[FP * n + i], fn = s[FN * n + i];
     double all;
 
@@ -360,6 +367,8 @@ static double mean_value(const struct metric_rule *r, const double *s)
             return sqrt(mean);
         case METRIC_COSINE_DISTANCE:
             return 1.0 - mean;
+        case METRIC_ACCURACY_BASELINE:
+            return r->keras && s[1] == 0.0 ? 0.0 : fmax(mean, 1.0 - mean);
         case METRIC_PRECISION_TOP_K:
         case METRIC_RECALL_TOP_K:
             return s[0] / (s[0] + s[1]); /* NaN before the first row, as TF */
@@ -411,8 +420,7 @@ void metric_rule_value(const struct metric_rule *r,
                r->kind == METRIC_SPECIFICITY_AT_SENSITIVITY) {
         values[0] = at_other_rate(r, state);
     } else if (r->kind == METRIC_AUC) {
-        values[0] =
-            (float)metric_auc(state, r->num_thresholds, r->curve, r->summation);
+        values[0] = (float)metric_auc(state, r);
     } else if (r->kind >= METRIC_TRUE_POSITIVES &&
                r->kind <= METRIC_RECALL_AT) {
         for (int i = 0; i < n; i++) {

@@ -16,10 +16,12 @@ enum metric_kind {
     METRIC_SQUARED_ERROR,
     METRIC_ROOT_SQUARED_ERROR,
     METRIC_ABSOLUTE_ERROR,
-    METRIC_RELATIVE_ERROR,  /* normalizer */
-    METRIC_COSINE_DISTANCE, /* along the columns */
-    METRIC_BELOW,           /* share of predictions < thresholds[0] */
-    METRIC_TRUE_POSITIVES,  /* of labels and predictions that are 0 or not */
+    METRIC_RELATIVE_ERROR,    /* normalizer */
+    METRIC_COSINE_DISTANCE,   /* along the columns */
+    METRIC_BELOW,             /* share of predictions < thresholds[0] */
+    METRIC_ACCURACY_AT,       /* of predictions > thresholds[0]; or_equal: >= */
+    METRIC_ACCURACY_BASELINE, /* max(mean, 1 - mean) of predictions */
+    METRIC_TRUE_POSITIVES,    /* of labels and predictions that are 0 or not */
     METRIC_FALSE_POSITIVES,
     METRIC_TRUE_NEGATIVES,
     METRIC_FALSE_NEGATIVES,
@@ -52,6 +54,9 @@ struct metric_rule {
     bool one_class; /* top k: only class_id counts */
     int64_t class_id;
     double target;
+    bool keras;    /* by thresholds: no epsilons; a baseline of nothing is 0 */
+    bool or_equal; /* ACCURACY_AT */
+    bool scalar;   /* of one threshold: exported as a scalar */
     enum crew_auc_curve curve;
     enum crew_auc_summation summation;
     const float *thresholds; /* borrowed */
@@ -89,11 +94,8 @@ void metric_rule_value(const struct metric_rule *,
 /* TensorFlow's n >= 2 thresholds: -1e-7, i / (n - 1), 1 + 1e-7; of
  * specificity_at_sensitivity the last is 1 - 1e-7. */
 void metric_auc_thresholds(enum metric_kind, float *thresholds, int n);
-/* The area from the confusion counts at n thresholds; a state of METRIC_AUC
+/* The area from the confusion counts at its thresholds; a state of METRIC_AUC
  * holds true positives, false negatives, true negatives, false positives. */
-double metric_auc(const double *state,
-                  int n,
-                  enum crew_auc_curve,
-                  enum crew_auc_summation);
+double metric_auc(const double *state, const struct metric_rule *);
 
 #endif

@@ -49,6 +49,13 @@ change records wire.json '("shape": \[[^0-9]*)3' '\14'
 change records parse_example.json '("expected": \{[^.]*[0-9]\.[0-9]*)[0-9](,)' \
     '\17\2'
 
+change metrics heads_v1.json '("batch_loss":\[)[0-9]' '\19'
+change metrics heads_v1.json '("classes":[^]]*\],"dtype":"string","data":\[)"0"' \
+    '\1"2"'
+change metrics heads_v1.json '("dtype":"int)32(","data":\[0,1)' '\164\2'
+change metrics heads_v2.json '"accuracy_baseline"' '"accuracy_base"'
+change metrics heads_more.json '("average_loss\/late":)[0-9]' '\19'
+
 change events histograms.json '("sum":)0' '\11'
 change events histograms.json '("bucket":\[)0' '\11'
 change events v1.json '("step": )1' '\12'

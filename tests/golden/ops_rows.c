@@ -115,6 +115,35 @@ static struct crew_node *build_clip_rows(struct trial *t)
                                   ops_number(t, "clip_norm", 0));
 }
 
+static struct crew_node *build_log_poisson(struct trial *t)
+{
+    struct crew_node *in[2];
+
+    in[0] = ops_in(t, "labels");
+    in[1] = ops_in(t, "logits");
+    return graph_add(
+        t->g, &op_log_poisson_loss, "losses", 2, in,
+        (union op_attr){.factor = (float)ops_number(t, "full", 0)});
+}
+
+static struct crew_node *build_column(struct trial *t)
+{
+    struct crew_node *x = ops_in(t, "x");
+
+    return graph_add(
+        t->g, &op_column, "column", 1, &x,
+        (union op_attr){.size = (int64_t)ops_number(t, "column", 0)});
+}
+
+static struct crew_node *build_label_range(struct trial *t)
+{
+    struct crew_node *x = ops_in(t, "x");
+    union op_attr attr = {
+        .range = {(int64_t)ops_number(t, "most", 0), "above", "below"}};
+
+    return graph_add(t->g, &op_label_range, "range", 1, &x, attr);
+}
+
 static struct crew_node *build_cast(struct trial *t)
 {
     return crew_to_float(t->g, ops_in(t, "ids"));
@@ -152,6 +181,7 @@ struct crew_node *ops_build_row(struct trial *t, const char *op)
         {"argmax", build_argmax},
         {"cast", build_cast},
         {"clip_rows_by_norm", build_clip_rows},
+        {"column", build_column},
         {"compute_weighted_loss", build_weighted_loss},
         {"cosine_distance", build_cosine_distance},
         {"crelu", build_crelu},
@@ -160,6 +190,8 @@ struct crew_node *ops_build_row(struct trial *t, const char *op)
         {"gelu_approximate", build_gelu},
         {"global_average_pooling2d", build_global_average_pooling2d},
         {"global_max_pooling2d", build_global_max_pooling2d},
+        {"label_range", build_label_range},
+        {"log_poisson_loss", build_log_poisson},
         {"log_sigmoid", build_log_sigmoid},
         {"mean_pairwise_squared_error", build_pairwise},
         {"minimum", build_minimum},

@@ -359,6 +359,30 @@ LOSS(log_loss, WITH(0.1))
 LOSS(sigmoid_cross_entropy, WITH(0.1))
 LOSS(softmax_cross_entropy, WITH(0.1))
 
+/* Labels of 0 and 3: with and without Stirling's part. */
+static struct crew_node *log_poisson(struct trial *t, float full)
+{
+    struct crew_node *x, *in[2];
+
+    in[0] = crew_scale(t->g, labels(t), 3.0f);
+    x = crew_dense(t->g, NULL, t->g->nodes[0], 5, CREW_TANH);
+    t->direct = true;
+    in[1] = x;
+    return crew_reduce_mean(
+        t->g, graph_add(t->g, &op_log_poisson_loss, "losses", 2, in,
+                        (union op_attr){.factor = full}));
+}
+
+static struct crew_node *build_log_poisson(struct trial *t)
+{
+    return log_poisson(t, 1.0f);
+}
+
+static struct crew_node *build_log_poisson_part(struct trial *t)
+{
+    return log_poisson(t, 0.0f);
+}
+
 static struct crew_node *build_weighted_loss(struct trial *t)
 {
     struct crew_node *y = labels(t);
@@ -515,6 +539,8 @@ const struct grad_case grad_cases[] = {
     {&op_hinge_loss, "hinge", build_hinge_loss, 2e-3},
     {&op_log_loss, "log loss", build_log_loss, 2e-3},
     {&op_sigmoid_xent, "sigmoid xent", build_sigmoid_cross_entropy, 2e-3},
+    {&op_log_poisson_loss, "log poisson", build_log_poisson, 2e-3},
+    {&op_log_poisson_loss, "log poisson, part", build_log_poisson_part, 2e-3},
     {&op_softmax_xent, "softmax xent", build_softmax_cross_entropy, 2e-3},
     {&op_weighted_loss, "weighted", build_weighted_loss, 2e-3},
     {&op_pairwise_squared_error, "pairwise", build_pairwise, 2e-3},
@@ -539,6 +565,9 @@ const struct grad_case grad_cases[] = {
     {&op_cast, "cast", build_cast, 0},
     {&op_argmax, "argmax", build_argmax, 0},
     {&op_one_hot, "one_hot", build_one_hot, 0},
+    {&op_label_range, "label range", build_label_range, 0},
+    {&op_label_range, "label range of numbers", build_number_range, 0},
+    {&op_column, "column", build_column, 0},
     {&op_moments, "moments", build_moments, 0},
     {&op_moment, "moment", build_moment, 0},
 };

@@ -59,6 +59,9 @@ struct crew_node *build_constant(struct trial *);
 struct crew_node *build_cast(struct trial *);
 struct crew_node *build_argmax(struct trial *);
 struct crew_node *build_one_hot(struct trial *);
+struct crew_node *build_label_range(struct trial *);
+struct crew_node *build_number_range(struct trial *);
+struct crew_node *build_column(struct trial *);
 struct crew_node *build_moments(struct trial *);
 struct crew_node *build_moment(struct trial *);
 

@@ -41,6 +41,32 @@ struct crew_node *build_one_hot(struct trial *t)
     return crew_one_hot(t->g, t->labels, 4); /* one label is no row of it */
 }
 
+static struct crew_node *in_range(struct trial *t, struct crew_node *x)
+{
+    union op_attr attr = {.range = {100, "too many", "too few"}};
+
+    return graph_add(t->g, &op_label_range, "range", 1, &x, attr);
+}
+
+struct crew_node *build_label_range(struct trial *t)
+{
+    (void)fed(t);
+    return in_range(t, t->labels);
+}
+
+struct crew_node *build_number_range(struct trial *t)
+{
+    return in_range(t, crew_square(t->g, fed(t)));
+}
+
+struct crew_node *build_column(struct trial *t)
+{
+    struct crew_node *x = fed(t);
+
+    return graph_add(t->g, &op_column, "column", 1, &x,
+                     (union op_attr){.size = 2});
+}
+
 struct crew_node *build_moments(struct trial *t)
 {
     struct crew_node *x = fed(t);

@@ -222,6 +222,8 @@ static const struct {
     {&op_moment, OP_NO_GRADIENT, "only moving averages read it"},
     {&op_moments, OP_NO_EXPORT, "of a batch: in training only"},
     {&op_moment, OP_NO_EXPORT, "of a batch: in training only"},
+    {&op_label_range, OP_NO_GRADIENT, "of labels"},
+    {&op_column, OP_NO_GRADIENT, "of what metrics take"},
     {&op_batch_norm, OP_NO_EXPORT, "of a batch: in training only"},
     {&op_dropout, OP_NO_EXPORT, "other modes have no such node"},
 };

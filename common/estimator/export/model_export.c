@@ -17,6 +17,12 @@ static void add_signature(struct model_export *x, struct export_signature s)
     x->signatures[x->request.n_signatures++] = s;
 }
 
+static struct export_tensor tensor_of(const struct spec_prediction *p,
+                                      const char *key)
+{
+    return (struct export_tensor){key, p->node, p->text, p->labels};
+}
+
 static struct export_signature all_predictions(struct model_export *x,
                                                const struct crew_spec *spec,
                                                const char *key)
@@ -26,8 +32,7 @@ static struct export_signature all_predictions(struct model_export *x,
             xcalloc((size_t)spec->num_predictions + 1, sizeof *x->predictions);
         for (int i = 0; i < spec->num_predictions; i++) {
             x->predictions[i] =
-                (struct export_tensor){.key = spec->predictions[i].key,
-                                       .node = spec->predictions[i].node};
+                tensor_of(&spec->predictions[i], spec->predictions[i].key);
         }
     }
     return (struct export_signature){.key = key,
@@ -79,8 +84,7 @@ static void fill_eval(struct model_export *x, const struct crew_spec *spec)
         (struct export_tensor){.key = "loss", .node = spec->loss};
     for (int i = 0; i < spec->num_predictions; i++) {
         x->keys[i] = xasprintf("predictions/%s", spec->predictions[i].key);
-        x->predictions[i + 1] = (struct export_tensor){
-            .key = x->keys[i], .node = spec->predictions[i].node};
+        x->predictions[i + 1] = tensor_of(&spec->predictions[i], x->keys[i]);
     }
     x->num_keys = spec->num_predictions;
     for (int i = 0; i < spec->num_metrics; i++) {

@@ -50,29 +50,33 @@ static void *grown(void *items, int n, size_t size)
     return xrealloc(items, ((size_t)n + 1) * size);
 }
 
-void crew_spec_prediction(struct crew_spec *spec,
-                          const char *key,
-                          struct crew_node *node)
+void spec_predict(struct crew_spec *spec, struct spec_prediction p)
 {
     if (spec == NULL) {
         return;
     }
-    if (key == NULL) {
+    if (p.key == NULL) {
         (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
                             "a prediction's key is NULL");
         return;
     }
     for (int i = 0; i < spec->num_predictions; i++) {
-        if (strcmp(spec->predictions[i].key, key) == 0) {
+        if (strcmp(spec->predictions[i].key, p.key) == 0) {
             (void)crew_err_exit(&spec->broken, CREW_INVALID_ARGUMENT, 1,
-                                "prediction '%s' is given twice", key);
+                                "prediction '%s' is given twice", p.key);
             return;
         }
     }
     spec->predictions = grown(spec->predictions, spec->num_predictions,
                               sizeof *spec->predictions);
-    spec->predictions[spec->num_predictions++] =
-        (struct spec_prediction){.key = key, .node = node};
+    spec->predictions[spec->num_predictions++] = p;
+}
+
+void crew_spec_prediction(struct crew_spec *spec,
+                          const char *key,
+                          struct crew_node *node)
+{
+    spec_predict(spec, (struct spec_prediction){.key = key, .node = node});
 }
 
 void crew_spec_loss(struct crew_spec *spec, struct crew_node *loss)

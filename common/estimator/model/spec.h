@@ -13,6 +13,10 @@
 struct spec_prediction {
     const char *key; /* the job's literal */
     struct crew_node *node;
+    /* What of the node is predicted, as in an export: its value, or words that
+     * go with class ids, which no node can hold; labels by names, or none. */
+    enum export_text text;
+    struct crew_labels labels;
 };
 struct spec_metric {
     const char *key;
@@ -69,6 +73,26 @@ struct crew_spec {
  * spec_free(). */
 struct crew_spec *spec_new(CREW_NULLABLE const struct crew_graph *graph);
 void spec_free(CREW_NULLABLE struct crew_spec *);
+
+/* crew_spec_prediction() of any form. */
+void spec_predict(struct crew_spec *, struct spec_prediction);
+
+/* A prediction of words or class ids, from the node's value in a batch. Words
+ * are borrowed from it; the memory is used again for the next batch. */
+struct spec_words {
+    const char **words; /* what is given out; or: */
+    int32_t *ids;
+    int64_t room;
+    char (*digits)[24]; /* labels without names */
+};
+void spec_words_release(struct spec_words *);
+/* *v: the node's value, becomes the prediction's; CREW_STRING: data is of const
+ * char *, CREW_INT32: of int32_t. Errors: INVALID_ARGUMENT, an id beyond the
+ * labels; RESOURCE_EXHAUSTED. */
+CREW_MUST_CHECK int spec_words_make(const struct spec_prediction *,
+                                    struct spec_words *,
+                                    struct crew_value *v,
+                                    struct crew_err *);
 
 /* May a metric have this key? False: the misuse is noted. */
 bool spec_take_key(struct crew_spec *, CREW_NULLABLE const char *key);

@@ -127,6 +127,14 @@ for op in ("embedding_lookup_sparse", "safe_embedding_lookup_sparse"):
                     combiner=combiner, max_norm=0.8, **more), inputs, {"combiner": combiner, "weighted": weighted, "max_norm": 0.8, **more}, ["params"])
 add("clip_rows_by_norm", lambda x: tf.clip_by_norm(x, 0.8, axes=[-1]), {"x": params}, {"clip_norm": 0.8})
 
+# What heads have beside: counts beyond 1 have Stirling's part.
+counts = np.float32(rng.integers(0, 6, size=(b, k)))
+for full in (0, 1):
+    add("log_poisson_loss", lambda labels, logits: nn.log_poisson_loss(labels, logits, compute_full_loss=bool(full)),
+        {"labels": counts, "logits": f(b, k)}, {"full": full}, ["logits"])
+add("column", lambda x: x[:, 1:2], {"x": f(b, k)}, {"column": 1}, [])
+add("label_range", lambda x: tf.identity(x), {"x": counts}, {"most": 5}, [])
+
 head = {"family": "ops", "what": "rows", "made_with": "tensorflow " + tf.__version__}
 with open(os.path.join(sys.argv[1], "rows.json"), "w") as out:
     out.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"cases":[\n')

@@ -212,6 +212,47 @@ static void add_matrices(struct crew_spec *s,
         NULL);
 }
 
+/* A head is all of a model: which one. */
+static void add_head(struct crew_spec *s,
+                     struct crew_graph *g,
+                     const struct crew_features *f,
+                     struct crew_node *label,
+                     int which)
+{
+    static const float thresholds[] = {0.3f, 0.5f};
+    static const int64_t classes[] = {2};
+    struct crew_head_options o = {.weight_column = "w",
+                                  .version = which == 1 ? 1 : 2};
+    struct crew_node *x = crew_feature(f, "x"), *y = crew_feature(f, "y");
+    struct crew_head_args args = {
+        .mode = CREW_EVAL, .features = f, .labels = label};
+    struct crew_head *head;
+    const int rows = 1;
+
+    if (which <= 2) {
+        o.thresholds = thresholds;
+        o.num_thresholds = 2;
+    }
+    if (which == 2) {
+        o.classes_for_class_based_metrics = classes;
+        o.num_classes_for_metrics = 1;
+        args.labels = y;
+        head = crew_multi_label_head(g, 3, &o);
+    } else if (which == 3) {
+        head = crew_multi_class_head(g, CLASSES, &o);
+    } else if (which == 4) {
+        head = crew_poisson_regression_head(g, 1, &o);
+    } else {
+        args.labels = crew_reduce(g, CREW_REDUCE_MIN, y, &rows, 1, false);
+        head = crew_binary_class_head(g, &o);
+    }
+    args.logits = crew_dense(g, "logits", x, crew_head_logits_dimension(head),
+                             CREW_LINEAR);
+    args.regularization_loss = crew_l2_regularizer(
+        g, crew_reduce(g, CREW_REDUCE_MEAN, args.logits, NULL, 0, false), 0.1);
+    (void)crew_head_spec(g, head, &args, s, &err);
+}
+
 /* Which metrics: an export has at most 64 outputs. */
 enum part {
     ERRORS,
@@ -223,7 +264,8 @@ enum part {
     GIVEN,
     RATES,
     MATRICES,
-    PARTS
+    HEADS, /* binary of both versions, labels, classes, counts */
+    PARTS = HEADS + 5
 };
 static enum part part;
 
@@ -242,6 +284,11 @@ static int model_fn(struct crew_graph *g,
     struct crew_node *x = crew_feature(features, "x");
     struct crew_node *w = crew_feature(features, "w");
     struct crew_node *y = crew_feature(features, "y");
+
+    if (part >= HEADS) {
+        add_head(spec, g, features, label, (int)part - (int)HEADS);
+        return crew_graph_status(g, e);
+    }
     struct crew_node *logits = crew_dense(g, "d", x, CLASSES, CREW_LINEAR);
     struct crew_node *scores = crew_softmax(g, logits), *hot;
 

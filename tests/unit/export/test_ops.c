@@ -154,6 +154,25 @@ static void add_losses(struct all *a,
     add(a, crew_mean_pairwise_squared_error(g, labels, x, w));
 }
 
+/* What the heads have beside. */
+static void add_heads(struct all *a,
+                      struct crew_node *x,
+                      struct crew_node *labels,
+                      struct crew_node *ids)
+{
+    struct crew_node *both[] = {labels, x};
+    union op_attr range = {.range = {3, "above", "below"}};
+
+    add(a, graph_add(a->g, &op_label_range, "range", 1, &ids, range));
+    add(a, graph_add(a->g, &op_label_range, "range", 1, &labels, range));
+    add(a, graph_add(a->g, &op_column, "column", 1, &x,
+                     (union op_attr){.size = 1}));
+    for (int full = 0; full < 2; full++) {
+        add(a, graph_add(a->g, &op_log_poisson_loss, "poisson", 2, both,
+                         (union op_attr){.factor = (float)full}));
+    }
+}
+
 static struct all build_all(void)
 {
     struct all a = {.g = graph_new()};
@@ -162,12 +181,14 @@ static struct all build_all(void)
         graph_input(a.g, "image", CREW_FLOAT, crew_shape4(-1, 8, 8, 2));
     struct crew_node *ids =
         graph_input(a.g, "ids", CREW_INT32, crew_shape1(-1));
+    struct crew_node *labels =
+        graph_input(a.g, "labels", CREW_FLOAT, crew_shape2(-1, 4));
     struct crew_err err = {0};
 
     add_arithmetic(&a, x);
     add_layers(&a, x, image, ids);
-    add_losses(&a, x,
-               graph_input(a.g, "labels", CREW_FLOAT, crew_shape2(-1, 4)), ids);
+    add_losses(&a, x, labels, ids);
+    add_heads(&a, x, labels, ids);
     ck_assert_msg(crew_graph_status(a.g, &err) == CREW_OK, "%s", err.msg);
     return a;
 }
