@@ -40,9 +40,10 @@ int members_find(const struct members *ms, int role, uint32_t index)
     return -1;
 }
 
-static const struct member_fenced *find_fenced(const struct members *ms,
-                                               const struct member *m,
-                                               uint64_t incarnation)
+/* Its place in fenced[], or -1. */
+static int fenced_at(const struct members *ms,
+                     const struct member *m,
+                     uint64_t incarnation)
 {
     uint32_t n =
         ms->num_fenced < MEMBERS_FENCED ? ms->num_fenced : MEMBERS_FENCED;
@@ -50,10 +51,18 @@ static const struct member_fenced *find_fenced(const struct members *ms,
         const struct member_fenced *f = &ms->fenced[i];
         if (f->incarnation == incarnation && f->role == m->role &&
             f->index == m->index) {
-            return f;
+            return (int)i;
         }
     }
-    return NULL;
+    return -1;
+}
+
+static const struct member_fenced *find_fenced(const struct members *ms,
+                                               const struct member *m,
+                                               uint64_t incarnation)
+{
+    int at = fenced_at(ms, m, incarnation);
+    return at < 0 ? NULL : &ms->fenced[at];
 }
 
 static void fence(struct members *ms,
@@ -89,6 +98,7 @@ static void admit(struct member *m,
     m->incarnation = incarnation;
     m->alive = true;
     m->connections = 0;
+    m->replaced = 0;
     m->lease_end_ms = now + MEMBERS_LEASE_MS;
     m->pid = pid;
     (void)snprintf(m->host, sizeof(m->host), "%s", host);
@@ -167,8 +177,10 @@ enum member_answer members_hello(struct members *ms,
     if (m->connections > 0 && count_takeover(m, now) > MEMBERS_FLAP_COUNT) {
         return refuse_flapping(ms, m, incarnation, host, pid, text, size);
     }
-    fence(ms, m, m->incarnation, MEMBER_REPLACED);
+    uint64_t before = m->incarnation;
+    fence(ms, m, before, MEMBER_REPLACED);
     admit(m, incarnation, host, pid, now);
+    m->replaced = before;
     return MEMBER_TAKEOVER;
 }
 
@@ -191,6 +203,37 @@ void members_renew(struct members *ms, int member, uint64_t now)
 {
     if (ms->all[member].alive) {
         ms->all[member].lease_end_ms = now + MEMBERS_LEASE_MS;
+    }
+}
+
+void members_connected(struct members *ms, int member)
+{
+    ms->all[member].connections++;
+}
+
+void members_asked(struct members *ms, int member, uint64_t incarnation)
+{
+    if (ms->all[member].incarnation == incarnation) {
+        ms->all[member].replaced = 0;
+    }
+}
+
+void members_disconnected(struct members *ms,
+                          int member,
+                          uint64_t incarnation,
+                          uint64_t now)
+{
+    struct member *m = &ms->all[member];
+    if (m->incarnation != incarnation || m->connections == 0) {
+        return;
+    }
+    m->connections--;
+    m->gone_ms = now;
+    int at = m->replaced != 0 && m->connections == 0
+                 ? fenced_at(ms, m, m->replaced)
+                 : -1;
+    if (at >= 0 && ms->fenced[at].why == MEMBER_REPLACED) {
+        ms->fenced[at].why = MEMBER_EXPIRED;
     }
 }
 

@@ -39,8 +39,9 @@ struct member {
     uint64_t incarnation; /* 0: nobody so far */
     bool alive;           /* the lease holds */
     bool flapping;
-    int connections;  /* of this incarnation */
-    uint64_t gone_ms; /* when the last of them went */
+    int connections;   /* of this incarnation */
+    uint64_t gone_ms;  /* when the last of them went */
+    uint64_t replaced; /* whom it fenced by its HELLO, until it says more; 0 */
     uint64_t lease_end_ms;
     uint64_t takeover_ms[MEMBERS_FLAP_COUNT]; /* the latest, a ring */
     uint32_t takeovers;
@@ -88,6 +89,16 @@ enum member_answer members_judge(const struct members *,
                                  uint64_t incarnation);
 /* It has been heard of. */
 void members_renew(struct members *, int member, uint64_t now_ms);
+/* A connection of this incarnation is there, has asked for something, is gone. A
+ * process that was dead when its HELLO was read (this one was stopped, or the
+ * network slow) asks for nothing: whom it replaced is then not refused for good,
+ * but may come back as a new incarnation. */
+void members_connected(struct members *, int member);
+void members_asked(struct members *, int member, uint64_t incarnation);
+void members_disconnected(struct members *,
+                          int member,
+                          uint64_t incarnation,
+                          uint64_t now_ms);
 /* Fence on somebody else's word. False: it was fenced already, or is not known.
  */
 bool members_fence(struct members *,

@@ -121,7 +121,7 @@ static void add_link(struct ps *ps,
     ps->links = l;
     rpc_session_set_data(session, l);
     if (member >= 0) {
-        ps->members.all[member].connections++;
+        members_connected(&ps->members, member);
         sync_away(&ps->sync, member, false);
     }
 }
@@ -181,10 +181,9 @@ static void on_gone(void *self,
     struct ps *ps = CREW_CAST(struct ps, PS_MAGIC, self);
     struct link *l = link_of(session);
     (void)why;
-    struct member *m = l->member >= 0 ? &ps->members.all[l->member] : NULL;
-    if (m != NULL && m->incarnation == l->incarnation && m->connections > 0) {
-        m->connections--;
-        m->gone_ms = ps_now(ps);
+    if (l->member >= 0) {
+        members_disconnected(&ps->members, l->member, l->incarnation,
+                             ps_now(ps));
     }
     if (l->prev != NULL) {
         l->prev->next = l->next;
@@ -312,6 +311,9 @@ static void on_request(void *self,
         return;
     }
     if (!l->closing && link_speaks(l, speaker(request))) {
+        if (l->member >= 0) {
+            members_asked(&ps->members, l->member, l->incarnation);
+        }
         dispatch(l, method, call_id, request);
     }
 }

@@ -54,6 +54,41 @@ START_TEST(test_takeover)
 }
 END_TEST
 
+/* The HELLO of a process that is dead by now comes after that of its successor:
+ * it says nothing more, and the living one is not refused for good. */
+START_TEST(test_hello_of_a_dead_one)
+{
+    ck_assert_int_eq(hello(1, 12, 0), MEMBER_NEW);
+    members_connected(&ms, 1);
+    members_asked(&ms, 1, 12);
+    ck_assert_int_eq(hello(1, 11, 10), MEMBER_TAKEOVER);
+    members_connected(&ms, 1);
+    members_connected(&ms, 1);
+    members_disconnected(&ms, 1, 12, 10); /* of the old one: counts not */
+    members_disconnected(&ms, 1, 11, 11);
+    ck_assert_int_eq(members_judge(&ms, 1, 12), MEMBER_REPLACED);
+    members_disconnected(&ms, 1, 11, 11);
+    ck_assert_int_eq(members_judge(&ms, 1, 12), MEMBER_EXPIRED);
+    ck_assert_int_eq(hello(1, 13, 12), MEMBER_TAKEOVER);
+    members_connected(&ms, 1);
+    ck_assert_int_eq(members_judge(&ms, 1, 13), MEMBER_SAME);
+}
+END_TEST
+
+/* It has asked for something before it went: it lived. */
+START_TEST(test_takeover_that_was_meant)
+{
+    ck_assert_int_eq(hello(1, 11, 0), MEMBER_NEW);
+    members_connected(&ms, 1);
+    ck_assert_int_eq(hello(1, 12, 10), MEMBER_TAKEOVER);
+    members_connected(&ms, 1);
+    members_asked(&ms, 1, 11); /* late, of the old one */
+    members_asked(&ms, 1, 12);
+    members_disconnected(&ms, 1, 12, 20);
+    ck_assert_int_eq(members_judge(&ms, 1, 11), MEMBER_REPLACED);
+}
+END_TEST
+
 START_TEST(test_lease)
 {
     ck_assert_int_eq(hello(0, 21, 0), MEMBER_NEW);
@@ -161,6 +196,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_find);
     tcase_add_test(t, test_takeover);
+    tcase_add_test(t, test_hello_of_a_dead_one);
+    tcase_add_test(t, test_takeover_that_was_meant);
     tcase_add_test(t, test_lease);
     tcase_add_test(t, test_heartbeats_renew);
     tcase_add_test(t, test_own_sleep);
