@@ -120,7 +120,8 @@ main() {
     env -u TF_CONFIG "$bin/crew" local --ps 2 --workers 2 --evaluator -- \
         run --job "$jobs/mnist.so" --model-dir "$run/model" \
         --set optimizer=adam --set learning_rate=0.001 \
-        --set max_steps=2200 \
+        --set max_steps=2200 --set save_checkpoints_steps=500 \
+        --set start_delay_secs=1 --set throttle_secs=1 \
         --set log_step_count_steps=20 "$@" 2>&1 |
         tee -i "$run/log.txt" | progress || code=${PIPESTATUS[0]}
     if [ "$code" -ne 0 ]; then
