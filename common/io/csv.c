@@ -421,10 +421,11 @@ struct crew_dataset *dataset_csv(struct crew_env *env,
                                  int n,
                                  struct crew_csv how)
 {
+    static const char me[] = "crew_dataset_csv";
     struct csv *d = dataset_new(sizeof *d, &csv_ops, NULL);
 
     d->env = env;
-    d->path = xstrdup(path);
+    d->path = xstrdup(dataset_need(&d->base, path, me, "path") ? path : "");
     d->how = how;
     d->how.delimiter = how.delimiter == '\0' ? ',' : how.delimiter;
     if (n < 1 || n > MAX_COLUMNS) {
@@ -433,6 +434,7 @@ struct crew_dataset *dataset_csv(struct crew_env *env,
                             MAX_COLUMNS);
         n = 0;
     }
+    n = dataset_list(&d->base, columns, n, me, "columns");
     d->n = n;
     d->columns = xcalloc((size_t)n + 1, sizeof *d->columns);
     for (int i = 0; i < n; i++) {

@@ -29,7 +29,54 @@ void *dataset_new(size_t size,
         d->broken = source->broken;
         d->sharded = source->sharded;
     }
+    dataset_enlist(d);
     return d;
+}
+
+/* More numbers than these in one element are a mistake in a shape. */
+#define MAX_ELEMENTS ((int64_t)1 << 40)
+
+static int check_component(const struct crew_dataset *d,
+                           const char *name,
+                           enum crew_dtype dtype,
+                           const struct crew_shape *shape,
+                           struct crew_err *err)
+{
+    int64_t n = 0;
+
+    if (name == NULL || name[0] == '\0') {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "dataset: the name of component %d is %s",
+                            d->spec.n, name == NULL ? "NULL" : "empty");
+    }
+    if (strlen(name) >= sizeof d->spec.component[0].name) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "dataset: the name \"%.80s\" is too long, it may "
+                            "have %d bytes",
+                            name, (int)sizeof d->spec.component[0].name - 1);
+    }
+    for (int k = 0; k < d->spec.n; k++) {
+        if (strcmp(d->spec.component[k].name, name) == 0) {
+            return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                                "dataset: two components have the name \"%s\"",
+                                name);
+        }
+    }
+    if (dtype != CREW_FLOAT && dtype != CREW_INT32 && dtype != CREW_INT64) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "dataset: \"%s\" is %s (%d); float32, int32 and "
+                            "int64 are known",
+                            name, dtype_name(dtype), (int)dtype);
+    }
+    if (shape_count(shape, &n, err) != CREW_OK) {
+        return crew_err_wrap(err, "dataset: \"%s\"", name);
+    }
+    return n <= MAX_ELEMENTS
+               ? CREW_OK
+               : crew_err_set(err, CREW_INVALID_ARGUMENT,
+                              "dataset: \"%s\": %lld numbers are too many for "
+                              "one element",
+                              name, (long long)n);
 }
 
 void dataset_add_component(struct crew_dataset *d,
@@ -39,6 +86,7 @@ void dataset_add_component(struct crew_dataset *d,
                            bool is_label)
 {
     struct dataset_component *c;
+    struct crew_err err = {0};
 
     if (d->spec.n == DATASET_MAX_COMPONENTS) {
         crew_err_set(&d->broken, CREW_INVALID_ARGUMENT,
@@ -46,12 +94,11 @@ void dataset_add_component(struct crew_dataset *d,
                      DATASET_MAX_COMPONENTS);
         return;
     }
-    c = &d->spec.component[d->spec.n++];
-    if (strlen(name) >= sizeof c->name) {
-        crew_err_set(&d->broken, CREW_INVALID_ARGUMENT,
-                     "dataset: the name \"%.80s\" is too long", name);
+    if (check_component(d, name, dtype, &shape, &err) != CREW_OK) {
+        (void)crew_err_set(&d->broken, err.code, "%s", err.msg);
         return;
     }
+    c = &d->spec.component[d->spec.n++];
     (void)snprintf(c->name, sizeof c->name, "%s", name);
     c->dtype = dtype;
     c->shape = shape;
@@ -97,6 +144,7 @@ void dataset_free(struct crew_dataset *d)
         if (d->ops->free != NULL) {
             d->ops->free(d);
         }
+        dataset_delist(d);
         free(d);
         d = source;
     }
@@ -246,7 +294,9 @@ static const struct dataset_ops repeat_ops = {.next = repeat_next,
 struct crew_dataset *crew_dataset_repeat(struct crew_dataset *source,
                                          int64_t times)
 {
-    struct repeat *d = dataset_new(sizeof *d, &repeat_ops, source);
+    struct repeat *d = dataset_new(
+        sizeof *d, &repeat_ops,
+        dataset_given(source, "crew_dataset_repeat", "the dataset"));
 
     d->times = times;
     return &d->base;
@@ -370,7 +420,8 @@ static struct pick *pick_new(struct crew_dataset *source)
 
 struct crew_dataset *crew_dataset_take(struct crew_dataset *source, int64_t n)
 {
-    struct pick *d = pick_new(source);
+    struct pick *d =
+        pick_new(dataset_given(source, "crew_dataset_take", "the dataset"));
 
     d->limit = n < 0 ? -1 : n;
     d->num = 1;
@@ -381,7 +432,8 @@ struct crew_dataset *crew_dataset_shard(struct crew_dataset *source,
                                         int64_t num,
                                         int64_t index)
 {
-    struct pick *d = pick_new(source);
+    struct pick *d =
+        pick_new(dataset_given(source, "crew_dataset_shard", "the dataset"));
 
     need_elements(&d->base, "shard");
     if (num < 1 || index < 0 || index >= num) {
@@ -414,7 +466,9 @@ void dataset_shard_by_default(struct crew_dataset *d,
     if (d->ops->shard != NULL) {
         d->ops->shard(d, num, index);
     } else if (above != NULL) {
+        d->taken = false; /* it changes hands */
         above->source = crew_dataset_shard(d, num, index);
+        above->source->taken = true;
     }
 }
 
@@ -524,7 +578,9 @@ struct crew_dataset *crew_dataset_batch(struct crew_dataset *source,
                                         int64_t size,
                                         bool drop_remainder)
 {
-    struct batch *d = dataset_new(sizeof *d, &batch_ops, source);
+    struct batch *d =
+        dataset_new(sizeof *d, &batch_ops,
+                    dataset_given(source, "crew_dataset_batch", "the dataset"));
 
     need_elements(&d->base, "batch");
     if (size < 1) {

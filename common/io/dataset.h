@@ -68,11 +68,39 @@ struct dataset_ops {
 struct crew_dataset {
     const struct dataset_ops *ops;
     struct dataset_spec spec;
-    CREW_NULLABLE struct crew_dataset *source; /* owned */
+    CREW_NULLABLE struct crew_dataset *source;     /* owned */
+    CREW_NULLABLE struct crew_dataset *next_alive; /* of all there are */
+    bool taken;   /* somebody has it, and will free it */
     bool sharded; /* the job has called crew_dataset_shard below this */
     struct crew_err broken; /* a combinator was misused: reported by next and by
                                dataset_check */
 };
+
+/* For the constructors: the source that a job gives to `function`, which takes
+ * it. NULL, one that has been freed and one that somebody has already become an
+ * empty one that is broken and says so. Threads: any. */
+struct crew_dataset *dataset_given(CREW_NULLABLE struct crew_dataset *,
+                                   const char *function,
+                                   const char *parameter);
+/* The same for who does not build on it. `what` it is, for the message. Errors:
+ * INVALID_ARGUMENT (64); it is not to be freed then. */
+CREW_MUST_CHECK int dataset_take(CREW_NULLABLE struct crew_dataset *,
+                                 const char *what,
+                                 struct crew_err *);
+/* A pointer, or a list of n, that must not be NULL: else the dataset is broken.
+ * The list's length is what may be looked at. */
+bool dataset_need(struct crew_dataset *,
+                  CREW_NULLABLE const void *given,
+                  const char *function,
+                  const char *parameter);
+int dataset_list(struct crew_dataset *,
+                 CREW_NULLABLE const void *given,
+                 int n,
+                 const char *function,
+                 const char *parameter);
+/* In the list of all there are, and out of it; dataset_new and _free do it. */
+void dataset_enlist(struct crew_dataset *);
+void dataset_delist(struct crew_dataset *);
 
 /* For the constructors: the head of a new dataset of `size` bytes over `source`
  * (taken), whose spec and sticky error it inherits. */
@@ -123,6 +151,12 @@ void dataset_set_seed(struct crew_dataset *, uint64_t seed);
 void dataset_shard_by_default(struct crew_dataset *,
                               int64_t num,
                               int64_t index);
+
+/* crew_dataset_interleave, by the name of who asks. */
+struct crew_dataset *dataset_in_turn(struct crew_dataset *const *sources,
+                                     int n,
+                                     int64_t block_length,
+                                     const char *function);
 
 /* Datasets of files with files of another environment, borrowed. */
 struct crew_dataset *dataset_idx(struct crew_env *,

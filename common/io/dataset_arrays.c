@@ -391,7 +391,8 @@ static bool add_column(struct arrays *d, const struct crew_column *c)
         c->dtype != CREW_INT64) {
         crew_err_set(&d->head.base.broken, CREW_INVALID_ARGUMENT,
                      "dataset: '%s' is %s; float32, int32 and int64 are read",
-                     c->name, dtype_name(c->dtype));
+                     c->name != NULL ? c->name : "(NULL)",
+                     dtype_name(c->dtype));
         return false;
     }
     if (c->shape.rank == 1 && c->shape.dim[0] < 0) {
@@ -419,13 +420,23 @@ struct crew_dataset *crew_dataset_arrays(const struct crew_column *columns,
                                          int n,
                                          int64_t rows)
 {
+    static const char me[] = "crew_dataset_arrays";
     struct arrays *d = dataset_new(sizeof *d, &arrays_ops, NULL);
 
-    d->n = rows < 0 ? 0 : rows;
+    if (rows < 0) {
+        crew_err_set(&d->head.base.broken, CREW_INVALID_ARGUMENT,
+                     "%s: %" PRId64 " rows. Fix: at least 0", me, rows);
+        rows = 0;
+    }
+    d->n = rows;
+    n = dataset_list(&d->head.base, columns, n, me, "columns");
+    n = dataset_list(&d->head.base, data, n, me, "data");
     for (int i = 0; i < n; i++) {
         int k = d->head.base.spec.n;
 
-        if (add_column(d, &columns[i])) {
+        if (add_column(d, &columns[i]) &&
+            (rows == 0 ||
+             dataset_need(&d->head.base, data[i], me, columns[i].name))) {
             d->array[k].data = data[i];
         }
     }
@@ -437,15 +448,18 @@ struct crew_dataset *dataset_npy(struct crew_env *env,
                                  const char *const *paths,
                                  int n)
 {
+    static const char me[] = "crew_dataset_npy";
     struct arrays *d = dataset_new(sizeof *d, &arrays_ops, NULL);
 
     d->env = env;
-
     d->n = -1;
+    n = dataset_list(&d->head.base, columns, n, me, "columns");
+    n = dataset_list(&d->head.base, paths, n, me, "paths");
     for (int i = 0; i < n; i++) {
         int k = d->head.base.spec.n;
 
-        if (add_column(d, &columns[i])) {
+        if (add_column(d, &columns[i]) &&
+            dataset_need(&d->head.base, paths[i], me, "a path")) {
             d->array[k].path = xstrdup(paths[i]);
         }
     }

@@ -2,6 +2,7 @@
  * Combinators of several datasets: interleave, zip. */
 #include "io/dataset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +19,18 @@ struct many {
 
 static void many_take(struct many *d,
                       struct crew_dataset *const *sources,
-                      int n)
+                      int n,
+                      const char *function)
 {
-    d->n = n < 0 ? 0 : n;
+    d->n = dataset_list(&d->base, sources, n, function, "sources");
     d->sources = xcalloc((size_t)d->n + 1, sizeof(struct crew_dataset *));
     for (int i = 0; i < d->n; i++) {
-        d->sources[i] = sources[i];
-        if (sources[i]->broken.code != CREW_OK) {
-            d->base.broken = sources[i]->broken;
+        char which[32];
+
+        (void)snprintf(which, sizeof which, "sources[%d]", i);
+        d->sources[i] = dataset_given(sources[i], function, which);
+        if (d->base.broken.code == CREW_OK) {
+            d->base.broken = d->sources[i]->broken;
         }
     }
 }
@@ -173,7 +178,9 @@ static void interleave_shard(struct crew_dataset *base,
         }
         if (d->sources[i]->source == NULL &&
             d->sources[i]->ops->shard == NULL) {
+            d->sources[i]->taken = false; /* it changes hands */
             d->sources[i] = crew_dataset_shard(d->sources[i], num, index);
+            d->sources[i]->taken = true;
         } else {
             dataset_shard_by_default(d->sources[i], num, index);
         }
@@ -189,17 +196,79 @@ static const struct dataset_ops interleave_ops = {
     .shard = interleave_shard,
 };
 
-/* The same components, in the same order? */
-static bool same_elements(const struct dataset_spec *a,
-                          const struct dataset_spec *b)
+/* "float32 (2)", and a batch's size before it. */
+static const char *component_text(const struct dataset_component *c,
+                                  char *text,
+                                  size_t size)
 {
-    bool same = a->n == b->n && a->max_batch == b->max_batch;
+    char shape[160];
 
-    for (int k = 0; same && k < a->n; k++) {
-        same = a->component[k].dtype == b->component[k].dtype &&
-               shape_equal(&a->component[k].shape, &b->component[k].shape);
+    (void)snprintf(text, size, "\"%s\"%s %s %s", c->name,
+                   c->is_label ? " (the label)" : "", dtype_name(c->dtype),
+                   shape_text(&c->shape, shape, sizeof shape));
+    return text;
+}
+
+static bool same_component(const struct dataset_component *a,
+                           const struct dataset_component *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->dtype == b->dtype &&
+           a->is_label == b->is_label && shape_equal(&a->shape, &b->shape);
+}
+
+/* The same components, in the same order; else d is broken. */
+static void check_same(struct many *d, int i, const char *function)
+{
+    const struct dataset_spec *a = &d->sources[0]->spec;
+    const struct dataset_spec *b = &d->sources[i]->spec;
+    struct crew_err *broken = &d->base.broken;
+    char one[320], other[320];
+
+    if (a->n != b->n || a->max_batch != b->max_batch) {
+        (void)crew_err_exit(
+            broken, CREW_INVALID_ARGUMENT, 64,
+            "%s: sources[%d] has %d components in batches of %lld, the first "
+            "%d in batches of %lld",
+            function, i, b->n, (long long)b->max_batch, a->n,
+            (long long)a->max_batch);
     }
-    return same;
+    for (int k = 0; broken->code == CREW_OK && k < a->n; k++) {
+        if (!same_component(&a->component[k], &b->component[k])) {
+            (void)crew_err_exit(
+                broken, CREW_INVALID_ARGUMENT, 64,
+                "%s: component %d of sources[%d] is %s, the first's is %s. "
+                "Fix: datasets with the same components",
+                function, k, i,
+                component_text(&b->component[k], other, sizeof other),
+                component_text(&a->component[k], one, sizeof one));
+        }
+    }
+}
+
+struct crew_dataset *dataset_in_turn(struct crew_dataset *const *sources,
+                                     int n,
+                                     int64_t block_length,
+                                     const char *function)
+{
+    struct interleave *d = dataset_new(sizeof *d, &interleave_ops, NULL);
+
+    d->block = block_length;
+    if (n < 1 || block_length < 1) {
+        crew_err_set(&d->many.base.broken, CREW_INVALID_ARGUMENT,
+                     "%s: %d datasets by blocks of %lld. Fix: at least 1 of "
+                     "each",
+                     function, n, (long long)block_length);
+    }
+    many_take(&d->many, sources, n, function);
+    d->ended = xcalloc((size_t)d->many.n + 1, sizeof *d->ended);
+    for (int i = 0; i < d->many.n; i++) {
+        if (i == 0) {
+            d->many.base.spec = d->many.sources[0]->spec;
+        } else {
+            check_same(&d->many, i, function);
+        }
+    }
+    return &d->many.base;
 }
 
 struct crew_dataset *crew_dataset_interleave(
@@ -207,30 +276,7 @@ struct crew_dataset *crew_dataset_interleave(
     int n,
     int64_t block_length)
 {
-    struct interleave *d = dataset_new(sizeof *d, &interleave_ops, NULL);
-
-    d->block = block_length;
-    many_take(&d->many, sources, n);
-    d->ended = xcalloc((size_t)d->many.n + 1, sizeof *d->ended);
-    for (int i = 0; i < d->many.n; i++) {
-        if (i == 0) {
-            d->many.base.spec = sources[0]->spec;
-        }
-        if (sources[i]->broken.code == CREW_OK &&
-            !same_elements(&d->many.base.spec, &sources[i]->spec)) {
-            crew_err_set(&d->many.base.broken, CREW_INVALID_ARGUMENT,
-                         "crew_dataset_interleave: element %d of the list has "
-                         "other components than the first",
-                         i);
-        }
-    }
-    if (n < 1 || block_length < 1) {
-        crew_err_set(&d->many.base.broken, CREW_INVALID_ARGUMENT,
-                     "crew_dataset_interleave: %d datasets by blocks of %lld. "
-                     "Fix: at least 1 of each",
-                     n, (long long)block_length);
-    }
-    return &d->many.base;
+    return dataset_in_turn(sources, n, block_length, "crew_dataset_interleave");
 }
 
 /* --------------------------------------------------------------------- zip */
@@ -306,20 +352,20 @@ struct crew_dataset *crew_dataset_zip(struct crew_dataset *const *sources,
 {
     struct many *d = dataset_new(sizeof *d, &zip_ops, NULL);
 
-    many_take(d, sources, n);
+    many_take(d, sources, n, "crew_dataset_zip");
     if (n < 1) {
         crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
                      "crew_dataset_zip: %d datasets. Fix: at least 1", n);
     }
     for (int i = 0; i < d->n; i++) {
-        const struct dataset_spec *spec = &sources[i]->spec;
+        const struct dataset_spec *spec = &d->sources[i]->spec;
 
         if (spec->max_batch > 0) {
             crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
                          "crew_dataset_zip: comes before crew_dataset_batch, "
                          "not after it");
         }
-        d->base.sharded = d->base.sharded || sources[i]->sharded;
+        d->base.sharded = d->base.sharded || d->sources[i]->sharded;
         for (int k = 0; k < spec->n; k++) {
             zip_component(d, &spec->component[k]);
         }

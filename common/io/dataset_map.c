@@ -114,16 +114,20 @@ struct crew_dataset *crew_dataset_map(struct crew_dataset *source,
                                       crew_map_fn fn,
                                       void *self)
 {
-    struct map *d = dataset_new(sizeof *d, &map_ops, source);
+    static const char me[] = "crew_dataset_map";
+    struct map *d = dataset_new(sizeof *d, &map_ops,
+                                dataset_given(source, me, "the dataset"));
 
     if (d->base.spec.max_batch > 0) {
         crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,
                      "crew_dataset_map: comes before crew_dataset_batch, not "
                      "after it");
     }
+    (void)dataset_need(&d->base, fn != NULL ? d : NULL, me, "fn");
     d->fn = fn;
     d->self = self;
     d->base.spec.n = 0;
+    n = dataset_list(&d->base, columns, n, me, "columns");
     for (int i = 0; i < n; i++) {
         dataset_add_component(&d->base, columns[i].name, columns[i].dtype,
                               columns[i].shape, columns[i].is_label);
@@ -192,7 +196,9 @@ static const struct dataset_ops skip_ops = {.next = skip_next,
 
 struct crew_dataset *crew_dataset_skip(struct crew_dataset *source, int64_t n)
 {
-    struct skip *d = dataset_new(sizeof *d, &skip_ops, source);
+    struct skip *d =
+        dataset_new(sizeof *d, &skip_ops,
+                    dataset_given(source, "crew_dataset_skip", "the dataset"));
 
     d->n = n;
     return &d->base;

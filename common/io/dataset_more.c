@@ -13,6 +13,8 @@
 /* The reader's thread is the one that prefetches; this tells it how far. */
 struct crew_dataset *crew_dataset_prefetch(struct crew_dataset *d, int64_t n)
 {
+    d = dataset_given(d, "crew_dataset_prefetch", "the dataset");
+    d->taken = false; /* it is given back */
     if (n < 1 || n > MAX_PREFETCH) {
         crew_err_exit(&d->broken, CREW_INVALID_ARGUMENT, 64,
                       "crew_dataset_prefetch: %" PRId64
@@ -31,7 +33,7 @@ struct crew_dataset *crew_dataset_concatenate(struct crew_dataset *first,
 {
     struct crew_dataset *both[2] = {first, second};
 
-    return crew_dataset_interleave(both, 2, INT64_MAX);
+    return dataset_in_turn(both, 2, INT64_MAX, "crew_dataset_concatenate");
 }
 
 /* The queue of tf's numpy_input_fn is filled with epoch after epoch, so that

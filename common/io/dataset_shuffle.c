@@ -254,7 +254,9 @@ struct crew_dataset *crew_dataset_shuffle_with(struct crew_dataset *source,
                                                uint64_t seed,
                                                bool reshuffle_each_iteration)
 {
-    struct shuffle *d = dataset_new(sizeof *d, &shuffle_ops, source);
+    struct shuffle *d = dataset_new(
+        sizeof *d, &shuffle_ops,
+        dataset_given(source, "crew_dataset_shuffle", "the dataset"));
 
     if (d->base.spec.max_batch > 0) {
         crew_err_set(&d->base.broken, CREW_INVALID_ARGUMENT,

@@ -355,17 +355,27 @@ struct crew_dataset *dataset_tfrecord(
     const struct crew_record_feature *features,
     int n)
 {
+    static const struct crew_tfrecord none = {0};
+    static const char me[] = "crew_dataset_tfrecord";
     struct tfrecords *d = dataset_new(sizeof *d, &tfrecords_ops, NULL);
     struct crew_err *broken = &d->base.broken;
+    int num_files;
 
+    from = dataset_need(&d->base, from, me, "the struct crew_tfrecord") ? from
+                                                                        : &none;
     d->env = env;
     d->num_shards = 1;
     d->out = parse_output_new();
     strbuf_init(&d->bytes);
     check_options(d, from);
-    for (int i = 0; i < from->num_files; i++) {
-        file_list_add(&d->patterns, from->files[i]);
+    num_files =
+        dataset_list(&d->base, from->files, from->num_files, me, "files");
+    for (int i = 0; i < num_files; i++) {
+        if (dataset_need(&d->base, from->files[i], me, "a file of the list")) {
+            file_list_add(&d->patterns, from->files[i]);
+        }
     }
+    n = dataset_list(&d->base, features, n, me, "features");
     d->options.max_bad_records = from->max_bad_records;
     d->block_length = from->block_length > 0 ? from->block_length : 1;
     d->num_lanes = broken->code == CREW_OK && from->cycle_length > 0

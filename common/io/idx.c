@@ -223,10 +223,10 @@ struct crew_dataset *dataset_idx(struct crew_env *env,
                                  int64_t rows,
                                  int64_t cols)
 {
+    static const char me[] = "crew_dataset_idx";
     struct idx *d = dataset_new(sizeof *d, &idx_ops, NULL);
 
     d->env = env;
-
     if (rows < 1 || cols < 1 || rows > 65536 || cols > 65536) {
         crew_err_set(
             &d->head.base.broken, CREW_INVALID_ARGUMENT,
@@ -235,8 +235,12 @@ struct crew_dataset *dataset_idx(struct crew_env *env,
         rows = cols = 1; /* what is declared of a broken dataset is not used */
     }
 
-    d->images_path = xstrdup(images_path);
-    d->labels_path = xstrdup(labels_path);
+    if (dataset_need(&d->head.base, images_path, me, "images_path") &&
+        dataset_need(&d->head.base, labels_path, me, "labels_path") &&
+        dataset_need(&d->head.base, feature, me, "feature")) {
+        d->images_path = xstrdup(images_path);
+        d->labels_path = xstrdup(labels_path);
+    }
     d->rows = rows;
     d->cols = cols;
     for (int p = 0; p < 256; p++) {

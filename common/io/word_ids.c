@@ -22,9 +22,16 @@ const char *word_ids_refuse(bool wanted,
                      : "a string needs hash_buckets or a vocabulary, which "
                        "make an integer of it";
     }
-    if (hash_buckets < 0 || vocabulary_size < 0 ||
-        (vocabulary_size > 0 && vocabulary == NULL)) {
+    if (hash_buckets < 0 || vocabulary_size < 0) {
         return "give hash_buckets, or a vocabulary and its size";
+    }
+    if (vocabulary_size > 0 && vocabulary == NULL) {
+        return "its vocabulary is NULL";
+    }
+    for (int64_t i = 0; i < vocabulary_size; i++) {
+        if (vocabulary[i] == NULL) {
+            return "a word of its vocabulary is NULL";
+        }
     }
     return NULL;
 }

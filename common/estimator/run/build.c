@@ -47,10 +47,23 @@ int run_open_input(struct run *run,
 
     int code = input_fn(&ctx, &dataset, err);
 
-    if (code != CREW_OK || dataset == NULL) {
-        (void)crew_err_exit(err, code != CREW_OK ? code : CREW_INVALID_ARGUMENT,
-                            1, "the input function returned no dataset");
+    if (code != CREW_OK || err->code != CREW_OK || dataset == NULL) {
+        (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                            code != CREW_OK
+                                ? "the input function returned %s (%d) without "
+                                  "a message"
+                                : "the input function returned no dataset",
+                            crew_code_name(code), code);
         return crew_err_wrap(err, "%s", what);
+    }
+    if (dataset_take(dataset, "the dataset that the input function returned",
+                     err) != CREW_OK) {
+        return crew_err_wrap(err, "%s's input", what);
+    }
+    if (dataset->spec.n == 0 && dataset->broken.code == CREW_OK) {
+        (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                            "the dataset has no components. Fix: columns for "
+                            "its features and its label");
     }
     if (dataset_check(dataset, err) == CREW_OK && dataset->spec.max_batch < 1) {
         (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
