@@ -48,13 +48,16 @@
  *
  * Conventions
  * - A function that can fail returns 0 (CREW_OK) or an enum crew_code and
- *   fills `err`, its last parameter. Outputs are untouched on error.
+ *   fills `err`, its last parameter. Outputs are untouched on error. `err` may
+ *   be NULL: then the words are dropped, and the code is all there is.
  * - Graph builders never fail and never return NULL: the first error sticks in
  *   the graph with the op's scoped name and the shapes that do not fit; ask
  *   once, at the end, with crew_graph_status().
  * - CREW_TAKES: the callee owns the argument, also on error. CREW_NULLABLE:
  *   NULL is allowed. CREW_OUT: written by the callee. A pointer without a mark
- *   is borrowed for the call and not NULL.
+ *   is borrowed for the call and not NULL. One that is NULL all the same is an
+ *   error with words, where the function has a way to say it (`err`, or what
+ *   the graph, spec, dataset or hook keeps); else nothing happens.
  * - Threads: building a graph, and everything a job's functions are called
  *   with, belongs to the calling thread.
  * - Element counts, steps and dimensions are int64_t; sizes in bytes size_t.
@@ -122,8 +125,9 @@ struct crew_err {
 };
 
 /* Set the error. The first one wins: an error that is already set is kept.
- * Returns `code`, so that a function can end with `return crew_err_set(...)`.
- */
+ * Returns the error's code (`code`, when there was none before), so that a
+ * function can end with `return crew_err_set(...)`. err NULL: returns `code`,
+ * and the words are dropped. */
 CREW_API int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -136,7 +140,7 @@ CREW_API int crew_err_exit(struct crew_err *err,
                            ...) __attribute__((format(printf, 4, 5)));
 
 /* Prefix the message with context and ": " while the error climbs. Returns
- * err->code. */
+ * err->code; err NULL: CREW_UNKNOWN. */
 CREW_API int crew_err_wrap(struct crew_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * struct crew_err: the first fault is kept, context is prefixed as it climbs.
- */
+ * Without a place for it the words are dropped, and the code is still told. */
 #include <stdio.h>
 #include <string.h>
 
@@ -45,19 +45,34 @@ static void keep_one_line(char *text)
     }
 }
 
-__attribute__((format(printf, 4, 0))) static void set(struct crew_err *err,
-                                                      int code,
-                                                      int exit_code,
-                                                      const char *fmt,
-                                                      va_list args)
+/* Without a format there are no words. */
+__attribute__((format(printf, 3, 0))) static void write_text(char *text,
+                                                             size_t size,
+                                                             const char *fmt,
+                                                             va_list args)
 {
-    if (err->code != CREW_OK) {
-        return;
+    text[0] = '\0';
+    if (fmt != NULL) {
+        (void)vsnprintf(text, size, fmt, args);
     }
-    err->code = code;
-    err->exit_code = exit_code;
-    (void)vsnprintf(err->msg, sizeof err->msg, fmt, args);
-    keep_one_line(err->msg);
+}
+
+__attribute__((format(printf, 4, 0))) static int set(struct crew_err *err,
+                                                     int code,
+                                                     int exit_code,
+                                                     const char *fmt,
+                                                     va_list args)
+{
+    if (err == NULL) {
+        return code;
+    }
+    if (err->code == CREW_OK) {
+        err->code = code;
+        err->exit_code = exit_code;
+        write_text(err->msg, sizeof err->msg, fmt, args);
+        keep_one_line(err->msg);
+    }
+    return err->code;
 }
 
 int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
@@ -65,9 +80,9 @@ int crew_err_set(struct crew_err *err, int code, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    set(err, code, 0, fmt, args);
+    code = set(err, code, 0, fmt, args);
     va_end(args);
-    return err->code;
+    return code;
 }
 
 int crew_err_exit(struct crew_err *err,
@@ -79,9 +94,9 @@ int crew_err_exit(struct crew_err *err,
     va_list args;
 
     va_start(args, fmt);
-    set(err, code, exit_code, fmt, args);
+    code = set(err, code, exit_code, fmt, args);
     va_end(args);
-    return err->code;
+    return code;
 }
 
 int crew_err_wrap(struct crew_err *err, const char *fmt, ...)
@@ -90,8 +105,11 @@ int crew_err_wrap(struct crew_err *err, const char *fmt, ...)
     char inner[sizeof err->msg];
     va_list args;
 
+    if (err == NULL) {
+        return CREW_UNKNOWN;
+    }
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
+    write_text(text, sizeof text, fmt, args);
     va_end(args);
     (void)snprintf(inner, sizeof inner, "%s", err->msg);
     (void)snprintf(err->msg, sizeof err->msg, "%.*s: %.*s", 500, text, 500,
@@ -112,6 +130,9 @@ const char *crew_code_name(int code)
 
 int crew_err_exit_code(const struct crew_err *err)
 {
+    if (err == NULL) {
+        return 70;
+    }
     if (err->exit_code != 0) {
         return err->exit_code;
     }

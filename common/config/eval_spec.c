@@ -94,6 +94,9 @@ void crew_eval_spec_add_exporter(struct crew_eval_spec *es,
                                  enum crew_exporter_kind kind,
                                  const char *name)
 {
+    if (es == NULL) {
+        return;
+    }
     /* One too many is counted, so that validation can refuse it. */
     if (es->num_exporters < CREW_MAX_EXPORTERS) {
         es->exporters[es->num_exporters] = (struct crew_exporter){

@@ -329,6 +329,14 @@ static bool get(const struct crew_params *p,
                 const char *key,
                 struct params_value *v)
 {
+    if (p == NULL) {
+        return false;
+    }
+    if (key == NULL) {
+        (void)crew_err_set(&p->state->status, CREW_INVALID_ARGUMENT,
+                           "a hyper-parameter's key is NULL");
+        return false;
+    }
     return params_take(p, key, v) &&
            !(v->text == NULL && cJSON_IsNull(v->json));
 }

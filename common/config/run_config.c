@@ -398,7 +398,9 @@ void crew_run_config_init(struct crew_run_config *rc)
     struct crew_train_spec ts;
     struct crew_eval_spec es;
 
-    run_config_defaults(rc, &ts, &es);
+    if (rc != NULL) {
+        run_config_defaults(rc, &ts, &es);
+    }
 }
 
 void crew_train_spec_init(struct crew_train_spec *ts)
@@ -406,7 +408,9 @@ void crew_train_spec_init(struct crew_train_spec *ts)
     struct crew_run_config rc;
     struct crew_eval_spec es;
 
-    run_config_defaults(&rc, ts, &es);
+    if (ts != NULL) {
+        run_config_defaults(&rc, ts, &es);
+    }
 }
 
 void crew_eval_spec_init(struct crew_eval_spec *es)
@@ -414,5 +418,7 @@ void crew_eval_spec_init(struct crew_eval_spec *es)
     struct crew_run_config rc;
     struct crew_train_spec ts;
 
-    run_config_defaults(&rc, &ts, es);
+    if (es != NULL) {
+        run_config_defaults(&rc, &ts, es);
+    }
 }

@@ -192,6 +192,13 @@ static int check_hooks(const struct crew_hook *hooks,
                        int n,
                        struct crew_err *err)
 {
+    if (n < 0 || (n > 0 && hooks == NULL)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "num_hooks is %d, but hooks is %s. Fix: "
+                            "crew_train_spec_add_hook() and "
+                            "crew_eval_spec_add_hook() count",
+                            n, hooks == NULL ? "NULL" : "given");
+    }
     for (int i = 0; i < n; i++) {
         if (hooks[i].ops == NULL) {
             return crew_err_set(err, CREW_INVALID_ARGUMENT,
@@ -206,6 +213,15 @@ static int check_hooks(const struct crew_hook *hooks,
 static int check_listeners(const struct crew_train_spec *ts,
                            struct crew_err *err)
 {
+    if (ts->num_saving_listeners < 0 ||
+        (ts->num_saving_listeners > 0 && ts->saving_listeners == NULL)) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "num_saving_listeners is %d, but saving_listeners "
+                            "is %s. Fix: crew_train_spec_add_saving_listener() "
+                            "counts",
+                            ts->num_saving_listeners,
+                            ts->saving_listeners == NULL ? "NULL" : "given");
+    }
     for (int i = 0; i < ts->num_saving_listeners; i++) {
         if (ts->saving_listeners[i].ops == NULL) {
             return crew_err_set(err, CREW_INVALID_ARGUMENT,

@@ -72,7 +72,9 @@ int crew_run_config_replace(struct crew_run_config *rc,
     struct crew_train_spec ts;
     struct crew_eval_spec es;
     int status = CREW_OK;
+    struct crew_err unheard = {0};
 
+    err = err != NULL ? err : &unheard;
     if (rc == NULL || (n > 0 && changes == NULL)) {
         return crew_err_set(err, CREW_INVALID_ARGUMENT,
                             "crew_run_config_replace: %s is NULL",

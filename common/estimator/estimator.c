@@ -133,11 +133,13 @@ int crew_estimator_new(const struct crew_job *job,
                        struct crew_err *err)
 {
     static const struct crew_estimator_args none = {0};
+    struct crew_err unheard = {0};
     struct crew_estimator *e;
 
+    err = err != NULL ? err : &unheard;
     if (out == NULL) {
-        return estimator_null("crew_estimator_new", "the Estimator's place",
-                              err);
+        return estimator_null("crew_estimator_new",
+                              "the place for the Estimator made", err);
     }
     e = xcalloc(1, sizeof *e);
     estimator_enlist(e);
@@ -192,7 +194,11 @@ int estimator_take_hooks(struct crew_eval_spec *es,
                          int n,
                          struct crew_err *err)
 {
-    for (int i = 0; hooks != NULL && i < n; i++) {
+    if (n > 0 && hooks == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "%d hooks, but hooks is NULL", n);
+    }
+    for (int i = 0; i < n; i++) {
         if (hooks[i].ops == NULL) {
             (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
                                 "Hooks must be a SessionRunHook, given: one "
@@ -262,8 +268,10 @@ int crew_estimator_evaluate(struct crew_estimator *e,
     static const struct crew_eval_args none = {0};
     const struct crew_eval_args *args = given != NULL ? given : &none;
     struct crew_eval_spec es = {.input_fn = input_fn, .name = args->name};
+    struct crew_err unheard = {0};
     struct crew_eval_spec own;
 
+    err = err != NULL ? err : &unheard;
     if (estimator_take_hooks(&es, args->hooks, args->num_hooks, err) ==
             CREW_OK &&
         estimator_check(e, "crew_estimator_evaluate", err) == CREW_OK &&
@@ -323,9 +331,11 @@ int crew_estimator_get_variable_names(const struct crew_estimator *e,
 {
     struct bundle_reader *reader = NULL;
     size_t bytes = 0;
+    struct crew_err unheard = {0};
     char **list;
     char *text;
 
+    err = err != NULL ? err : &unheard;
     if (names == NULL || n == NULL) {
         return estimator_null("crew_estimator_get_variable_names",
                               names == NULL ? "names" : "n", err);
@@ -361,11 +371,16 @@ int crew_estimator_get_variable_value(const struct crew_estimator *e,
 {
     struct bundle_reader *reader = NULL;
     const struct bundle_tensor *t;
+    struct crew_err unheard = {0};
     void *memory = NULL;
 
+    err = err != NULL ? err : &unheard;
     if (name == NULL || dtype == NULL || shape == NULL || data == NULL) {
         return estimator_null("crew_estimator_get_variable_value",
-                              name == NULL ? "the name" : "a result's place",
+                              name == NULL    ? "the name"
+                              : dtype == NULL ? "dtype"
+                              : shape == NULL ? "shape"
+                                              : "data",
                               err);
     }
     if (open_latest(e, "crew_estimator_get_variable_value", &reader, err) ==
@@ -423,8 +438,10 @@ int crew_train_and_evaluate(struct crew_estimator *e,
 {
     struct crew_train_spec own_ts;
     struct crew_eval_spec own_es;
+    struct crew_err unheard = {0};
     struct run *run;
 
+    err = err != NULL ? err : &unheard;
     if (estimator_check(e, "crew_train_and_evaluate", err) != CREW_OK) {
         return err->code;
     }

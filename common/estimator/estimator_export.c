@@ -63,8 +63,10 @@ int crew_estimator_export_saved_model(struct crew_estimator *e,
 {
     static const struct crew_export_args none = {0};
     const struct crew_export_args *args = given != NULL ? given : &none;
+    struct crew_err unheard = {0};
     crew_input_fn own;
 
+    err = err != NULL ? err : &unheard;
     if (estimator_check(e, "crew_estimator_export_saved_model", err) !=
             CREW_OK ||
         check_mode(mode, err) != CREW_OK) {
@@ -75,7 +77,8 @@ int crew_estimator_export_saved_model(struct crew_estimator *e,
     }
     if (base == NULL || base[0] == '\0') {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
-                             "export_saved_model: export_dir_base is empty");
+                             "export_saved_model: export_dir_base is %s",
+                             base == NULL ? "NULL" : "empty");
     }
     own = e->run.es.input_fn;
     if (args->input_fn != NULL) {

@@ -56,11 +56,27 @@ static void add_steps_hook(struct crew_train_spec *ts, int64_t num_steps)
 
 /* ------------------------------------------------------------------- a call */
 
+static int check_list(const void *list,
+                      int n,
+                      const char *name,
+                      struct crew_err *err)
+{
+    if (n < 1 || list != NULL) {
+        return CREW_OK;
+    }
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                         "crew_estimator_train: %d %s, but %s is NULL", n, name,
+                         name);
+}
+
 /* Everything of the arguments that is owned, whatever else is wrong. */
 static int take(struct crew_train_spec *ts,
                 const struct crew_train_args *args,
                 struct crew_err *err)
 {
+    (void)check_list(args->hooks, args->num_hooks, "hooks", err);
+    (void)check_list(args->saving_listeners, args->num_saving_listeners,
+                     "saving_listeners", err);
     for (int i = 0; args->hooks != NULL && i < args->num_hooks; i++) {
         if (args->hooks[i].ops == NULL) {
             (void)crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
@@ -179,8 +195,10 @@ int crew_estimator_train(struct crew_estimator *e,
     const struct crew_train_args *args = given != NULL ? given : &none;
     struct crew_train_spec ts = {.input_fn = input_fn};
     struct crew_train_spec own;
+    struct crew_err unheard = {0};
     int64_t steps;
 
+    err = err != NULL ? err : &unheard;
     if (take(&ts, args, err) == CREW_OK &&
         estimator_check(e, "crew_estimator_train", err) == CREW_OK &&
         (input_fn != NULL || estimator_no_input_fn(err) == CREW_OK) &&

@@ -15,7 +15,8 @@
 #include "base/banned.h"
 
 struct crew_predictions {
-    struct run *run;
+    const struct crew_estimator *estimator;
+    struct run *run; /* its own */
     struct model *model;
     struct plan *plan;
     struct crew_session hooks;
@@ -217,8 +218,10 @@ int crew_estimator_predict(struct crew_estimator *e,
     static const struct crew_predict_args none = {0};
     const struct crew_predict_args *args = given != NULL ? given : &none;
     struct crew_predictions *p = xcalloc(1, sizeof *p);
+    struct crew_err unheard = {0};
     crew_input_fn own;
 
+    err = err != NULL ? err : &unheard;
     p->by_batch = args->yield_batches;
     if (estimator_take_hooks(&p->own, args->hooks, args->num_hooks, err) ==
             CREW_OK &&
@@ -227,6 +230,7 @@ int crew_estimator_predict(struct crew_estimator *e,
         (out != NULL || estimator_null("crew_estimator_predict", "predictions",
                                        err) == CREW_OK)) {
         own = e->run.es.input_fn;
+        p->estimator = e;
         p->run = &e->run;
         p->run->es.input_fn = input_fn;
         p->run->input_self = args->input_self;
@@ -347,12 +351,17 @@ int crew_predictions_next(struct crew_predictions *p,
                           struct crew_prediction *out,
                           struct crew_err *err)
 {
-    struct crew_err e = {0};
+    struct crew_err e = {0}, unheard = {0};
 
+    err = err != NULL ? err : &unheard;
     if (p == NULL || out == NULL) {
         return estimator_null("crew_predictions_next",
                               p == NULL ? "predictions" : "the prediction",
                               err);
+    }
+    if (estimator_check(p->estimator, "crew_predictions_next", err) !=
+        CREW_OK) {
+        return err->code;
     }
     if (p->ended.code != CREW_OK) {
         return crew_err_exit(err, p->ended.code, p->ended.exit_code, "%s",

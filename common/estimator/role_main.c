@@ -134,5 +134,10 @@ int crew_role_main(int role, int argc, char **argv)
 
 int crew_job_main(const struct crew_job *job, int argc, char **argv)
 {
+    if (job == NULL || argc < 1 || argv == NULL || argv[0] == NULL) {
+        (void)fprintf(stderr, "crew_job_main: %s is NULL\n",
+                      job == NULL ? "the job" : "argv, or its first word,");
+        return 64;
+    }
     return role_main(ROLE_LOCAL, job, argc, argv);
 }

@@ -40,15 +40,25 @@ static int check_extra(struct crew_env *env,
                        const struct export_request *q,
                        struct crew_err *err)
 {
+    if (q->n_extra > 0 && q->extra == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "num_assets_extra is %d, but assets_extra is NULL",
+                             q->n_extra);
+    }
     for (int i = 0; i < q->n_extra; i++) {
         const struct crew_asset *a = &q->extra[i];
         struct env_stat st;
 
-        if (a->name == NULL || a->source == NULL || !is_inside(a->name)) {
+        if (a->name == NULL || a->source == NULL) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "assets_extra[%d]: its %s is NULL", i,
+                                 a->name == NULL ? "name" : "source");
+        }
+        if (!is_inside(a->name)) {
             return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                                  "assets_extra: '%s' must be a path below "
                                  "assets.extra/, and come from a file",
-                                 a->name != NULL ? a->name : "");
+                                 a->name);
         }
         for (int k = 0; k < i; k++) {
             if (strcmp(a->name, q->extra[k].name) == 0) {

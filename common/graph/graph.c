@@ -110,6 +110,9 @@ struct crew_node *graph_fail(struct crew_graph *g, const char *fmt, ...)
 
 int crew_graph_status(const struct crew_graph *g, struct crew_err *err)
 {
+    struct crew_err unheard = {0};
+
+    err = err != NULL ? err : &unheard;
     if (g == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "the graph is NULL: a model function builds in "

@@ -202,7 +202,8 @@ static struct crew_hook make(struct early_stopping with,
     if (with.rule == OWN ? with.should_stop == NULL : metric == NULL) {
         return hook_broken("%s", with.rule == OWN
                                      ? "`should_stop_fn` must be callable."
-                                     : "early stopping needs a metric's name.");
+                                     : "early stopping needs a metric's name: "
+                                       "it is NULL.");
     }
     h = xcalloc(1, sizeof *h);
     *h = with;

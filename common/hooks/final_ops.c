@@ -85,7 +85,17 @@ struct crew_hook crew_final_ops_hook(const char *const *tensors,
     struct final_ops *h;
 
     if (take == NULL) {
-        return hook_broken("FinalOpsHook: `take` must be a function.");
+        return hook_broken(
+            "FinalOpsHook: `take` must be a function, given: None.");
+    }
+    if (n < 0 || (n > 0 && tensors == NULL)) {
+        return hook_broken("FinalOpsHook: %d tensors, but tensors is %s", n,
+                           tensors == NULL ? "NULL" : "given");
+    }
+    for (int i = 0; i < n; i++) {
+        if (tensors[i] == NULL) {
+            return hook_broken("FinalOpsHook: tensors[%d] is NULL", i);
+        }
     }
     h = xcalloc(1, sizeof *h);
     h->names = xcalloc((size_t)n + 1, sizeof *h->names);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/owner.h"
 #include "base/banned.h"
 
 #define GLOBAL_STEP "global_step"
@@ -146,14 +147,37 @@ static int op_name(const char *name,
     return CREW_OK;
 }
 
+static int check_asked(const struct crew_session *s,
+                       const void *what,
+                       const int *tensor,
+                       const char *function,
+                       const char *name,
+                       struct crew_err *err)
+{
+    if (s != NULL && what != NULL && tensor != NULL) {
+        return CREW_OK;
+    }
+    return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1, "%s: %s is NULL",
+                         function,
+                         s == NULL      ? "the session"
+                         : what == NULL ? name
+                                        : "the place for the tensor's handle");
+}
+
 int crew_session_tensor(struct crew_session *s,
                         const char *name,
                         int *tensor,
                         struct crew_err *err)
 {
+    struct crew_err unheard = {0};
     struct crew_node *node;
     char op[512];
 
+    err = err != NULL ? err : &unheard;
+    if (check_asked(s, name, tensor, "crew_session_tensor", "the name", err) !=
+        CREW_OK) {
+        return err->code;
+    }
     if (op_name(name, op, sizeof op, err) != CREW_OK) {
         return err->code;
     }
@@ -177,11 +201,14 @@ int crew_session_node(struct crew_session *s,
                       int *tensor,
                       struct crew_err *err)
 {
-    if (node == NULL) {
-        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
-                             "a hook asks for the tensor NULL");
+    struct crew_err unheard = {0};
+
+    err = err != NULL ? err : &unheard;
+    if (check_asked(s, node, tensor, "crew_session_node", "the tensor", err) !=
+        CREW_OK) {
+        return err->code;
     }
-    if (node_graph(node) != s->graph) {
+    if (!graph_owns(s->graph, node)) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "a hook's tensor is of another graph. Fix: ask "
                              "for it by its name");
@@ -197,14 +224,14 @@ static bool is_known(const struct crew_session *s, int tensor)
 
 void crew_run_fetch(struct crew_run_context *ctx, int tensor)
 {
-    if (is_known(ctx->session, tensor)) {
+    if (ctx != NULL && is_known(ctx->session, tensor)) {
         ctx->session->tensors[tensor].wanted = true;
     }
 }
 
 struct crew_value crew_run_value(const struct crew_run_context *ctx, int tensor)
 {
-    return hook_session_value(ctx->session, tensor);
+    return hook_session_value(ctx != NULL ? ctx->session : NULL, tensor);
 }
 
 struct crew_value hook_session_value(const struct crew_session *s, int tensor)
@@ -232,6 +259,9 @@ struct crew_value hook_session_value(const struct crew_session *s, int tensor)
 
 void crew_run_request_stop(struct crew_run_context *ctx, const char *why)
 {
+    if (ctx == NULL) {
+        return;
+    }
     ctx->request_stop = true;
     if (ctx->session != NULL && why != NULL && ctx->session->why[0] == '\0') {
         (void)snprintf(ctx->session->why, sizeof ctx->session->why, "%s", why);

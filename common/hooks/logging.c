@@ -205,12 +205,37 @@ static int by_tag(const void *a, const void *b)
                   ((const struct entry *)b)->tag);
 }
 
+/* What cannot be looked at; NULL: nothing. */
+static const char *logging_fault(const struct crew_logging *o)
+{
+    if (o == NULL) {
+        return "the struct crew_logging is NULL";
+    }
+    if (o->num_tensors < 0) {
+        return "num_tensors is below 0";
+    }
+    if (o->num_tensors > 0 && o->tensors == NULL) {
+        return "tensors is NULL";
+    }
+    for (int i = 0; i < o->num_tensors; i++) {
+        if (o->tensors[i].tag == NULL) {
+            return "a tensor's tag is NULL";
+        }
+    }
+    return NULL;
+}
+
 struct crew_hook crew_logging_tensor_hook(const struct crew_logging *o)
 {
-    bool by_iter = o->every_n_iter != 0;
-    bool by_secs = o->every_n_secs != 0;
+    const char *fault = logging_fault(o);
+    bool by_iter, by_secs;
     struct logging *h;
 
+    if (fault != NULL) {
+        return hook_broken("crew_logging_tensor_hook: %s", fault);
+    }
+    by_iter = o->every_n_iter != 0;
+    by_secs = o->every_n_secs != 0;
     if (by_iter == by_secs && (by_iter || !o->at_end)) {
         return hook_broken(
             "either at_end and/or exactly one of every_n_iter and every_n_secs "

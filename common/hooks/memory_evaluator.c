@@ -103,10 +103,19 @@ struct crew_hook crew_in_memory_evaluator_hook(crew_input_fn input_fn,
                                                int64_t every_n_iter)
 {
     struct memory_evaluator *h = xcalloc(1, sizeof *h);
+    bool without_ops = false;
 
+    if (num_hooks < 0 || (num_hooks > 0 && hooks == NULL)) {
+        free(h);
+        return hook_broken(
+            "crew_in_memory_evaluator_hook: %d hooks, but hooks "
+            "is %s",
+            num_hooks, hooks == NULL ? "NULL" : "given");
+    }
     h->hooks = xcalloc((size_t)num_hooks + 1, sizeof *h->hooks);
     for (int i = 0; i < num_hooks; i++) {
         h->hooks[i] = hooks[i];
+        without_ops = without_ops || hooks[i].ops == NULL;
     }
     h->name = name != NULL ? xstrdup(name) : NULL;
     h->what = (struct memory_evaluation){.input_fn = input_fn,
@@ -114,6 +123,12 @@ struct crew_hook crew_in_memory_evaluator_hook(crew_input_fn input_fn,
                                          .name = h->name,
                                          .hooks = h->hooks,
                                          .num_hooks = num_hooks};
+    if (without_ops) {
+        memory_free(h);
+        return hook_broken(
+            "All hooks must be `SessionRunHook` instances, "
+            "given: one whose ops is NULL");
+    }
     if (every_n_iter <= 0 || input_fn == NULL) {
         memory_free(h);
         return input_fn == NULL ? hook_broken("`input_fn` must be callable")

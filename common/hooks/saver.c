@@ -329,12 +329,27 @@ struct crew_hook crew_checkpoint_saver_hook(
     int num_listeners)
 {
     struct saver *h = xcalloc(1, sizeof *h);
+    bool without_ops = false;
 
+    if (num_listeners < 0 || (num_listeners > 0 && listeners == NULL)) {
+        saver_free(h);
+        return hook_broken(
+            "crew_checkpoint_saver_hook: %d listeners, but "
+            "listeners is %s",
+            num_listeners, listeners == NULL ? "NULL" : "given");
+    }
     h->listeners = xcalloc((size_t)num_listeners + 1, sizeof *h->listeners);
     for (int i = 0; i < num_listeners; i++) {
         h->listeners[i] = listeners[i];
+        without_ops = without_ops || listeners[i].ops == NULL;
     }
     h->num_listeners = num_listeners;
+    if (without_ops) {
+        saver_free(h);
+        return hook_broken(
+            "crew_checkpoint_saver_hook: a listener's ops is "
+            "NULL");
+    }
     if ((save_secs > 0) == (save_steps > 0)) {
         saver_free(h);
         return hook_broken(

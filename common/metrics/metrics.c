@@ -293,8 +293,9 @@ struct crew_metric *crew_metric_weighted(struct crew_metric *m,
         (!graph_owns(m->graph, weights) || !weights_fit(m, weights))) {
         (void)graph_fail(m->graph,
                          "crew_metric_weighted: weights must be float32, one a "
-                         "row or one a value of %s",
-                         m->operand[PREDICTIONS]->name);
+                         "row or one a value of %s%s",
+                         m->operand[PREDICTIONS]->name,
+                         weights != NULL ? "" : ", given: None");
     }
     return m;
 }

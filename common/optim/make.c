@@ -174,6 +174,11 @@ struct crew_schedule crew_piecewise_constant(const int64_t *boundaries,
 {
     struct crew_schedule s = {.kind = CREW_PIECEWISE_CONSTANT,
                               .num_boundaries = n};
+
+    if (values == NULL || (n > 0 && boundaries == NULL)) {
+        s.num_boundaries = SCHEDULE_OF_NULL; /* optim_check() says it */
+        return s;
+    }
     for (int i = 0; i <= n && i <= CREW_MAX_BOUNDARIES; i++) {
         s.values[i] = (float)values[i];
         if (i < n && i < CREW_MAX_BOUNDARIES) {

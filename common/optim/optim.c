@@ -265,6 +265,11 @@ static int check_constants(const struct crew_optimizer *o, struct crew_err *err)
 static int check_piecewise(const struct crew_optimizer *o, struct crew_err *err)
 {
     const struct crew_schedule *s = &o->schedule;
+    if (s->num_boundaries == SCHEDULE_OF_NULL) {
+        return crew_err_set(err, CREW_INVALID_ARGUMENT,
+                            "crew_piecewise_constant: boundaries or values is "
+                            "NULL");
+    }
     if (s->num_boundaries < 1 || s->num_boundaries > CREW_MAX_BOUNDARIES) {
         return refuse(o, "the number of boundaries", "in [1, 16]",
                       s->num_boundaries, err);

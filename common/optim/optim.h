@@ -13,6 +13,8 @@
 #define OPTIM_MAX_SLOTS 4
 /* Optimizers of one model, each for a scope. */
 #define OPTIM_MAX_GROUPS 16
+/* num_boundaries of a schedule that was made of a NULL; optim_check says it. */
+#define SCHEDULE_OF_NULL (-1)
 
 /* Who trains what: a variable belongs to the optimizer with the longest scope
  * that its name begins with; scope "" is for all. */

@@ -36,7 +36,8 @@ static float polynomial(const struct crew_schedule *s, float lr, int64_t step)
 static float piecewise(const struct crew_schedule *s, int64_t step)
 {
     int i = 0;
-    while (i < s->num_boundaries && step > s->boundaries[i]) {
+    while (i < s->num_boundaries && i < CREW_MAX_BOUNDARIES &&
+           step > s->boundaries[i]) {
         i++;
     }
     return s->values[i];
@@ -126,7 +127,7 @@ static float rate_at(const struct crew_optimizer *o, int64_t step)
 
 double crew_learning_rate(const struct crew_optimizer *o, int64_t global_step)
 {
-    return (double)rate_at(o, global_step);
+    return o != NULL ? (double)rate_at(o, global_step) : 0;
 }
 
 struct optim_step optim_step_at(const struct crew_optimizer *o,

@@ -21,7 +21,7 @@ float crew_eval_result_get(const struct crew_eval_result *r,
                            const char *key,
                            float fallback)
 {
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; r != NULL && key != NULL && i < r->n; i++) {
         if (strcmp(r->values[i].key, key) == 0) {
             return r->values[i].value;
         }

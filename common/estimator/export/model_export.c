@@ -157,14 +157,25 @@ static int check_receiver(const struct crew_receiver *r, struct crew_err *err)
                              "are. Fix: kind CREW_RECEIVER_EXAMPLES, or no "
                              "`features`");
     }
+    if (r->num_features > 0 && r->features == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                             "a receiver has %d features, but its features is "
+                             "NULL",
+                             r->num_features);
+    }
     for (int i = 0; i < r->num_features; i++) {
         const char *name = r->features[i].name;
 
-        if (name == NULL || find_spelling(r, name) != &r->features[i]) {
-            return crew_err_exit(
-                err, CREW_INVALID_ARGUMENT, 1, "the receiver's feature '%s' %s",
-                name != NULL ? name : "(none)",
-                name != NULL ? "is there twice" : "must have a name");
+        if (name == NULL) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "the receiver's features[%d]: its name is "
+                                 "NULL",
+                                 i);
+        }
+        if (find_spelling(r, name) != &r->features[i]) {
+            return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
+                                 "the receiver's feature '%s' is there twice",
+                                 name);
         }
     }
     return CREW_OK;

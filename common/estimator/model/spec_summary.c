@@ -178,9 +178,9 @@ void crew_spec_summary_text(struct crew_spec *spec,
 
 static void add_picture(struct crew_spec *spec, struct spec_summary picture)
 {
-    size_t n = (size_t)spec->num_pictures + 1;
-
     if (spec_take_key(spec, picture.tag)) {
+        size_t n = (size_t)spec->num_pictures + 1;
+
         picture.tag = xstrdup(picture.tag);
         spec->pictures = xrealloc(spec->pictures, n * sizeof *spec->pictures);
         spec->pictures[spec->num_pictures++] = picture;

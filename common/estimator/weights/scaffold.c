@@ -16,9 +16,16 @@ int crew_initial_value(struct crew_initial_values *initial,
                        float **values,
                        struct crew_err *err)
 {
+    struct crew_err unheard = {0};
+
+    err = err != NULL ? err : &unheard;
     if (initial == NULL || name == NULL || shape == NULL || values == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
-                             "crew_initial_value: an argument is NULL");
+                             "crew_initial_value: %s is NULL",
+                             initial == NULL ? "the struct crew_initial_values"
+                             : name == NULL  ? "the name"
+                             : shape == NULL ? "shape"
+                                             : "values");
     }
     for (int i = 0; i < initial->weights->num_vars; i++) {
         const struct trainer_var *v = &initial->weights->vars[i];
