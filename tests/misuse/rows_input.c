@@ -53,15 +53,17 @@ static struct crew_dataset *npy_of(const char *name, const char *file)
 static const struct crew_csv_column *csv_columns(void)
 {
     static const struct crew_csv_column all[] = {
-        {"x", CREW_FLOAT, 0, false, 0, NULL, 0}};
+        {.name = "x", .dtype = CREW_FLOAT}};
 
     return all;
 }
 
 static struct crew_dataset *csv_of(const char *const *vocabulary)
 {
-    struct crew_csv_column column = {"word", CREW_STRING, 0, false,
-                                     0,      vocabulary,  1};
+    struct crew_csv_column column = {.name = "word",
+                                     .dtype = CREW_STRING,
+                                     .vocabulary = vocabulary,
+                                     .vocabulary_size = 1};
 
     return crew_dataset_csv("/no/such/file", &column, 1,
                             (struct crew_csv){.header = true});

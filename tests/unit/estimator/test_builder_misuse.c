@@ -11,6 +11,7 @@
 #include "base/env.h"
 #include "run_suite.h"
 #include "graph/graph.h"
+#include "estimator/builder_rows.h"
 
 static struct crew_node *input_of(struct crew_graph *g, const char *name)
 {
