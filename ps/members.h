@@ -89,10 +89,10 @@ enum member_answer members_judge(const struct members *,
                                  uint64_t incarnation);
 /* It has been heard of. */
 void members_renew(struct members *, int member, uint64_t now_ms);
-/* A connection of this incarnation is there, has asked for something, is gone. A
- * process that was dead when its HELLO was read (this one was stopped, or the
- * network slow) asks for nothing: whom it replaced is then not refused for good,
- * but may come back as a new incarnation. */
+/* A connection of this incarnation is there, has asked for something, is gone.
+ * A process that was dead when its HELLO was read (this one was stopped, or the
+ * network slow) asks for nothing: whom it replaced is then not refused for
+ * good, but may come back as a new incarnation. */
 void members_connected(struct members *, int member);
 void members_asked(struct members *, int member, uint64_t incarnation);
 void members_disconnected(struct members *,

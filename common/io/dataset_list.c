@@ -124,18 +124,21 @@ int dataset_lists_add(struct dataset_lists *l,
 
 int64_t crew_list_size(const struct crew_list *l)
 {
-    return l->n;
+    return l != NULL ? l->n : 0;
 }
 
 const void *crew_list_values(const struct crew_list *l)
 {
-    return l->values;
+    return l != NULL ? l->values : NULL;
 }
 
 void crew_list_add_int(struct crew_list *l, int64_t value)
 {
     void *to;
 
+    if (l == NULL) {
+        return;
+    }
     if (l->dtype != CREW_INT64) {
         (void)crew_err_set(&l->err, CREW_INVALID_ARGUMENT,
                            "crew_list_add_int: the list is of float32. Fix: "
@@ -152,6 +155,9 @@ void crew_list_add_float(struct crew_list *l, float value)
 {
     void *to;
 
+    if (l == NULL) {
+        return;
+    }
     if (l->dtype != CREW_FLOAT) {
         (void)crew_err_set(&l->err, CREW_INVALID_ARGUMENT,
                            "crew_list_add_float: the list is of int64. Fix: "

@@ -53,8 +53,17 @@ int crew_vocabulary_read(const char *path,
     char *text = NULL;
     size_t bytes = 0;
     void *room = NULL;
+    struct crew_err unheard = {0};
     int64_t lines;
 
+    err = err != NULL ? err : &unheard;
+    if (path == NULL || words == NULL || n == NULL) {
+        return crew_err_exit(err, CREW_INVALID_ARGUMENT, 64,
+                             "crew_vocabulary_read: %s is NULL",
+                             path == NULL    ? "path"
+                             : words == NULL ? "words"
+                                             : "n");
+    }
     if (fs_read_file(env_posix(), path, MAX_FILE, &text, &bytes, err) !=
         CREW_OK) {
         return err->code;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Datasets: their parameters, and what the structs and lists hold. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io/dataset_list.h"
 #include "nulls.h"
 
 static const char *path(void)
@@ -164,7 +168,53 @@ static struct crew_dataset *other(void)
     return some_dataset("z");
 }
 
+static struct crew_list *list(void)
+{
+    static struct crew_list made;
+
+    dataset_list_begin(&made, CREW_INT64);
+    return &made;
+}
+
+/* A file of one word, in the folder of the checkpoints. */
+static const char *words_file(void)
+{
+    static char name[96];
+    FILE *f;
+
+    (void)snprintf(name, sizeof name, "%s/words", model_dir);
+    f = fopen(name, "w");
+    if (f != NULL) {
+        (void)fputs("word\n", f);
+        (void)fclose(f);
+    }
+    return name;
+}
+
+static int read_words(const char *from,
+                      const char *const **words,
+                      int64_t *n,
+                      struct crew_err *err)
+{
+    int rc = crew_vocabulary_read(from, 0, words, n, err);
+
+    if (rc == CREW_OK) {
+        free((void *)(uintptr_t)*words);
+    }
+    return rc;
+}
+
+static const char *const *the_words;
+static int64_t n_words;
+
 #define ROWS(X)                                                                \
+    X(CALM, crew_list_size, list, crew_list_size(P(list())))                   \
+    X(CALM, crew_list_values, list, crew_list_values(P(list())))               \
+    X(CALM, crew_list_add_int, list, (crew_list_add_int(P(list()), 1), 0))     \
+    X(CALM, crew_list_add_float, list, (crew_list_add_float(P(list()), 1), 0)) \
+    X(REFUSED, crew_vocabulary_read, all,                                      \
+      read_words(AS("path", words_file()), AS("words", &the_words),            \
+                 AS("n", &n_words), ERR))                                      \
     X(DATASET, crew_dataset_idx, paths,                                        \
       crew_dataset_idx(P("images_path"), P("labels_path"), P("feature"), 4,    \
                        4))                                                     \

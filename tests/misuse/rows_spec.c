@@ -47,7 +47,56 @@ static struct crew_labels labels_of(const char *name)
     return (struct crew_labels){.names = names, .n = 4};
 }
 
+static struct crew_node *logit(void)
+{
+    return crew_dense(graph, NULL, a, 1, CREW_LINEAR);
+}
+
+static struct crew_head *head(void)
+{
+    return crew_regression_head(graph, 1, NULL);
+}
+
+static struct crew_head_args *head_args(void)
+{
+    static struct crew_head_args args;
+
+    args = (struct crew_head_args){
+        .mode = CREW_PREDICT, .features = features, .logits = logit()};
+    return &args;
+}
+
+static struct crew_head_args *args_of(struct crew_node *logits)
+{
+    struct crew_head_args *args = head_args();
+
+    args->logits = logits;
+    return args;
+}
+
+#define OPTIONS N(&(struct crew_head_options){0})
+
 #define ROWS(X)                                                               \
+    X(POISONS, crew_binary_class_head, all,                                   \
+      crew_binary_class_head(P(graph), OPTIONS))                              \
+    X(POISONS, crew_multi_class_head, all,                                    \
+      crew_multi_class_head(P(graph), 3, OPTIONS))                            \
+    X(POISONS, crew_multi_label_head, all,                                    \
+      crew_multi_label_head(P(graph), 3, OPTIONS))                            \
+    X(POISONS, crew_regression_head, all,                                     \
+      crew_regression_head(P(graph), 1, OPTIONS))                             \
+    X(POISONS, crew_poisson_regression_head, all,                             \
+      crew_poisson_regression_head(P(graph), 1, OPTIONS))                     \
+    X(POISONS, crew_logistic_regression_head, all,                            \
+      crew_logistic_regression_head(P(graph), OPTIONS))                       \
+    X(CALM, crew_head_logits_dimension, head,                                 \
+      crew_head_logits_dimension(P(head())))                                  \
+    X(REFUSED, crew_head_spec, all,                                           \
+      crew_head_spec(P(graph), AS("head", head()), AS("args", head_args()),   \
+                     P(spec), ERR))                                           \
+    X(REFUSED, crew_head_spec, parts,                                         \
+      crew_head_spec(graph, head(), args_of(AS("logits", logit())), spec,     \
+                     ERR))                                                    \
     X(SPEC, crew_spec_prediction, all,                                        \
       (crew_spec_prediction(P(spec), P("key"), P(a)), 0))                     \
     X(SPEC, crew_spec_loss, all, (crew_spec_loss(P(spec), P(scalar())), 0))   \

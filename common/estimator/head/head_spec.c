@@ -76,7 +76,9 @@ int crew_head_spec(struct crew_graph *g,
                    struct crew_err *err)
 {
     struct head_parts p = {.head = head, .g = g, .args = args};
+    struct crew_err unheard = {0};
 
+    err = err != NULL ? err : &unheard;
     if (g == NULL || args == NULL || spec == NULL) {
         return crew_err_exit(err, CREW_INVALID_ARGUMENT, 1,
                              "crew_head_spec: the %s is NULL",
