@@ -54,10 +54,14 @@ void hook_list_borrow(struct hook_list *list, struct crew_hook hook)
     add(list, hook, false);
 }
 
-/* A hook that failed and did not say what the process is to end with: training
- * has failed (1). */
-static int failed(struct crew_err *err)
+/* A hook that failed and did not say why, or what the process is to end with:
+ * training has failed (1). */
+static int failed(const char *function, struct crew_err *err)
 {
+    if (err->code == CREW_OK) {
+        (void)crew_err_set(err, CREW_UNKNOWN,
+                           "a hook's %s failed without a message", function);
+    }
     if (err->exit_code == 0 && err->code != CREW_CANCELLED) {
         err->exit_code = 1;
     }
@@ -73,7 +77,7 @@ int hook_list_begin(struct hook_list *list,
 
         if (h->ops->begin != NULL &&
             h->ops->begin(h->self, session, err) != CREW_OK) {
-            return failed(err);
+            return failed("begin", err);
         }
     }
     return CREW_OK;
@@ -88,7 +92,7 @@ int hook_list_after_create_session(struct hook_list *list,
 
         if (h->ops->after_create_session != NULL &&
             h->ops->after_create_session(h->self, step, err) != CREW_OK) {
-            return failed(err);
+            return failed("after_create_session", err);
         }
     }
     return CREW_OK;
@@ -103,7 +107,7 @@ int hook_list_before_run(struct hook_list *list,
 
         if (h->ops->before_run != NULL &&
             h->ops->before_run(h->self, ctx, err) != CREW_OK) {
-            return failed(err);
+            return failed("before_run", err);
         }
     }
     return CREW_OK;
@@ -118,7 +122,7 @@ int hook_list_after_run(struct hook_list *list,
 
         if (h->ops->after_run != NULL &&
             h->ops->after_run(h->self, ctx, err) != CREW_OK) {
-            return failed(err);
+            return failed("after_run", err);
         }
     }
     return CREW_OK;
@@ -137,7 +141,7 @@ int hook_list_end(struct hook_list *list,
         if (h->ops->end != NULL &&
             h->ops->end(h->self, global_step, &e) != CREW_OK &&
             code == CREW_OK) {
-            (void)failed(&e);
+            (void)failed("end", &e);
             code = crew_err_exit(err, e.code, e.exit_code, "%s", e.msg);
         }
     }

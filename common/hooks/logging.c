@@ -100,12 +100,12 @@ static void write_line(struct logging *h)
     double secs = 0;
     bool again = !h->never &&
                  hook_timer_update(&h->timer, h->iterations, now, &secs, NULL);
-    char text[1024];
+    char text[1024] = "";
 
     take_values(h);
     if (h->formatter != NULL) {
-        text[0] = '\0';
         h->formatter(h->formatter_self, h->values, h->n, text, sizeof text);
+        text[sizeof text - 1] = '\0'; /* a job's function may forget it */
         env_log(h->env, LOG_INFO, "%s", text);
         return;
     }

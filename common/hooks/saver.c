@@ -28,6 +28,11 @@ struct saver {
 /* A listener that fails ends training, with 1 unless it says otherwise. */
 static int listener_failed(struct crew_err *err)
 {
+    if (err->code == CREW_OK) {
+        (void)crew_err_set(err, CREW_UNKNOWN,
+                           "a CheckpointSaverListener failed without a "
+                           "message");
+    }
     err->exit_code = err->exit_code != 0 ? err->exit_code : 1;
     return err->code;
 }

@@ -243,6 +243,41 @@ START_TEST(list_order_and_first_error)
 }
 END_TEST
 
+static int dumb_end(void *self, int64_t step, struct crew_err *err)
+{
+    (void)self, (void)step, (void)err;
+    return -5;
+}
+
+static int dumb_begin(void *self,
+                      struct crew_session *session,
+                      struct crew_err *err)
+{
+    (void)self, (void)session, (void)err;
+    return 77;
+}
+
+/* What fails is never taken for success, whatever the job's function forgets.
+ */
+START_TEST(failure_without_a_message)
+{
+    static const struct crew_hook_ops dumb = {.begin = dumb_begin,
+                                              .end = dumb_end};
+    struct hook_list list;
+    struct crew_err err = {0};
+
+    hook_list_init(&list);
+    hook_list_add(&list, &dumb, NULL);
+    ck_assert_int_eq(hook_list_begin(&list, NULL, &err), CREW_UNKNOWN);
+    ck_assert_int_eq(err.exit_code, 1);
+    ck_assert_str_eq(err.msg, "a hook's begin failed without a message");
+    err = (struct crew_err){0};
+    ck_assert_int_eq(hook_list_end(&list, 7, &err), CREW_UNKNOWN);
+    ck_assert_str_eq(err.msg, "a hook's end failed without a message");
+    hook_list_release(&list);
+}
+END_TEST
+
 /* ------------------------------------------------------------ the saver */
 
 struct disk {
@@ -509,6 +544,7 @@ int main(void)
     tcase_add_test(tcase, stop_at_step);
     tcase_add_test(tcase, nan_is_told_in_tensorflows_words);
     tcase_add_test(tcase, list_order_and_first_error);
+    tcase_add_test(tcase, failure_without_a_message);
     tcase_add_test(tcase, saver_saves_at_start_on_time_and_at_the_end);
     tcase_add_test(tcase, saver_saves_by_seconds);
     tcase_add_test(tcase, saver_saves_no_step_twice);
