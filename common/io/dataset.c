@@ -36,6 +36,12 @@ void *dataset_new(size_t size,
 /* More numbers than these in one element are a mistake in a shape. */
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
+/* Of any length. */
+static bool is_list(const struct crew_shape *shape)
+{
+    return shape->rank == 1 && shape->dim[0] < 0;
+}
+
 static int check_component(const struct crew_dataset *d,
                            const char *name,
                            enum crew_dtype dtype,
@@ -67,6 +73,9 @@ static int check_component(const struct crew_dataset *d,
                             "dataset: \"%s\" is %s (%d); float32, int32 and "
                             "int64 are known",
                             name, dtype_name(dtype), (int)dtype);
+    }
+    if (is_list(shape)) {
+        return CREW_OK;
     }
     if (shape_count(shape, &n, err) != CREW_OK) {
         return crew_err_wrap(err, "dataset: \"%s\"", name);
@@ -103,7 +112,7 @@ void dataset_add_component(struct crew_dataset *d,
     c->dtype = dtype;
     c->shape = shape;
     c->is_label = is_label;
-    c->ragged = shape.rank == 1 && shape.dim[0] < 0;
+    c->ragged = is_list(&shape);
     if (c->ragged &&
         (is_label || (dtype != CREW_INT64 && dtype != CREW_FLOAT))) {
         crew_err_exit(&d->broken, CREW_INVALID_ARGUMENT, 64,

@@ -21,6 +21,15 @@ uint64_t allocations(void)
     return atomic_load(&calls);
 }
 
+void allocations_look(struct allocation_spans *s)
+{
+    uint64_t now = allocations();
+    if (s->before > 0 && now - s->before < s->least) {
+        s->least = now - s->before;
+    }
+    s->before = now;
+}
+
 #if defined(SANITIZED) || !defined(__GLIBC__)
 
 bool allocations_counted(void)

@@ -11,4 +11,11 @@
 bool allocations_counted(void);
 uint64_t allocations(void);
 
+/* The fewest allocations between two looks: what any such span has at least. */
+struct allocation_spans {
+    uint64_t before; /* at the newest look; 0: none yet */
+    uint64_t least;  /* UINT64_MAX at first */
+};
+void allocations_look(struct allocation_spans *);
+
 #endif

@@ -106,9 +106,8 @@ struct worker {
     int rc;
     struct crew_err err;
     bool saved;
-    bool counts;     /* no saves; from its step 50 on, the process's */
-    uint64_t before; /* allocations, and the least in COUNT_STEPS steps */
-    uint64_t least;
+    bool counts; /* no saves; the process's, in COUNT_STEPS steps of its own: */
+    struct allocation_spans spans;
 };
 
 static const struct {
@@ -245,15 +244,6 @@ static int save(struct worker *w, int64_t *step)
     return rc;
 }
 
-static void count_allocations(struct worker *w)
-{
-    uint64_t now = allocations();
-    if (w->before > 0 && now - w->before < w->least) {
-        w->least = now - w->before;
-    }
-    w->before = now;
-}
-
 static int train(struct worker *w)
 {
     const struct trainer_ops *ops = w->trainer->ops;
@@ -263,7 +253,7 @@ static int train(struct worker *w)
         rc = one_step(w, &step);
         w->steps += rc == CREW_OK;
         if (w->counts && w->steps >= 50 && w->steps % COUNT_STEPS == 0) {
-            count_allocations(w);
+            allocations_look(&w->spans);
         }
         if (rc == CREW_OK && !w->counts && w->tf != NULL &&
             w->tf->role == ROLE_CHIEF && w->steps % 7 == 0) {
@@ -681,7 +671,7 @@ START_TEST(test_no_allocation)
             w[i].replicas = (struct replicas){.to_aggregate = 3, .total = 3};
         }
         w[i].who = i, w[i].counts = true, w[i].tables = _i >= 2;
-        w[i].least = UINT64_MAX;
+        w[i].spans.least = UINT64_MAX;
         open_trainer(&w[i], json, max_steps);
     }
     for (int i = 1; i < 3; i++) {
@@ -702,8 +692,8 @@ START_TEST(test_no_allocation)
         tf_config_free(w[i].tf);
     }
     if (allocations_counted()) {
-        ck_assert_uint_lt(w[0].least, COUNT_STEPS / 10);
-        ck_assert_uint_gt(w[0].before, 0);
+        ck_assert_uint_lt(w[0].spans.least, COUNT_STEPS / 10);
+        ck_assert_uint_gt(w[0].spans.before, 0);
     }
 }
 END_TEST
