@@ -285,7 +285,7 @@ int crew_estimator_evaluate(struct crew_estimator *e,
         run->es = es;
         run->input_self = args->input_self;
         if (evaluate(run, args->checkpoint_path, err) == CREW_OK &&
-            params_status(run->params, err) == CREW_OK) {
+            params_status(run->params, err) == CREW_OK && out != NULL) {
             *out = run->results;
             run->results = NULL;
         }

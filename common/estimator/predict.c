@@ -238,7 +238,7 @@ int crew_estimator_predict(struct crew_estimator *e,
         p->run->es.input_fn = own;
         p->run->input_self = NULL;
     }
-    if (err->code != CREW_OK) {
+    if (err->code != CREW_OK || out == NULL) {
         crew_predictions_free(p);
         return err->code;
     }

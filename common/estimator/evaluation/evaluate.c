@@ -612,7 +612,7 @@ int evaluate_weights(struct run *run,
     struct eval_result result;
 
     what->state = k;
-    if (open_session(&s, NULL, err) == CREW_OK &&
+    if (open_session(&s, NULL, err) == CREW_OK && s.model != NULL &&
         run_batches(&s, err) == CREW_OK) {
         (void)report(&k->evaluator, &s, NULL, &result, err);
     }

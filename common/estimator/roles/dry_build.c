@@ -58,12 +58,14 @@ static int build_quietly(struct run *run,
     enum crew_mode input = mode == CREW_TRAIN ? CREW_TRAIN : CREW_EVAL;
     struct crew_dataset *dataset = NULL;
 
-    if (run_open_input(run, input, &dataset, err) != CREW_OK) {
-        return err->code;
+    int rc = run_open_input(run, input, &dataset, err);
+
+    if (rc != CREW_OK) {
+        return rc;
     }
-    (void)model_build(run->job, run->params, mode, &dataset->spec, out, err);
+    rc = model_build(run->job, run->params, mode, &dataset->spec, out, err);
     dataset_free(dataset);
-    return err->code;
+    return rc;
 }
 
 int run_dry_build(struct run *run, struct crew_err *err)
@@ -75,6 +77,7 @@ int run_dry_build(struct run *run, struct crew_err *err)
     if (build_quietly(run, CREW_TRAIN, &train, err) == CREW_OK &&
         build_quietly(run, CREW_EVAL, &eval, err) == CREW_OK &&
         build_quietly(run, CREW_PREDICT, &predict, err) == CREW_OK &&
+        train != NULL && eval != NULL && predict != NULL &&
         check_subset(train, eval, "eval", err) == CREW_OK &&
         check_subset(train, predict, "infer", err) == CREW_OK) {
         (void)check_exports(run, predict, err);
