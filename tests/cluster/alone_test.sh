@@ -180,6 +180,7 @@ has "$WORK/temporary.log" 'WARN +local Using temporary folder as model directory
 for signal in TERM:143 INT:130; do
     say "SIG${signal%:*}: saves, says how to resume, ends with ${signal#*:}"
     rm -rf "$MODEL"
+    rm -f "$WORK/signal.log" # the lines waited for are this run's
     # bash lets background children ignore SIGINT; env sets it back.
     env --default-signal=INT "$BIN/crew" run "${TINY_ARGS[@]}" --model-dir "$MODEL" \
         --set max_steps=100000 --set step_ms=5 >"$WORK/signal.log" 2>&1 &
