@@ -539,7 +539,9 @@ struct crew_features *features_new(struct crew_graph *g,
     f->graph = g;
     f->n = n;
     f->entries = xcalloc((size_t)n, sizeof *f->entries);
-    memcpy(f->entries, entries, (size_t)n * sizeof *entries);
+    if (n > 0) {
+        memcpy(f->entries, entries, (size_t)n * sizeof *entries);
+    }
     return f;
 }
 

@@ -289,9 +289,12 @@ void graphdef_const_ints(struct graphdef *g,
 {
     struct crew_shape shape = rank == 0 ? crew_scalar_shape() : crew_shape1(n);
     size_t nbytes = (size_t)n * sizeof *list;
+    void *room = graphdef_room(g, nbytes);
 
-    graphdef_const(g, name, CREW_INT32, &shape,
-                   memcpy(graphdef_room(g, nbytes), list, nbytes), nbytes);
+    if (n > 0) {
+        memcpy(room, list, nbytes);
+    }
+    graphdef_const(g, name, CREW_INT32, &shape, room, nbytes);
 }
 
 void graphdef_const_float(struct graphdef *g, const char *name, float v)
