@@ -31,7 +31,7 @@ const char *emit_of2(const struct emission *,
 bool emit_by_threshold(const struct emission *);
 /* An operand as float32 (rows, columns), and times the weights. */
 const char *emit_floats(const struct emission *, int operand);
-const char *emit_weighted(const struct emission *, const char *matrix);
+const char *emit_weighted(const struct emission *, const char *values);
 
 /* emit_classes.c: the batch's confusion matrix (num_classes, num_classes), the
  * labels' classes downwards. A label or prediction that is no class ends the

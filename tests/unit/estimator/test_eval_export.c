@@ -340,12 +340,12 @@ static int model_fn(struct crew_graph *g,
 static const struct crew_job job = {CREW_ABI_VERSION, "test", model_fn, NULL};
 static const struct dataset_spec element = {
     .n = 6,
-    .component = {{"x", CREW_FLOAT, {2, {-1, 3}}, false},
-                  {"w", CREW_FLOAT, {2, {-1, 1}}, false},
-                  {"y", CREW_FLOAT, {2, {-1, 3}}, false},
-                  {"target", CREW_INT32, {1, {-1}}, true},
-                  {"classes", CREW_INT32, {2, {-1, 3}}, false},
-                  {"said", CREW_INT32, {2, {-1, 2}}, false}},
+    .component = {{"x", CREW_FLOAT, {2, {-1, 3}}, false, false},
+                  {"w", CREW_FLOAT, {2, {-1, 1}}, false, false},
+                  {"y", CREW_FLOAT, {2, {-1, 3}}, false, false},
+                  {"target", CREW_INT32, {1, {-1}}, true, false},
+                  {"classes", CREW_INT32, {2, {-1, 3}}, false, false},
+                  {"said", CREW_INT32, {2, {-1, 2}}, false, false}},
     .max_batch = ROWS,
 };
 
