@@ -236,8 +236,8 @@ END_TEST
 
 static const struct dataset_spec element = {
     .n = 2,
-    .component = {{"x", CREW_FLOAT, {2, {-1, 2}}, false},
-                  {"y", CREW_INT64, {1, {-1}}, true}},
+    .component = {{"x", CREW_FLOAT, {2, {-1, 2}}, false, false},
+                  {"y", CREW_INT64, {1, {-1}}, true, false}},
     .max_batch = BATCH,
 };
 

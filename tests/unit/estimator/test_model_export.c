@@ -52,9 +52,9 @@ static int model_fn(struct crew_graph *g,
 static const struct crew_job job = {CREW_ABI_VERSION, "test", model_fn, NULL};
 static const struct dataset_spec element = {
     .n = 3,
-    .component = {{"x", CREW_FLOAT, {2, {-1, 4}}, false},
-                  {"n", CREW_INT32, {1, {-1}}, false},
-                  {"label", CREW_INT32, {1, {-1}}, true}},
+    .component = {{"x", CREW_FLOAT, {2, {-1, 4}}, false, false},
+                  {"n", CREW_INT32, {1, {-1}}, false, false},
+                  {"label", CREW_INT32, {1, {-1}}, true, false}},
     .max_batch = 2,
 };
 
