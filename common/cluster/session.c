@@ -145,7 +145,7 @@ bool session_declined(struct session *s,
                       const Crew__Error *error,
                       const struct crew_err *err)
 {
-    if (!s->keep) {
+    if (!session_keeps(s)) {
         return false;
     }
     switch (error->refusal) {
@@ -228,7 +228,6 @@ void session_adopt(struct session *s, uint64_t epoch, const char *job_dir)
 {
     s->job_dir = job_dir;
     s->own_epoch = epoch;
-    s->keep = true;
     s->declined = false;
     begin_op(s, SESSION_ADOPT);
 }
@@ -451,7 +450,6 @@ static void adopt_tick(struct session *s)
         session_rejoin(s);
     }
     if (joined || s->declined || s->ended) { /* BEGIN says that it has ended */
-        s->keep = false;
         op_well(s);
     }
 }

@@ -132,8 +132,7 @@ struct session {
     uint64_t epoch;
     enum session_stage stage;
     CREW_NULLABLE const char *job_dir; /* the chief's, known since ADOPT */
-    bool keep;     /* ADOPT: of the state that is there nothing is changed */
-    bool declined; /* ADOPT: there is none, or it is not ours */
+    bool declined;        /* ADOPT: there is none, or it is not ours */
     uint64_t own_epoch;   /* ADOPT: of this life of the chief */
     uint64_t other_epoch; /* ADOPT: of another job's state; 0: none */
     bool begun;           /* it has been JOINED once */
@@ -208,6 +207,12 @@ struct session {
     void *closed_self;
 };
 #define SESSION_MAGIC 0x73657373u
+
+/* ADOPT: of the state that is there nothing is changed. */
+static inline bool session_keeps(const struct session *s)
+{
+    return s->op == SESSION_ADOPT;
+}
 
 static inline uint64_t session_now(const struct session *s)
 {

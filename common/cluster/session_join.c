@@ -117,7 +117,7 @@ void declare_start(struct link *l)
     q.n_optimizers = (size_t)s->o.num_optimizers;
     q.optimizers = s->optimizer_list;
     q.last = all_vars && l->granules_sent == left;
-    q.keep = s->keep;
+    q.keep = session_keeps(s);
     if (s->job_dir != NULL) {
         q.job = (char *)(uintptr_t)s->job_dir;
     }
@@ -204,7 +204,7 @@ void ready_start(struct link *l)
     q.max_steps = s->o.max_steps;
     q.save_checkpoints_steps = s->o.save_checkpoints_steps;
     q.save_checkpoints_secs = s->o.save_checkpoints_secs;
-    q.keep = s->keep;
+    q.keep = session_keeps(s);
     job_call(l, (struct rpc_call){.on_done = job_done, .self = l}, RPC_READY,
              &q.base, CALL_MS);
 }
@@ -339,12 +339,12 @@ static void enter(struct session *s, enum session_stage stage, enum job job)
 
 static bool connect_advance(struct session *s)
 {
-    bool chief = s->o.role == ROLE_CHIEF, takes = !chief || s->keep;
+    bool chief = s->o.role == ROLE_CHIEF, takes = !chief || session_keeps(s);
     if (!links_up(s)) {
         return false;
     }
     if (takes && !cluster_ready(s)) {
-        s->declined = s->keep;
+        s->declined = session_keeps(s);
         return false;
     }
     if (takes) {
@@ -386,7 +386,7 @@ static bool advance(struct session *s)
     }
     switch (s->stage) {
         case STAGE_DECLARE:
-            if (s->keep) {
+            if (session_keeps(s)) {
                 enter(s, STAGE_READY, JOB_READY);
             } else if (chief) {
                 enter(s, STAGE_LOAD, JOB_LOAD);
@@ -398,7 +398,7 @@ static bool advance(struct session *s)
             enter(s, STAGE_LOADED, JOB_NONE);
             break;
         case STAGE_READY:
-            if (s->keep) {
+            if (session_keeps(s)) {
                 enter(s, STAGE_PULL, JOB_PULL);
             } else {
                 joined(s);

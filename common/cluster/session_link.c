@@ -74,7 +74,7 @@ static void look_at_server(struct link *l, uint64_t incarnation)
     if (!changed || s->ended) {
         return;
     }
-    if (s->keep) {
+    if (session_keeps(s)) {
         return; /* it answers so */
     }
     if (s->begun || s->stage > STAGE_DECLARE) {
