@@ -459,6 +459,15 @@ struct crew_dataset *crew_dataset_shard(struct crew_dataset *source,
     return &d->base;
 }
 
+void dataset_shard_in_place(struct crew_dataset **place,
+                            int64_t num,
+                            int64_t index)
+{
+    (*place)->taken = false; /* it changes hands */
+    *place = crew_dataset_shard(*place, num, index);
+    (*place)->taken = true;
+}
+
 void dataset_shard_by_default(struct crew_dataset *d,
                               int64_t num,
                               int64_t index)
@@ -475,9 +484,7 @@ void dataset_shard_by_default(struct crew_dataset *d,
     if (d->ops->shard != NULL) {
         d->ops->shard(d, num, index);
     } else if (above != NULL) {
-        d->taken = false; /* it changes hands */
-        above->source = crew_dataset_shard(d, num, index);
-        above->source->taken = true;
+        dataset_shard_in_place(&above->source, num, index);
     }
 }
 

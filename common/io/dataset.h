@@ -152,6 +152,12 @@ void dataset_shard_by_default(struct crew_dataset *,
                               int64_t num,
                               int64_t index);
 
+/* The same of a dataset that has no way of its own: every num-th of its
+ * elements, in its place. */
+void dataset_shard_in_place(struct crew_dataset **place,
+                            int64_t num,
+                            int64_t index);
+
 /* crew_dataset_interleave, by the name of who asks. */
 struct crew_dataset *dataset_in_turn(struct crew_dataset *const *sources,
                                      int n,

@@ -132,20 +132,27 @@ const void *crew_list_values(const struct crew_list *l)
     return l != NULL ? l->values : NULL;
 }
 
+/* Where one value more of that dtype goes; NULL: nowhere. */
+static void *room_for_one(struct crew_list *l,
+                          enum crew_dtype dtype,
+                          const char *wrong_kind)
+{
+    if (l == NULL) {
+        return NULL;
+    }
+    if (l->dtype != dtype) {
+        (void)crew_err_set(&l->err, CREW_INVALID_ARGUMENT, "%s", wrong_kind);
+        return NULL;
+    }
+    return dataset_list_extend(l, 1, &l->err);
+}
+
 void crew_list_add_int(struct crew_list *l, int64_t value)
 {
-    void *to;
+    void *to = room_for_one(l, CREW_INT64,
+                            "crew_list_add_int: the list is of float32. Fix: "
+                            "crew_list_add_float");
 
-    if (l == NULL) {
-        return;
-    }
-    if (l->dtype != CREW_INT64) {
-        (void)crew_err_set(&l->err, CREW_INVALID_ARGUMENT,
-                           "crew_list_add_int: the list is of float32. Fix: "
-                           "crew_list_add_float");
-        return;
-    }
-    to = dataset_list_extend(l, 1, &l->err);
     if (to != NULL) {
         *(int64_t *)to = value;
     }
@@ -153,18 +160,10 @@ void crew_list_add_int(struct crew_list *l, int64_t value)
 
 void crew_list_add_float(struct crew_list *l, float value)
 {
-    void *to;
+    void *to = room_for_one(l, CREW_FLOAT,
+                            "crew_list_add_float: the list is of int64. Fix: "
+                            "crew_list_add_int");
 
-    if (l == NULL) {
-        return;
-    }
-    if (l->dtype != CREW_FLOAT) {
-        (void)crew_err_set(&l->err, CREW_INVALID_ARGUMENT,
-                           "crew_list_add_float: the list is of int64. Fix: "
-                           "crew_list_add_int");
-        return;
-    }
-    to = dataset_list_extend(l, 1, &l->err);
     if (to != NULL) {
         *(float *)to = value;
     }

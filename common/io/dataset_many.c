@@ -178,9 +178,7 @@ static void interleave_shard(struct crew_dataset *base,
         }
         if (d->sources[i]->source == NULL &&
             d->sources[i]->ops->shard == NULL) {
-            d->sources[i]->taken = false; /* it changes hands */
-            d->sources[i] = crew_dataset_shard(d->sources[i], num, index);
-            d->sources[i]->taken = true;
+            dataset_shard_in_place(&d->sources[i], num, index);
         } else {
             dataset_shard_by_default(d->sources[i], num, index);
         }
